@@ -71,7 +71,7 @@ test: $(STAMP)
 	@$(BIN)/python -m pytest tests --ignore tests/test_hygiene.py --durations 5
 
 readme: $(STAMP)
-	@$(BIN)/python -m symnb.companion.readme
+	@$(BIN)/python -c 'from symnb.companion.readme import write_readme; write_readme()'
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache build *.egg-info figures/.run-* figures/.failed

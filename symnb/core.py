@@ -126,11 +126,13 @@ class _Plateau:
 def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models: int, n_events: int, *,
         generator: torch.Generator, batch_size: int = 125, lr: float = 5e-3, hold: tuple[int, int] = (1000, 6000),
         decay: float = 1.0, window: int = 100, tol: float = 0.01, patience: int = 3,
-        on_plateau: Callable[[Tensor], Tensor] | None = None, verbose: bool = False) -> FitResult:
+        on_plateau: Callable[[Tensor], Tensor] | None = None, on_decay: Callable[[], None] | None = None,
+        verbose: bool = False) -> FitResult:
     """Train K models at once by Adam until all have converged; warns (SymnbWarning) where `hold[1]` came first.
 
     loss(events (K, batch_size) int) → (K,); hold: fewest and most steps at the full rate; decay: cosine steps for
-    each step held; on_plateau(runs (K,) bool) → (K,) bool says which of the runs go on with a changed problem.
+    each step held; on_plateau(runs (K,) bool) → (K,) bool says which of the runs go on with a changed problem;
+    on_decay() is called once, when the rate begins to fall.
     """
     parameters, device = list(parameters), generator.device
     adam, plateau, history = torch.optim.Adam(parameters, lr=lr, fused=True), _Plateau(tol, patience), []
@@ -155,6 +157,8 @@ def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models
                 done |= reached & ~go_on
                 if step >= hold[0] and done.all() or step >= hold[1]:
                     start, last = step, step + window * max(1, round(decay * step / window))
+                    if on_decay:
+                        on_decay()
             mean = 0.0
     if not done.all() and hold[0] < hold[1]:
         warnings.warn(f"{int((~done).sum())} of {n_models} runs were still improving after {hold[1]} steps", SymnbWarning, stacklevel=2)

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import symnb
+
 # %% ../../nbs/lib/companion/figures.ipynb #0005
 RUN_VARIABLE = "SYMNB_RUN"
 
@@ -127,9 +129,9 @@ def find_notebooks(start: Path | str | None = None) -> Path:
         places = [Path(start).resolve()]
     else:
         here = Path.cwd().resolve()
-        places = [p / "nbs" for p in (here, *here.parents, Path(__file__).resolve().parents[2])]
+        places = [p / "nbs" for p in (here, *here.parents, Path(symnb.__file__).resolve().parents[1])]
     for place in places:
-        if any((place / folder).is_dir() for folder in FOLDERS):
+        if any((place / known).exists() for known in (*FOLDERS, "index.ipynb")):
             return place
     raise ValueError(f"no notebooks under {places[0]}: clone the repository and run symnb there, "
                      "or name its folder nbs with --notebooks")

@@ -113,7 +113,7 @@ def _pythia(settings: dict, rng):
         raise RuntimeError(f"Pythia could not start at {settings['Beams:eCM']} GeV: use a higher sqrt_s or a wider mass_window")
     return pythia
 
-
+# %% ../../nbs/lib/data/collider.ipynb #0023
 def _pythia_events(n: int, settings: dict, rng) -> pd.DataFrame:
     "n events: the final muons of the Z's decay, after all radiation."
     pythia, rows = _pythia(settings, rng), np.empty((n, 8))
@@ -121,7 +121,7 @@ def _pythia_events(n: int, settings: dict, rng) -> pd.DataFrame:
         if not any(pythia.next() for _ in range(100)):  # a failed event is replaced; it happens once in many thousands
             raise RuntimeError("Pythia failed to make an event a hundred times in a row: check the settings")
         event = pythia.event
-        z = event[event[5].iBotCopyId()]  # entry 5 of the record is the γ*/Z of the hard process
+        z = event[event[5].iBotCopyId()]
         for child in (z.daughter1(), z.daughter2()):
             muon = event[event[child].iBotCopyId()]
             start = 0 if muon.id() == 13 else 4
@@ -132,7 +132,7 @@ def _pythia_events(n: int, settings: dict, rng) -> pd.DataFrame:
 def _switch(on: bool) -> str:
     return "on" if on else "off"
 
-# %% ../../nbs/lib/data/collider.ipynb #0023
+# %% ../../nbs/lib/data/collider.ipynb #0025
 def _ee_settings(sqrt_s: float, isr: bool, fsr: bool) -> dict:
     "Pythia's settings for e⁺e⁻ with the electroweak constants of this module."
     return {"Beams:idA": 11, "Beams:idB": -11, "Beams:eCM": sqrt_s, "PDF:lepton": _switch(isr),
@@ -142,7 +142,7 @@ def _ee_settings(sqrt_s: float, isr: bool, fsr: bool) -> dict:
             "StandardModel:sin2thetaW": SIN2_THETA_W, "StandardModel:sin2thetaWbar": SIN2_THETA_W,
             "23:m0": M_Z}
 
-# %% ../../nbs/lib/data/collider.ipynb #0024
+# %% ../../nbs/lib/data/collider.ipynb #0026
 def ee_to_mumu(n: int = 2000, sqrt_s: float = 10.58, energy_spread: float = 0.0, generator: str = "lo",
                isr: bool = False, fsr: bool = False, random_state=None) -> pd.DataFrame:
     """n events e⁺e⁻ → γ*/Z → μ⁺μ⁻ in the centre-of-mass frame, unpolarised beams, e⁻ along +z.
@@ -169,7 +169,7 @@ def ee_to_mumu(n: int = 2000, sqrt_s: float = 10.58, energy_spread: float = 0.0,
         return _pythia_events(n, _ee_settings(sqrt_s, isr, fsr), rng)
     raise ValueError(f"generator={generator!r} is unknown: use 'lo' or 'pythia'")
 
-# %% ../../nbs/lib/data/collider.ipynb #0026
+# %% ../../nbs/lib/data/collider.ipynb #0028
 def _four_momenta(events: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     "(px, py, pz, E) of the μ⁻ and of the μ⁺, each (n, 4)."
     missing = [c for c in COLUMNS if c not in getattr(events, "columns", ())]
@@ -193,14 +193,14 @@ def dimuon(events: pd.DataFrame) -> pd.DataFrame:
     cos_theta = along / np.sqrt((mass**2 - 4 * M_MU**2) * (mass**2 + pt**2))
     return pd.DataFrame({"mass": mass, "pt": pt, "rapidity": np.arctanh(pz / energy), "cos_theta_cs": cos_theta})
 
-# %% ../../nbs/lib/data/collider.ipynb #0028
+# %% ../../nbs/lib/data/collider.ipynb #0030
 def momentum_combinations(events: pd.DataFrame) -> pd.DataFrame:
     "The sums p_mu + p_mubar and differences p_mu - p_mubar of px, py, pz in GeV: sum_px … diff_pz."
     mu, mubar = _four_momenta(events)
     both = np.column_stack([mu + mubar, mu - mubar])[:, [0, 1, 2, 4, 5, 6]]
     return pd.DataFrame(both, columns=[f"{kind}_{axis}" for kind in ("sum", "diff") for axis in ("px", "py", "pz")])
 
-# %% ../../nbs/lib/data/collider.ipynb #0031
+# %% ../../nbs/lib/data/collider.ipynb #0033
 def fit_asymmetry(cos_theta) -> tuple[float, float]:
     """A_FB and its standard error by unbinned maximum likelihood of ⅜(1 + c²) + A c, |A| ≤ ¾.
 
@@ -216,7 +216,7 @@ def fit_asymmetry(cos_theta) -> tuple[float, float]:
     a = at_bound[0] if at_bound else brentq(slope, -bound, bound)
     return float(a), float(np.sum((c / (even + a * c))**2) ** -0.5)
 
-# %% ../../nbs/lib/data/collider.ipynb #0037
+# %% ../../nbs/lib/data/collider.ipynb #0039
 def _pp_settings(sqrt_s: float, isr: bool, fsr: bool, mass_window: tuple[float, float]) -> dict:
     "Pythia's settings for pp with its default tune and built-in parton densities."
     low, high = mass_window
@@ -235,7 +235,7 @@ def _check_window(mass_window, sqrt_s: float) -> tuple[float, float]:
         raise ValueError(f"mass_window={mass_window!r} is empty or out of reach: use 2 m_mu = {2 * M_MU:.4f} < low < high < sqrt_s")
     return low, high
 
-# %% ../../nbs/lib/data/collider.ipynb #0038
+# %% ../../nbs/lib/data/collider.ipynb #0040
 def drell_yan(n: int = 2000, sqrt_s: float = 13000.0, isr: bool = True, fsr: bool | None = None,
               mass_window: tuple[float, float] = (60.0, 120.0), random_state=None) -> pd.DataFrame:
     """n events pp → γ*/Z → μ⁺μ⁻ from Pythia 8 in the centre-of-mass frame of the protons.
