@@ -99,7 +99,7 @@ def jacobian(network: Callable, x: Tensor) -> Tensor:
 # %% ../nbs/lib/core.ipynb #0024
 @dataclass
 class FitResult:
-    "What `fit` did: `steps` in all, `converged` (K,), and the mean `loss` of each window (windows, K)."
+    "What `fit` did: `steps` in all, which runs `converged` (K,), and the mean `loss` of each window (windows, K)."
     steps: int
     converged: np.ndarray
     loss: np.ndarray
@@ -122,44 +122,56 @@ class _Plateau:
             self.best, self.wait = torch.full(runs.shape, torch.inf, device=runs.device), torch.zeros_like(runs, dtype=torch.long)
         self.best[runs], self.wait[runs] = torch.inf, 0
 
-# %% ../nbs/lib/core.ipynb #0026
+# %% ../nbs/lib/core.ipynb #0025
+class _Rate:
+    "The learning rate as a share of its full value: warm up, hold until told to fall, then a cosine."
+    start = last = None
+
+    def fall(self, step: int, steps: int) -> None:
+        self.start, self.last = step, step + steps
+
+    def __call__(self, step: int) -> float:
+        if self.last is None:
+            return min(1.0, (step + 1) / 100)
+        return 0.5 + 0.5 * math.cos(math.pi * (step - self.start) / (self.last - self.start))
+
+# %% ../nbs/lib/core.ipynb #0027
 def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models: int, n_events: int, *,
-        generator: torch.Generator, batch_size: int = 125, lr: float = 5e-3, hold: tuple[int, int] = (1000, 6000),
+        generator: torch.Generator, batch_size: int = 64, lr: float = 5e-3, hold: tuple[int, int] = (1000, 4000),
         decay: float = 1.0, window: int = 100, tol: float = 0.01, patience: int = 3,
-        on_plateau: Callable[[Tensor], Tensor] | None = None, on_decay: Callable[[], None] | None = None,
+        on_plateau: Callable[[Tensor], Tensor] = torch.zeros_like, on_decay: Callable[[], None] = lambda: None,
         verbose: bool = False) -> FitResult:
-    """Train K models at once by Adam until all have converged; warns (SymnbWarning) where `hold[1]` came first.
+    """Train K models at once by Adam until all have converged; warns (SymnbWarning) when `hold[1]` came first for most.
 
     loss(events (K, batch_size) int) → (K,); hold: fewest and most steps at the full rate; decay: cosine steps for
     each step held; on_plateau(runs (K,) bool) → (K,) bool says which of the runs go on with a changed problem;
     on_decay() is called once, when the rate begins to fall.
     """
-    parameters, device = list(parameters), generator.device
-    adam, plateau, history = torch.optim.Adam(parameters, lr=lr, fused=True), _Plateau(tol, patience), []
-    done, mean, step, last = torch.zeros(n_models, dtype=torch.bool, device=device), 0.0, 0, None
-    with tqdm(total=None, disable=not verbose, desc="training", unit=" steps") as bar:
-        while last is None or step < last:
-            rate = min(1.0, (step + 1) / 100) if last is None else 0.5 + 0.5 * math.cos(math.pi * (step - start) / (last - start))
-            adam.param_groups[0]["lr"] = lr * rate
+    adam, plateau, rate, history = torch.optim.Adam(parameters, lr=lr, fused=True), _Plateau(tol, patience), _Rate(), []
+    device, mean, seen, step = generator.device, 0.0, 0, 0
+    done = torch.zeros(n_models, dtype=torch.bool, device=device)
+    with tqdm(disable=not verbose, desc="training", unit=" steps") as bar:
+        while step != rate.last:
+            adam.param_groups[0]["lr"] = lr * rate(step)
             losses = loss(torch.randint(n_events, (n_models, batch_size), generator=generator, device=device))
             adam.zero_grad(set_to_none=True)
             losses.sum().backward()
             adam.step()
-            mean, step = mean + losses.detach() / window, step + 1
-            if step % window:
+            step, seen = step + 1, seen + 1
+            mean = mean + (losses.detach() - mean) / seen
+            if step % window and step != hold[1]:
                 continue
-            bar.update(window)
+            bar.update(step - bar.n)
             history.append(mean.cpu().numpy())
-            if last is None:
+            if rate.last is None:
                 reached = plateau.update(mean)
-                go_on = on_plateau(reached) if on_plateau else torch.zeros_like(reached)
+                go_on = on_plateau(reached)
                 plateau.restart(go_on)
                 done |= reached & ~go_on
                 if step >= hold[0] and done.all() or step >= hold[1]:
-                    start, last = step, step + window * max(1, round(decay * step / window))
-                    if on_decay:
-                        on_decay()
-            mean = 0.0
-    if not done.all() and hold[0] < hold[1]:
+                    rate.fall(step, max(1, round(decay * step)))
+                    on_decay()
+            mean, seen = 0.0, 0
+    if done.sum() < n_models / 2 and hold[0] < hold[1]:
         warnings.warn(f"{int((~done).sum())} of {n_models} runs were still improving after {hold[1]} steps", SymnbWarning, stacklevel=2)
     return FitResult(step, done.cpu().numpy(), np.array(history))

@@ -9,7 +9,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PARAMETERS = 'profile, seed, device = "quick", 1, "cpu"'
+PARAMETERS = 'profile = "quick"\nseed = 1\ndevice = "cpu"'
 DRAW = """from matplotlib.figure import Figure
 from symnb.companion.figures import save_figure
 fig = Figure(figsize=(2, 1))

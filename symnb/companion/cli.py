@@ -66,7 +66,7 @@ def _figures(args: argparse.Namespace) -> int:
         return 0
     outcomes = make_figures(args.names, args.profile, args.seed, args.device, args.jobs, args.out, args.notebooks, args.force)
     count = Counter(outcome.state for outcome in outcomes)
-    print(", ".join(f"{n} notebook{'s' * (n > 1)} {state}" for state, n in count.items()))
+    print(", ".join(f"{n} notebook{'s' * (n > 1)} {state}" for state, n in count.items()) or "no notebook draws a figure")
     return 1 if count["failed"] else 0
 
 

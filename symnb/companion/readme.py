@@ -12,7 +12,8 @@ from pathlib import Path
 
 import nbformat
 
-from .figures import atomic, find_notebooks
+from .figures import find_notebooks
+from ..files import atomic
 
 # %% ../../nbs/lib/companion/readme.ipynb #0004
 def relink(

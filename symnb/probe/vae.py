@@ -101,7 +101,7 @@ class TrainedVAE:
 
 
 def train_vae(x: np.ndarray, progressive: np.ndarray, resolution: np.ndarray, n_latents: int, *,
-              hidden: tuple[int, ...] = (64, 64), batch_size: int = 125, hold: tuple[int, int] = (1000, 4000),
+              hidden: tuple[int, ...] = (64, 64), batch_size: int = 64, hold: tuple[int, int] = (1000, 4000),
               device: torch.device = torch.device("cpu"), random_state=None, verbose: bool = False) -> TrainedVAE:
     """Train K autoencoders on x (n, d), standardised by the caller, as one batched model.
 
