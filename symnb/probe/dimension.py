@@ -36,10 +36,12 @@ def local_dimension(e: np.ndarray) -> np.ndarray:
 
 
 def count_directions(e: np.ndarray) -> np.ndarray:
-    "Number of local directions with more signal than noise, e > 1: (..., L) → (...) int."
-    return (e > 1).sum(-1)
+    "Number of local directions of spectra e (..., L), sorted downwards: up to the largest drop in nats from e > 1 to e < 4."
+    following = np.concatenate([e[..., 1:], np.zeros_like(e[..., :1])], axis=-1)
+    drop = np.where((e > 1) & (following < 4), nats_per_direction(e) - nats_per_direction(following), 0)
+    return np.where((e > 1).any(-1), drop.argmax(-1) + 1, 0)
 
-# %% ../../nbs/lib/probe/dimension.ipynb #0010
+# %% ../../nbs/lib/probe/dimension.ipynb #0011
 def plateau(counts: "list[int] | np.ndarray") -> np.ndarray:
     "The longest run of equal counts, for resolutions in order; the earlier (finer) of two as long: (S,) → (S,) bool."
     counts = np.asarray(counts)

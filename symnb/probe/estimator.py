@@ -256,12 +256,11 @@ class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, Trans
     """How many degrees of freedom does data have, after its symmetries and constraints took theirs?
 
     Trains variational autoencoders with more latents than needed and reads off how many they use (review, sections
-    5.2 and 5.3). Input is standardised column by column; `resolution` is in those units.
-
-    Parameters: n_latents (None: the number of features, at least 4 and at most 16); resolution, the standard deviation
-    of the decoder's noise, to be kept above the noise of the data; schedule 'both', 'standard' or 'progressive'; n_runs
-    of each schedule; threshold, the relevance above which a latent counts; hidden, widths of the encoder's layers;
-    max_steps before the learning rate decays, for as many again; device; random_state; verbose (a progress bar).
+    5.2 and 5.3). Columns are standardised; `resolution`, the standard deviation of the decoder's noise, is in those
+    units and belongs above the noise of the data. n_latents: None takes the number of features, at least 4 and at most
+    16. schedule: 'both', 'standard' or 'progressive'. n_runs: trainings of each schedule. threshold: the relevance above
+    which a latent counts. hidden: widths of the encoder's layers. max_steps: before the learning rate decays, for as
+    many again. device: 'auto', 'cpu', 'cuda' or 'cuda:N'. verbose: show a progress bar.
 
     Attributes after `fit`: relevance_ (schedule → (n_runs, n_latents), sorted downwards), dim_counts_ (schedule →
     {count: runs}), elbo_ (schedule → (n_runs,), nats per held-out event, standardised units), n_steps_ (schedule →
