@@ -215,7 +215,7 @@ td,th{{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}}</style>
 <h2>Runs</h2>{table}</html>
 """
 
-
+# %% ../../nbs/lib/probe/estimator.ipynb #0016
 class _Report:
     "The answer in words and pictures."
     def summary(self) -> str:
@@ -251,7 +251,7 @@ class _Report:
             file.write(page.encode())
         return Path(path)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0017
+# %% ../../nbs/lib/probe/estimator.ipynb #0018
 class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, TransformerMixin, BaseEstimator):
     """How many degrees of freedom does data have, after its symmetries and constraints took theirs?
 
@@ -279,7 +279,7 @@ class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, Trans
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0018
+# %% ../../nbs/lib/probe/estimator.ipynb #0019
 def fit_probe(X, **parameters) -> SymmetryProbe:
     "`SymmetryProbe(**parameters)` fitted to X, as one function whose result can be cached."
     return SymmetryProbe(**parameters).fit(X)
