@@ -4,7 +4,7 @@
 PYTHON      ?= python3
 VENV        ?= .venv
 PROFILE     ?= quick
-JOBS        ?= 1
+JOBS        ?= 2
 TORCH_INDEX ?=
 
 SHELL := bash
@@ -25,7 +25,7 @@ FAILED = { tail -n 8 $(LOG); echo 'The installation failed; pip says why above, 
 	echo 'Once that is mended (network? disk space?), the same command goes on.'; exit 1; } >&2
 
 help:
-	@echo 'make figures   draw every figure into figures/   (PROFILE=smoke|quick|paper, JOBS=1)'
+	@echo 'make figures   draw every figure into figures/   (PROFILE=smoke|quick|paper, JOBS=2)'
 	@echo 'make test      run every test'
 	@echo 'make env       only create the environment       (PYTHON=python3, TORCH_INDEX=URL of more torch builds)'
 	@echo 'make readme    write README.md from nbs/index.ipynb'

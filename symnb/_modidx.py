@@ -232,6 +232,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                        'symnb.probe.estimator._Fit.fit': ('lib/probe/estimator.html#_fit.fit', 'symnb/probe/estimator.py'),
                                        'symnb.probe.estimator._Generate': ( 'lib/probe/estimator.html#_generate',
                                                                             'symnb/probe/estimator.py'),
+                                       'symnb.probe.estimator._Generate.elbo': ( 'lib/probe/estimator.html#_generate.elbo',
+                                                                                 'symnb/probe/estimator.py'),
                                        'symnb.probe.estimator._Generate.encode': ( 'lib/probe/estimator.html#_generate.encode',
                                                                                    'symnb/probe/estimator.py'),
                                        'symnb.probe.estimator._Generate.sample': ( 'lib/probe/estimator.html#_generate.sample',

@@ -82,10 +82,11 @@ def _spectra(runs: TrainedVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _mean_elbo(vae: BatchedVAE, x: np.ndarray, s2: torch.Tensor, seed: int, draws: int = 16) -> np.ndarray:
     "ELBO of each run, mean over the events x (n, d) and over draws from the posterior: (K,) nats per event."
     like = next(vae.parameters())
-    generator = torch.Generator(like.device).manual_seed(seed)
-    x = torch.as_tensor(x, dtype=like.dtype, device=like.device).expand(vae.n_models, -1, -1)
-    total = sum(elbo(vae, x, s2.to(like), generator=generator).mean(1) for _ in range(draws))
-    return (total / draws).cpu().double().numpy()
+    generator, total = torch.Generator(like.device).manual_seed(seed), 0
+    for part in torch.as_tensor(x, dtype=like.dtype, device=like.device).split(2000):
+        part = part.expand(vae.n_models, -1, -1)
+        total = total + sum(elbo(vae, part, s2.to(like), generator=generator).sum(1) for _ in range(draws))
+    return (total / (draws * len(x))).cpu().double().numpy()
 
 # %% ../../nbs/lib/probe/estimator.ipynb #0008
 class _Read:
@@ -168,6 +169,11 @@ class _Generate:
         check_is_fitted(self)
         z = check_random_state(self.random_state).normal(size=(n_samples, len(self._order)))
         return self.inverse_transform(z)
+
+    def elbo(self, X) -> "dict[str, np.ndarray]":
+        "Mean ELBO of the events X (n, d) under every run: schedule → (n_runs,), nats per event and standardised units."
+        bound = _mean_elbo(self.runs_.vae, self._events(X), self.runs_.s2, seed=0)
+        return {s: bound[i * self.n_runs:(i + 1) * self.n_runs] for i, s in enumerate(self.relevance_)}
 
     def score(self, X, y=None) -> float:
         "Mean ELBO of the events X (n, d) under the best run, in nats per event and standardised units."
