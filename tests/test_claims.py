@@ -1,6 +1,7 @@
 """Intervals against their definitions, verdicts against their rule, and what claims.json keeps."""
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from symnb.companion import claims
 from symnb.companion.claims import CLAIMS, Claim, claims_table, judge, merge_claim, record_claim, result_record
 from symnb.companion.criteria import bootstrap, condition, median, share, weigh, wilson
 from symnb.companion.figures import RUN_VARIABLE
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def draws(claim, n=2, seed=0):
@@ -133,3 +136,9 @@ def test_the_numbers_of_the_criteria_are_those_that_were_set_beforehand():
         "R15": ["radiation_extra_latents = 1"],
     }.items():
         assert all(part in text[id] for part in parts), text[id]
+
+
+def test_every_claim_is_measured_with_the_full_statistics():
+    entries = json.loads((ROOT / "figures" / "claims.json").read_text(encoding="utf-8"))
+    unmeasured = [id for id in CLAIMS if "paper" not in entries.get(id, {}).get("results", {})]
+    assert not unmeasured, f"run: symnb figures --profile paper, to measure {', '.join(unmeasured)}"

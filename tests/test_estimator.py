@@ -1,16 +1,189 @@
-"""SymmetryProbe against scikit-learn's own checks, and its answers on bad and odd input."""
+"""SymmetryProbe against scikit-learn's own checks, and its answers to bad and odd input."""
 import warnings
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from symnb.core import SymnbWarning
+from symnb.data.geometry import disk
 from symnb.probe.estimator import SymmetryProbe
 
-# scikit-learn's checks ask about conventions, not about the answer: a short training is enough
-pytestmark = pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
+# Conventions and refusals, not answers: a short training is enough
+pytestmark = [pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning"),
+              pytest.mark.filterwarnings("ignore:X does not have valid feature names")]
+
+
+def short(**parameters):
+    return SymmetryProbe(**dict(n_runs=1, max_steps=5, random_state=0) | parameters)
+
+
+@pytest.fixture
+def events():
+    "600 events with three named columns."
+    return pd.DataFrame(np.random.default_rng(0).normal(size=(600, 3)), columns=["mass", "energy", "angle"])
 
 
 @parametrize_with_checks([SymmetryProbe(n_runs=1, max_steps=20)])
-def test_scikit_learn_conventions(estimator, check):
+def test_scikit_learn_conventions(estimator, check, monkeypatch):
+    # scikit-learn skips check_array_api_input (the same answer for NumPy arrays with its array API dispatch on) unless
+    # this is set; with it, no check is skipped
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
     check(estimator)
+
+
+# Bad values
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused_with_their_columns(events, value):
+    bad = events.copy()
+    bad.loc[[3, 7], "energy"] = value
+    for X, column in ((bad, "energy"), (bad.to_numpy(), "x1"), (bad.to_numpy(np.float32), "x1")):
+        with pytest.raises(ValueError, match=f"X has NaN or infinite values in 2 events, .* {column}. Drop these events"):
+            short().fit(X)
+    probe = short().fit(events)
+    for method in (probe.transform, probe.score, probe.topology):
+        with pytest.raises(ValueError, match="X has NaN or infinite values .* energy"):
+            method(bad)
+
+
+def test_text_is_refused_with_its_columns(events):
+    words = "X has columns that are not numbers: {}. Drop them or encode them"
+    text = events.assign(generator="pythia", charge=pd.Categorical(["+", "-"] * 300))
+    with pytest.raises(ValueError, match=words.format("generator, charge")):
+        short().fit(text)
+    mixed = events.to_numpy(object, copy=True)
+    mixed[5, 2] = "n/a"
+    for X, columns in ((mixed, "x2"), (mixed.tolist(), "x2"), (events.to_numpy(str), "x0, x1, x2")):
+        with pytest.raises(ValueError, match=words.format(columns)):
+            short().fit(X)
+    with pytest.raises(ValueError, match=words.format("mass")):
+        short().fit(events).transform(events.astype({"mass": str}))
+
+
+def test_names_that_occur_twice_do_not_hide_text(events):
+    twice = pd.concat([events, events["mass"].astype(str)], axis=1)
+    with pytest.raises(ValueError, match="not numbers: mass. Drop"):
+        short().fit(twice)
+
+
+# Bad shapes
+
+@pytest.mark.parametrize("X, message", [(np.arange(600.0), r"Expected 2D array, got 1D array[\s\S]*Reshape your data"),
+                                        (np.zeros((20, 3, 2)), "dim 3, while dim <= 2"), (np.zeros((600, 0)), r"0 feature\(s\)"),
+                                        (None, "Expected 2D array"), (np.ones((600, 2)) * 1j, "Complex data")])
+def test_what_is_no_table_is_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        short().fit(X)
+
+
+def test_few_events_are_refused_and_not_many_warned_about(events):
+    for n in (1, 9):
+        with pytest.raises(ValueError, match=f"X has {n} samples .* at least 10, and 500 or more"):
+            short().fit(events[:n])
+    for n in (10, 499):
+        with pytest.warns(SymnbWarning, match=f"^{n} events are too few for a reliable answer: use 500 or more"):
+            short().fit(events[:n])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "500 events are too few")
+        short().fit(events[:500])
+
+
+def test_other_columns_than_those_of_the_fit_are_refused(events):
+    probe = short().fit(events)
+    with pytest.raises(ValueError, match="X has 2 features, but SymmetryProbe is expecting 3"):
+        probe.transform(events[["mass", "energy"]].to_numpy())
+    with pytest.raises(ValueError, match="feature names should match"):
+        probe.transform(events.rename(columns={"mass": "m"}))
+    with pytest.raises(ValueError, match="Z has 3 columns, but this probe has 4 latents"):
+        probe.inverse_transform(np.zeros((5, 3)))
+
+
+# Columns without information
+
+def test_constant_and_duplicated_columns_are_named_and_change_nothing():
+    X = disk(random_state=0)
+    odd = pd.DataFrame(dict(a=X[:, 0], beam=91.19, b=X[:, 1], again=X[:, 0]))
+    settings = dict(n_latents=4, n_runs=2, max_steps=400, schedule="standard", random_state=0)
+    with pytest.warns(SymnbWarning) as caught:
+        probe = SymmetryProbe(**settings).fit(odd)
+    messages = [str(w.message) for w in caught if "columns" in str(w.message)]
+    assert messages == [f"{what} columns carry no information and are left out: {name}"
+                        for what, name in (("constant", "beam"), ("duplicated", "again"))]
+    plain = SymmetryProbe(**settings).fit(X)
+    assert probe.relevant_dim_ == plain.relevant_dim_ == 2
+    np.testing.assert_array_equal(probe.relevance_["standard"], plain.relevance_["standard"])
+    back = probe.inverse_transform(probe.transform(odd))
+    np.testing.assert_allclose(back[:, 1], 91.19)
+    np.testing.assert_array_equal(back[:, 0], back[:, 3])
+    np.testing.assert_allclose(back[:, [0, 2]], plain.inverse_transform(plain.transform(X)))
+
+
+def test_a_constant_with_rounding_errors_is_constant(events):
+    events["total"] = 91.19 + 1e-13 * events["mass"]
+    with pytest.warns(SymnbWarning, match="constant columns .* total"):
+        assert len(short().fit(events).columns_.kept) == 3
+
+
+def test_nothing_that_varies_is_refused():
+    for X in (np.full((600, 3), 7.0), np.zeros((600, 1))):
+        with pytest.warns(SymnbWarning, match="constant"), pytest.raises(ValueError, match="X has no column that varies"):
+            short().fit(X)
+
+
+# Bad parameters
+
+@pytest.mark.parametrize("error, message, parameters", [
+    (ValueError, "n_latents={} must be at least 1", [dict(n_latents=v) for v in (0, -3)]),
+    (TypeError, "n_latents={} must be an integer of at least 1", [dict(n_latents=v) for v in (2.0, "2", True)]),
+    (ValueError, "n_runs={} must be at least 1", [dict(n_runs=v) for v in (0, -1)]),
+    (TypeError, "n_runs={} must be an integer of at least 1", [dict(n_runs=v) for v in (1.5, None)]),
+    (ValueError, "max_steps={} must be at least 1", [dict(max_steps=0)]),
+    (ValueError, "resolution={} must be a positive number", [dict(resolution=v) for v in (-0.2, 0, np.nan, np.inf, "fine", None, True)]),
+    (ValueError, "threshold={} must be a positive number", [dict(threshold=v) for v in (-1, "high")]),
+    (ValueError, "schedule={} is unknown: use 'both', 'standard' or 'progressive'", [dict(schedule=v) for v in ("fast", None)]),
+    (ValueError, "hidden={} must be a tuple of the layers' widths, such as", [dict(hidden=v) for v in (64, (0,), (2.5,))]),
+    (ValueError, "device={} is not a device: use 'auto', 'cpu', 'cuda'", [dict(device=v) for v in ("gpu", None, 3)])])
+def test_bad_parameters_are_refused_by_name(events, error, message, parameters):
+    for parameter in parameters:
+        with pytest.raises(error) as caught:
+            short(**parameter).fit(events)
+        assert str(caught.value).startswith(message.format(repr(*parameter.values())))
+
+
+def test_a_missing_gpu_is_refused(events, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for device in ("cuda", "cuda:1", torch.device("cuda")):
+        with pytest.raises(ValueError, match="was asked for, but torch .* sees 0 GPUs: use device='auto' or 'cpu'"):
+            short(device=device).fit(events)
+    assert short(device="auto").fit(events).runs_.s2.device.type == "cpu"
+
+
+# Bad questions
+
+def test_questions_before_the_fit_are_refused(events):
+    probe = short()
+    for question in (probe.transform, probe.inverse_transform, probe.score, probe.encode, probe.topology, probe.elbo):
+        with pytest.raises(NotFittedError, match="Call 'fit'"):
+            question(events)
+    for question in (probe.sample, probe.summary, probe.plot):
+        with pytest.raises(NotFittedError, match="Call 'fit'"):
+            question()
+
+
+def test_bad_questions_are_refused_by_name(events):
+    probe = short(schedule="progressive").fit(events)
+    with pytest.raises(ValueError, match="schedule='standard' was not trained: this probe has progressive"):
+        probe.encode(events, "standard")
+    for n in (0, -1, 1.5):
+        with pytest.raises(ValueError, match=f"n_samples={n} must be an integer of at least 1"):
+            probe.sample(n)
+    for s in (-0.1, 0, [0.1, np.nan], [], [[0.1, 0.2]]):
+        with pytest.raises(ValueError, match="s must hold positive resolutions"):
+            probe.resolution_scan(events, s)
+    with pytest.raises(ValueError, match="X has no columns charge: pass a DataFrame"):
+        probe.observables(events, ["mass", "charge"])
