@@ -16,6 +16,8 @@ from pathlib import Path
 def atomic(path: Path | str) -> Iterator:
     "A binary file to write into, which appears at `path` when it is complete."
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path.name}: there is no folder {path.parent}; create it first")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:

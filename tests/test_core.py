@@ -1,86 +1,204 @@
-"""The ground floor: devices, profiles, batched networks and the fit loop."""
+"""The ground floor: devices, batched networks against plain ones, and the fit loop against closed forms."""
+import warnings
+
+import matplotlib
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from symnb.core import BatchedMLP, SymnbWarning, fit, jacobian, pick, resolve_device, torch_generator
+from symnb.core import (COLORS, PROFILES, SCHEDULE_COLORS, BatchedMLP, SymnbWarning, figure_style, fit, jacobian, pick,
+                        resolve_device, torch_generator)
+
+CPU = torch.device("cpu")
 
 
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
+# Devices, seeds, profiles, style
+
+def test_auto_takes_what_there_is(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == resolve_device("cpu") == resolve_device(CPU) == CPU
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto").type == "cuda"
 
 
-def test_a_missing_gpu_is_an_error_that_says_what_to_do(monkeypatch):
+def test_only_gpus_that_exist_are_accepted(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("cuda:1") == torch.device("cuda", 1)
+    for device in ("cuda:2", torch.device("cuda", 2)):
+        with pytest.raises(ValueError, match="cuda.*sees 2 GPUs"):
+            resolve_device(device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(ValueError, match="device='cuda' was asked for.*use device='auto' or 'cpu'"):
-        resolve_device("cuda")
+    for device in ("cuda", "cuda:0"):
+        with pytest.raises(ValueError, match=f"device='{device}' .* sees 0 GPUs: use device='auto' or 'cpu', or install a GPU build"):
+            resolve_device(device)
 
 
-@pytest.mark.parametrize("device", ["abacus", "meta", 3.5])
-def test_an_unknown_device_is_refused(device):
-    with pytest.raises(ValueError, match="device="):
+@pytest.mark.parametrize("device, words", [("gpu", "is not a device: use"), (None, "is not a device: use"), (0.5, "is not a device: use"),
+                                           ("meta", "is not supported: use"), ("mps", "is not supported: use")])
+def test_what_is_no_device_is_refused(device, words):
+    with pytest.raises(ValueError, match=f"device={device!r} {words} 'auto', 'cpu'"):
         resolve_device(device)
 
 
-def test_auto_takes_a_gpu_where_there_is_one(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert resolve_device("auto").type == "cuda"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert resolve_device("auto").type == "cpu"
-
-
-def test_profiles():
-    assert [pick(p, smoke=1, quick=2, paper=3) for p in ("smoke", "quick", "paper")] == [1, 2, 3]
-    with pytest.raises(ValueError, match="profile='huge' is unknown: use one of smoke, quick, paper"):
-        pick("huge", smoke=1, quick=2, paper=3)
+def test_random_states_are_those_of_scikit_learn():
+    draws = lambda state: torch.rand(5, generator=torch_generator(state, CPU))
+    assert draws(3).equal(draws(3)) and draws(3).equal(draws(np.random.RandomState(3)))
+    assert not draws(3).equal(draws(4)) and not draws(None).equal(draws(None))
+    state = np.random.RandomState(3)
+    assert not draws(state).equal(draws(state))
+    with pytest.raises(ValueError, match="seed"):
+        torch_generator("three", CPU)
 
 
 def test_global_random_states_are_left_alone():
     before = np.random.get_state()[1].copy(), torch.random.get_rng_state()
-    BatchedMLP(2, (3, 4, 1), generator=torch_generator(0, torch.device("cpu")))
+    BatchedMLP(2, (3, 4, 1), generator=torch_generator(0, CPU))
+    fit_bowls(hold=(5, 5))
     assert (np.random.get_state()[1] == before[0]).all() and torch.equal(torch.random.get_rng_state(), before[1])
 
 
-@pytest.mark.parametrize("sizes", [(3, 2), (2, 8, 4), (4, 16, 16, 1)])
-def test_jacobian_agrees_with_finite_differences(sizes):
-    mlp = BatchedMLP(2, sizes, activation=torch.tanh, generator=generator()).double()
-    x = torch.randn(2, 5, sizes[0], generator=generator(1), dtype=torch.float64)
-    J, step = jacobian(mlp, x), 1e-6
-    for i in range(sizes[0]):
-        shift = step * torch.eye(sizes[0], dtype=torch.float64)[i]
-        torch.testing.assert_close(J[..., i], (mlp(x + shift) - mlp(x - shift)) / (2 * step), atol=1e-8, rtol=1e-6)
+def test_a_profile_picks_its_value():
+    assert [pick(p, smoke=1, quick=2, paper=3) for p in PROFILES] == [1, 2, 3]
+    with pytest.raises(ValueError, match="profile='rough' is unknown: use one of smoke, quick, paper"):
+        pick("rough", smoke=1, quick=2, paper=3)
 
 
-def line_fit(targets, **options):
-    "Fit K constants to K targets from minibatches of noisy values."
-    theta = torch.zeros(len(targets), requires_grad=True)
-    noise, values = torch.randn(1000, generator=generator(2)), torch.tensor(targets)
-    loss = lambda i: ((theta[:, None] - values[:, None] - 0.01 * noise[i]) ** 2).mean(1)
-    return theta, fit(loss, [theta], len(targets), 1000, generator=generator(), lr=3e-2, tol=1e-4, **options)
+def test_the_style_is_set_for_all_figures():
+    with matplotlib.rc_context():
+        figure_style()
+        assert matplotlib.rcParams["savefig.dpi"] == 200
+        assert matplotlib.rcParams["axes.prop_cycle"].by_key()["color"][0] == COLORS["blue"] == SCHEDULE_COLORS["standard"]
 
 
-def test_every_run_of_a_batch_finds_its_own_minimum():
-    theta, record = line_fit([0.5, -1.0, 2.0], hold=(300, 3000))
-    torch.testing.assert_close(theta.detach(), torch.tensor([0.5, -1.0, 2.0]), atol=2e-3, rtol=0)
-    assert record.converged.all() and record.loss.shape[1] == 3
+# K networks in one
+
+def plain(model, k, activation):
+    "Network k of a BatchedMLP as nn.Linear layers."
+    layers = []
+    for weight, bias in zip(model.weights, model.biases):
+        linear = nn.Linear(*weight.shape[1:], dtype=weight.dtype)
+        linear.weight.data, linear.bias.data = weight.data[k].T.clone(), bias.data[k, 0].clone()
+        layers += [linear, activation()]
+    return nn.Sequential(*layers[:-1])
 
 
-def test_the_rule_trains_longer_when_the_way_is_longer():
-    assert line_fit([20.0], hold=(100, 5000))[1].steps > line_fit([0.1], hold=(100, 5000))[1].steps
+@pytest.mark.parametrize("function, activation", [(torch.relu, nn.ReLU), (torch.tanh, nn.Tanh)])
+@pytest.mark.parametrize("sizes", [(3, 2), (3, 16, 2), (1, 8, 8, 8, 5)])
+def test_a_batched_network_is_k_plain_ones(sizes, function, activation):
+    model = BatchedMLP(4, sizes, function, torch_generator(0, CPU)).double()
+    x = torch.randn(4, 20, sizes[0], dtype=torch.float64)
+    y = model(x)
+    (y**2).sum().backward()
+    assert y.shape == (4, 20, sizes[-1])
+    for k in range(4):
+        twin = plain(model, k, activation)
+        torch.testing.assert_close(y[k], twin(x[k]))
+        (twin(x[k]) ** 2).sum().backward()
+        for layer, linear in enumerate(m for m in twin if isinstance(m, nn.Linear)):
+            torch.testing.assert_close(model.weights[layer].grad[k], linear.weight.grad.T)
+            torch.testing.assert_close(model.biases[layer].grad[k, 0], linear.bias.grad)
 
 
-def test_a_fixed_length_is_kept_and_an_unfinished_training_is_told():
-    assert line_fit([1.0], hold=(200, 200), decay=0.5)[1].steps == 300
-    with pytest.warns(SymnbWarning, match="still improving after 300 steps"):
-        record = line_fit([1000.0], hold=(100, 300))[1]
-    assert not record.converged.any()
+def test_weights_start_as_those_of_a_linear_layer():
+    model = BatchedMLP(200, (9, 16), generator=torch_generator(0, CPU))
+    for parameter in (*model.weights, *model.biases):
+        assert parameter.abs().max() <= 1 / 3
+        assert parameter.std().item() == pytest.approx(1 / 3 / 3**0.5, rel=0.05)  # uniform
+    assert not model.weights[0][0].equal(model.weights[0][1])
 
 
-def test_a_plateau_hands_over_to_the_caller():
+def test_the_jacobian_of_a_linear_network_is_its_matrix():
+    model = BatchedMLP(3, (4, 2), generator=torch_generator(0, CPU))
+    J = jacobian(model, torch.randn(3, 7, 4))
+    assert J.shape == (3, 7, 2, 4)
+    torch.testing.assert_close(J, model.weights[0].mT[:, None].expand_as(J))
+
+
+def test_the_jacobian_is_that_of_differences():
+    model = BatchedMLP(2, (3, 16, 4), torch.tanh, torch_generator(0, CPU)).double()
+    x, eps = torch.randn(2, 5, 3, dtype=torch.float64), 1e-6
+    steps = eps * torch.eye(3, dtype=torch.float64)
+    differences = torch.stack([(model(x + h) - model(x - h)) / (2 * eps) for h in steps], -1)
+    torch.testing.assert_close(jacobian(model, x), differences, rtol=1e-6, atol=1e-8)
+
+
+# The fit loop
+
+TARGETS = torch.tensor([1.0, -2.0, 0.5])
+
+
+def fit_bowls(seed=0, loss=lambda w, events: (w - TARGETS) ** 2, **options):
+    "Fit three numbers; the default is (w - target)², whose minimum is known."
+    w = nn.Parameter(torch.zeros(3))
+    options = dict(generator=torch_generator(seed, CPU), hold=(200, 2000)) | options
+    return w.detach(), fit(lambda events: loss(w, events), [w], 3, 50, **options)
+
+
+def test_the_minimum_is_found_and_the_fit_stops():
+    w, record = fit_bowls()
+    torch.testing.assert_close(w, TARGETS, atol=1e-3, rtol=0)
+    assert record.converged.all() and record.steps < 2 * 2000 and record.loss.shape == (len(record.loss), 3)
+    assert (record.loss[-1] < 1e-5).all() and (record.loss[0] > record.loss[-1]).all()
+
+
+def test_a_longer_way_is_trained_for_longer():
+    steps = [fit_bowls(loss=lambda w, events: (w - distance) ** 2, hold=(100, 8000), lr=3e-2)[1].steps for distance in (0.1, 20.0)]
+    assert steps[0] < steps[1]
+
+
+@pytest.mark.parametrize("hold, decay, steps", [((250, 250), 1.0, 500), ((200, 200), 0.5, 300), ((7, 7), 2.0, 21)])
+def test_the_number_of_steps_can_be_fixed(hold, decay, steps):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fit_bowls(hold=hold, decay=decay)[1].steps == steps
+
+
+def test_the_rate_warms_up_holds_and_falls_as_a_cosine():
+    "Under a constant gradient Adam moves by the rate: Σ (i/100, i ≤ 100) + 100 + Σ (1 + cos πi/200)/2 = 251 steps' worth."
+    w, _ = fit_bowls(loss=lambda w, events: w, hold=(200, 200), lr=1e-3)
+    torch.testing.assert_close(w, torch.full((3,), -0.251), rtol=1e-4, atol=0)
+
+
+def test_runs_that_still_improve_are_reported():
+    with pytest.warns(SymnbWarning, match="3 of 3 runs were still improving after 500 steps"):
+        _, record = fit_bowls(loss=lambda w, events: w, hold=(100, 500))
+    assert not record.converged.any() and record.steps == 1000
+    one = torch.tensor([1.0, 0.0, 0.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # most have converged: no warning
+        _, record = fit_bowls(loss=lambda w, events: one * w + (1 - one) * w**2, hold=(100, 500))
+    assert record.converged.tolist() == [False, True, True]
+
+
+def test_a_run_that_fails_does_not_touch_the_others():
+    broken = torch.tensor([1.0, torch.nan, 1.0])
+    w, _ = fit_bowls(loss=lambda w, events: broken * (w - TARGETS) ** 2)
+    torch.testing.assert_close(w[[0, 2]], TARGETS[[0, 2]], atol=1e-3, rtol=0)
+
+
+def test_every_run_draws_its_own_events():
     seen = []
+    fit_bowls(loss=lambda w, events: (seen.append(events), w**2)[1], hold=(50, 50), batch_size=8)
+    events = torch.stack(seen)
+    assert events.shape == (100, 3, 8) and set(events.unique().tolist()) == set(range(50))
+    assert not events[:, 0].equal(events[:, 1])
+
+
+def test_the_callbacks_of_a_changing_problem():
+    "A run that goes on after its first plateau has not converged until the next; the decay is announced once."
+    offered, decays, goal = [], [], TARGETS.clone()
     def on_plateau(reached):
-        seen.append(int(reached.sum()))
-        return reached & (sum(seen) == 1)  # go on once
-    _, record = line_fit([0.1], hold=(100, 5000), on_plateau=on_plateau)
-    _, short = line_fit([0.1], hold=(100, 5000))
-    assert record.steps > short.steps and sum(seen) == 2
+        go_on = reached & (goal == TARGETS)
+        goal[go_on] += 1
+        offered.append(reached)
+        return go_on
+    w, record = fit_bowls(loss=lambda w, events: (w - goal) ** 2, on_plateau=on_plateau, on_decay=lambda: decays.append(1))
+    assert record.converged.all() and decays == [1] and torch.stack(offered).sum(0).min() >= 2
+    torch.testing.assert_close(w, TARGETS + 1, atol=1e-3, rtol=0)
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    noisy = lambda w, events: (w - events.float().mean(1)) ** 2
+    (w, one), (v, two), (u, _) = (fit_bowls(seed, noisy, hold=(100, 100)) for seed in (0, 0, 1))
+    assert w.equal(v) and np.array_equal(one.loss, two.loss) and not w.equal(u)

@@ -123,7 +123,7 @@ def test_constant_and_duplicated_columns_are_named_and_change_nothing():
 
 
 def test_a_constant_with_rounding_errors_is_constant(events):
-    events["total"] = 91.19 + 1e-13 * events["mass"]
+    events["total"] = 91.19 + 1e-9 * events["mass"]
     with pytest.warns(SymnbWarning, match="constant columns .* total"):
         assert len(short().fit(events).columns_.kept) == 3
 

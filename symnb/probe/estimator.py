@@ -11,6 +11,7 @@ import html
 import io
 import time
 import warnings
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +27,38 @@ from ..core import SCHEDULE_COLORS, SymnbWarning, resolve_device
 from ..files import atomic
 from ..plots import relevance_spectrum
 from .dimension import combine, count_directions, local_dimension, local_spectrum, plateau
-from .inputs import Columns, check_parameters, check_text
+from .inputs import Columns, check_finite, check_parameters, check_text
 from .observables import observable_table
 from .relevance import count_relevant, most_common, relevance
 from .topology import betti_table
 from .vae import SCHEDULES, BatchedVAE, TrainedVAE, elbo, train_vae
 
 # %% ../../nbs/lib/probe/estimator.ipynb #0004
-class _Fit:
+class _Input:
+    "From what the caller has to standardised events."
+    def _validated(self, X, **options) -> np.ndarray:
+        "X as float64 (n, d), or a ValueError that says what is wrong with it."
+        check_text(X)
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, **options)
+        check_finite(X, self._names())
+        return X
+
+    def _names(self) -> "list[str]":
+        return getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
+
+    def _prepare(self, X) -> np.ndarray:
+        "Validate X, learn its columns; the standardised events in random order."
+        X = self._validated(X)
+        if len(X) < 10:
+            raise ValueError(f"X has {len(X)} samples (events): give at least 10, and 500 or more for a reliable answer")
+        if len(X) < 500:
+            warnings.warn(f"{len(X)} events are too few for a reliable answer: use 500 or more", SymnbWarning, stacklevel=3)
+        self._random_state = check_random_state(self.random_state)
+        self.columns_ = Columns(X, self._names())
+        return self._random_state.permutation(self.columns_.standardise(X))
+
+# %% ../../nbs/lib/probe/estimator.ipynb #0005
+class _Fit(_Input):
     "Training and its reading."
     def fit(self, X, y=None):
         "Probe the events X (n, d); ValueError for input that cannot be probed. y is ignored."
@@ -50,17 +75,6 @@ class _Fit:
         self.fit_seconds_ = time.perf_counter() - start
         return self
 
-    def _prepare(self, X) -> np.ndarray:
-        "Validate X, learn its columns; the standardised events in random order."
-        check_text(X)
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=10)
-        if len(X) < 500:
-            warnings.warn(f"{len(X)} events are too few for a reliable answer: use 500 or more", SymnbWarning, stacklevel=3)
-        self._random_state = check_random_state(self.random_state)
-        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])])
-        self.columns_ = Columns(X, names)
-        return self._random_state.permutation(self.columns_.standardise(X))
-
     def _train(self, x: np.ndarray, plan: "list[tuple[str, float]]", random_state) -> TrainedVAE:
         schedule, resolution = zip(*plan)
         return train_vae(x, np.array(schedule) == "progressive", resolution,
@@ -68,7 +82,7 @@ class _Fit:
                          hold=(min(1000, self.max_steps), self.max_steps), device=resolve_device(self.device),
                          random_state=random_state, verbose=self.verbose)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0006
+# %% ../../nbs/lib/probe/estimator.ipynb #0007
 @torch.no_grad()
 def _spectra(runs: TrainedVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Sorted relevances and local spectra, each (K, L), of all runs on at most 5000 of the events x."
@@ -88,7 +102,7 @@ def _mean_elbo(vae: BatchedVAE, x: np.ndarray, s2: torch.Tensor, seed: int, draw
         total = total + sum(elbo(vae, part, s2.to(like), generator=generator).sum(1) for _ in range(draws))
     return (total / (draws * len(x))).cpu().double().numpy()
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0008
+# %% ../../nbs/lib/probe/estimator.ipynb #0009
 class _Read:
     "From trained runs to the attributes of the probe."
     def _read(self, x: np.ndarray, plan: list, schedules: tuple, n_held: int) -> None:
@@ -118,13 +132,12 @@ class _Read:
         if self.intrinsic_message_:
             warnings.warn(self.intrinsic_message_, SymnbWarning, stacklevel=5)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0010
-class _Latents:
+# %% ../../nbs/lib/probe/estimator.ipynb #0011
+class _Latents(TransformerMixin):  # set_output wraps transform only where it is defined
     "Events to latents and back, by the best run."
     def _events(self, X) -> np.ndarray:
         check_is_fitted(self)
-        check_text(X)
-        return self.columns_.standardise(validate_data(self, X, dtype=np.float64, reset=False))
+        return self.columns_.standardise(self._validated(X, reset=False))
 
     def _posterior(self, x: np.ndarray, vae: BatchedVAE | None = None) -> tuple[np.ndarray, np.ndarray]:
         mu, log_var = (vae or self.best_vae_).encode(torch.as_tensor(x).expand((vae or self.best_vae_).n_models, -1, -1))
@@ -150,7 +163,7 @@ class _Latents:
         check_is_fitted(self)
         return np.array([f"z{j}" for j in range(1, len(self._order) + 1)], dtype=object)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0011
+# %% ../../nbs/lib/probe/estimator.ipynb #0012
 class _Generate:
     "Every run's latents, new events, and the bound on their density."
     def encode(self, X, schedule: str = "standard") -> tuple[np.ndarray, np.ndarray]:
@@ -167,19 +180,23 @@ class _Generate:
     def sample(self, n_samples: int = 1) -> np.ndarray:
         "Decoded means of n_samples draws from the prior, (n_samples, d); noise finer than the resolution is not added."
         check_is_fitted(self)
+        if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples={n_samples!r} must be an integer of at least 1")
         z = check_random_state(self.random_state).normal(size=(n_samples, len(self._order)))
         return self.inverse_transform(z)
 
     def elbo(self, X) -> "dict[str, np.ndarray]":
         "Mean ELBO of the events X (n, d) under every run: schedule → (n_runs,), nats per event and standardised units."
-        bound = _mean_elbo(self.runs_.vae, self._events(X), self.runs_.s2, seed=0)
+        x = self._events(X)
+        bound = _mean_elbo(self.runs_.vae, x, self.runs_.s2, seed=0)
         return {s: bound[i * self.n_runs:(i + 1) * self.n_runs] for i, s in enumerate(self.relevance_)}
 
     def score(self, X, y=None) -> float:
         "Mean ELBO of the events X (n, d) under the best run, in nats per event and standardised units."
-        return float(_mean_elbo(self.best_vae_, self._events(X), self.runs_.s2[[self.best_run_]], seed=0)[0])
+        x = self._events(X)
+        return float(_mean_elbo(self.best_vae_, x, self.runs_.s2[[self.best_run_]], seed=0)[0])
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0013
+# %% ../../nbs/lib/probe/estimator.ipynb #0014
 class _Questions:
     "What else one may ask a fitted probe."
     def resolution_scan(self, X, s) -> pd.DataFrame:
@@ -188,7 +205,7 @@ class _Questions:
         Columns: resolution, relevant, progressive, local_dim, directions, on_plateau (longest run of equal `directions`).
         """
         x, s = self._events(X), np.sort(np.atleast_1d(np.asarray(s, dtype=float)))
-        if s.ndim != 1 or not (np.isfinite(s).all() and (s > 0).all()):
+        if s.ndim != 1 or not len(s) or not (np.isfinite(s).all() and (s > 0).all()):
             raise ValueError("s must hold positive resolutions, in units of each column's standard deviation")
         n = min(self.n_runs, 4)
         plan = [(schedule, value) for value in s for schedule in SCHEDULES for _ in range(n)]
@@ -213,7 +230,7 @@ class _Questions:
         relevant = max(1, int(count_relevant(relevance(*self._posterior(self._events(X))), self.threshold)))
         return observable_table(np.asarray(self.transform(X))[:, :relevant], names.to_numpy(float), list(names))
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0015
+# %% ../../nbs/lib/probe/estimator.ipynb #0016
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>SymmetryProbe</title>
 <style>body{{font:16px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}}table{{border-collapse:collapse}}
 td,th{{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}}</style>
@@ -221,7 +238,7 @@ td,th{{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}}</style>
 <h2>Runs</h2>{table}</html>
 """
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0016
+# %% ../../nbs/lib/probe/estimator.ipynb #0017
 class _Report:
     "The answer in words and pictures."
     def summary(self) -> str:
@@ -257,8 +274,8 @@ class _Report:
             file.write(page.encode())
         return Path(path)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0018
-class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, TransformerMixin, BaseEstimator):
+# %% ../../nbs/lib/probe/estimator.ipynb #0019
+class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, BaseEstimator):
     """How many degrees of freedom does data have, after its symmetries and constraints took theirs?
 
     Trains variational autoencoders with more latents than needed and reads off how many they use (review, sections
@@ -285,7 +302,7 @@ class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, Trans
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0019
+# %% ../../nbs/lib/probe/estimator.ipynb #0020
 def fit_probe(X, **parameters) -> SymmetryProbe:
     "`SymmetryProbe(**parameters)` fitted to X, as one function whose result can be cached."
     return SymmetryProbe(**parameters).fit(X)

@@ -10,20 +10,24 @@ import numpy as np
 import pandas as pd
 
 # %% ../../nbs/lib/probe/topology.ipynb #0004
-def persistence(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 250) -> "list[np.ndarray]":
-    "Birth and death radii of the holes of X (n, d): a list over dimensions 0 … max_dim of (holes, 2) arrays (ripser)."
+def persistence(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 250) -> "tuple[list[np.ndarray], float]":
+    "Birth and death radii of the holes of X (n, d), a list over dimensions of (holes, 2), and the landmarks' covering radius."
     from ripser import ripser
-    return ripser(X, maxdim=max_dim, n_perm=min(n_landmarks, len(X)))["dgms"]
+    found = ripser(X, maxdim=max_dim, n_perm=min(n_landmarks, len(X)))
+    return found["dgms"], found["r_cover"]
 
+# %% ../../nbs/lib/probe/topology.ipynb #0006
+def betti_table(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 250) -> pd.DataFrame:
+    """Betti numbers of X (n, d) in dimensions 1 … max_dim, by the lifetimes of its holes.
 
-def betti_table(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 250, ratio: float = 1.8) -> pd.DataFrame:
-    """Betti numbers of X (n, d) in dimensions 1 … max_dim: holes whose death is at least `ratio` times their birth.
-
-    Columns: dimension, betti, lifetimes (of the counted holes), and strongest_rejected (largest death/birth below `ratio`).
+    Columns: dimension, betti, lifetimes (of the holes that count, in units of the mean standard deviation of a
+    column), and strongest_rejected (the best evidence that does not count, as a share of what it would have needed).
     """
+    diagrams, cover = persistence((X - X.mean(0)) / X.std(0).mean(), max_dim, n_landmarks)
     rows = []
-    for dim, holes in enumerate(persistence(X, max_dim, n_landmarks)[1:], start=1):
-        quotient = holes[:, 1] / holes[:, 0]
-        lives = np.sort((holes[:, 1] - holes[:, 0])[quotient >= ratio])[::-1]
-        rows.append((dim, len(lives), lives.round(3).tolist(), quotient[quotient < ratio].max(initial=1.0)))
+    for dim, holes in enumerate(diagrams[1:], start=1):
+        (birth, death), (covers, ratio) = holes.T, (1.9, 1.8) if dim == 1 else (0.8, 1.25)
+        evidence = np.minimum((death - birth) / max(0.3, covers * cover), death / (ratio * birth))
+        lives = np.sort((death - birth)[evidence >= 1])[::-1]
+        rows.append((dim, len(lives), lives.round(3).tolist(), evidence[evidence < 1].max(initial=0)))
     return pd.DataFrame(rows, columns=["dimension", "betti", "lifetimes", "strongest_rejected"])
