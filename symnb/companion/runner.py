@@ -263,7 +263,8 @@ def _run_all(todo: list[Experiment], parameters: dict, keys: dict, facts: dict, 
              manifest: dict) -> list[Outcome]:
     "Run the notebooks of `todo`, `jobs` at once, with a progress bar and a line for each that is through."
     jobs, outcomes = min(jobs, len(todo)), []
-    threads, bar = max(1, _cores() // jobs), jobs == 1 and sys.stderr.isatty()
+    # half the cores: on a busy machine small matrix products lose far more to waiting threads than they gain
+    threads, bar = max(1, _cores() // (2 * jobs)), jobs == 1 and sys.stderr.isatty()
     def seconds(experiment: Experiment) -> float:
         try: return -manifest["notebooks"][experiment.name]["seconds"]
         except (KeyError, TypeError): return 0.0

@@ -21,44 +21,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..core import SCHEDULE_COLORS, SymnbWarning, resolve_device
 from ..files import atomic
 from ..plots import relevance_spectrum
 from .dimension import combine, count_directions, local_dimension, local_spectrum, plateau
-from .inputs import Columns, check_finite, check_parameters, check_text
+from .inputs import Validated, check_parameters
 from .observables import observable_table
 from .relevance import count_relevant, most_common, relevance
 from .topology import betti_table
 from .vae import SCHEDULES, BatchedVAE, TrainedVAE, elbo, train_vae
 
 # %% ../../nbs/lib/probe/estimator.ipynb #0004
-class _Input:
-    "From what the caller has to standardised events."
-    def _validated(self, X, **options) -> np.ndarray:
-        "X as float64 (n, d), or a ValueError that says what is wrong with it."
-        check_text(X)
-        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, **options)
-        check_finite(X, self._names())
-        return X
-
-    def _names(self) -> "list[str]":
-        return getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
-
-    def _prepare(self, X) -> np.ndarray:
-        "Validate X, learn its columns; the standardised events in random order."
-        X = self._validated(X)
-        if len(X) < 10:
-            raise ValueError(f"X has {len(X)} samples (events): give at least 10, and 500 or more for a reliable answer")
-        if len(X) < 500:
-            warnings.warn(f"{len(X)} events are too few for a reliable answer: use 500 or more", SymnbWarning, stacklevel=3)
-        self._random_state = check_random_state(self.random_state)
-        self.columns_ = Columns(X, self._names())
-        return self._random_state.permutation(self.columns_.standardise(X))
-
-# %% ../../nbs/lib/probe/estimator.ipynb #0005
-class _Fit(_Input):
+class _Fit(Validated):
     "Training and its reading."
     def fit(self, X, y=None):
         "Probe the events X (n, d); ValueError for input that cannot be probed. y is ignored."
@@ -82,7 +58,7 @@ class _Fit(_Input):
                          hold=(min(1000, self.max_steps), self.max_steps), device=resolve_device(self.device),
                          random_state=random_state, verbose=self.verbose)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0007
+# %% ../../nbs/lib/probe/estimator.ipynb #0006
 @torch.no_grad()
 def _spectra(runs: TrainedVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Sorted relevances and local spectra, each (K, L), of all runs on at most 5000 of the events x."
@@ -102,7 +78,7 @@ def _mean_elbo(vae: BatchedVAE, x: np.ndarray, s2: torch.Tensor, seed: int, draw
         total = total + sum(elbo(vae, part, s2.to(like), generator=generator).sum(1) for _ in range(draws))
     return (total / (draws * len(x))).cpu().double().numpy()
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0009
+# %% ../../nbs/lib/probe/estimator.ipynb #0008
 class _Read:
     "From trained runs to the attributes of the probe."
     def _read(self, x: np.ndarray, plan: list, schedules: tuple, n_held: int) -> None:
@@ -132,7 +108,7 @@ class _Read:
         if self.intrinsic_message_:
             warnings.warn(self.intrinsic_message_, SymnbWarning, stacklevel=5)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0011
+# %% ../../nbs/lib/probe/estimator.ipynb #0010
 class _Latents(TransformerMixin):  # set_output wraps transform only where it is defined
     "Events to latents and back, by the best run."
     def _events(self, X) -> np.ndarray:
@@ -163,7 +139,7 @@ class _Latents(TransformerMixin):  # set_output wraps transform only where it is
         check_is_fitted(self)
         return np.array([f"z{j}" for j in range(1, len(self._order) + 1)], dtype=object)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0012
+# %% ../../nbs/lib/probe/estimator.ipynb #0011
 class _Generate:
     "Every run's latents, new events, and the bound on their density."
     def encode(self, X, schedule: str = "standard") -> tuple[np.ndarray, np.ndarray]:
@@ -196,7 +172,7 @@ class _Generate:
         x = self._events(X)
         return float(_mean_elbo(self.best_vae_, x, self.runs_.s2[[self.best_run_]], seed=0)[0])
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0014
+# %% ../../nbs/lib/probe/estimator.ipynb #0013
 class _Questions:
     "What else one may ask a fitted probe."
     def resolution_scan(self, X, s) -> pd.DataFrame:
@@ -230,7 +206,7 @@ class _Questions:
         relevant = max(1, int(count_relevant(relevance(*self._posterior(self._events(X))), self.threshold)))
         return observable_table(np.asarray(self.transform(X))[:, :relevant], names.to_numpy(float), list(names))
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0016
+# %% ../../nbs/lib/probe/estimator.ipynb #0015
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>SymmetryProbe</title>
 <style>body{{font:16px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}}table{{border-collapse:collapse}}
 td,th{{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}}</style>
@@ -238,7 +214,7 @@ td,th{{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}}</style>
 <h2>Runs</h2>{table}</html>
 """
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0017
+# %% ../../nbs/lib/probe/estimator.ipynb #0016
 class _Report:
     "The answer in words and pictures."
     def summary(self) -> str:
@@ -274,7 +250,7 @@ class _Report:
             file.write(page.encode())
         return Path(path)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0019
+# %% ../../nbs/lib/probe/estimator.ipynb #0018
 class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, BaseEstimator):
     """How many degrees of freedom does data have, after its symmetries and constraints took theirs?
 
@@ -302,7 +278,7 @@ class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, BaseE
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0020
+# %% ../../nbs/lib/probe/estimator.ipynb #0019
 def fit_probe(X, **parameters) -> SymmetryProbe:
     "`SymmetryProbe(**parameters)` fitted to X, as one function whose result can be cached."
     return SymmetryProbe(**parameters).fit(X)
