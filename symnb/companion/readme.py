@@ -42,6 +42,9 @@ def prepare(cell: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
             if had_image: output.data.pop("text/plain", None)
         if "text/markdown" in output.get("data", {}):
             output.data["text/markdown"] = relink(output.data["text/markdown"])
+    if "echo" in directives:  # echo: false, only what it shows
+        shown = (o.data["text/markdown"] for o in cell.outputs if "text/markdown" in o.get("data", {}))
+        return nbformat.v4.new_markdown_cell("\n\n".join(shown))
     return None if "hide" in directives or not (cell.source or cell.outputs) else cell
 
 # %% ../../nbs/lib/companion/readme.ipynb #0007

@@ -222,7 +222,7 @@ class _Report:
         check_is_fitted(self)
         lines = [f"{len(self.columns_.kept)} varying columns, {self.n_runs} runs of each schedule, resolution {self.resolution:g}."]
         for schedule, counts in self.dim_counts_.items():
-            lines.append(f"{schedule.capitalize()} schedule: " + ", ".join(f"{d} relevant latents in {k} runs" for d, k in counts.items()) + ".")
+            lines.append(f"{schedule.capitalize()} schedule: " + ", ".join(f"{d} relevant in {k}" for d, k in counts.items()) + f" of {self.n_runs} runs.")
         lines.append(f"Local dimension {self.local_dim_.mean():.2f} ± {self.local_dim_.std():.2f} (spread over runs).")
         lines.append(f"Intrinsic dimension {self.intrinsic_dim_}.")
         return "\n".join(lines + ([f"Note: {self.intrinsic_message_}."] if self.intrinsic_message_ else []))
