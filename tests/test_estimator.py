@@ -128,6 +128,16 @@ def test_a_constant_with_rounding_errors_is_constant(events):
         assert len(short().fit(events).columns_.kept) == 3
 
 
+def test_a_large_offset_is_no_constant(events):
+    events["time"] = 1.7e9 + events["mass"]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "constant columns")
+        assert 3 in short().fit(events).columns_.kept
+    single = np.full((600, 1), 91.19) * (1 + 1e-7 * np.random.default_rng(0).normal(size=(600, 1)))
+    with pytest.warns(SymnbWarning, match="constant columns .* x2"):
+        short().fit(np.hstack([disk(600, random_state=0), single]).astype(np.float32))
+
+
 def test_nothing_that_varies_is_refused():
     for X in (np.full((600, 3), 7.0), np.zeros((600, 1))):
         with pytest.warns(SymnbWarning, match="constant"), pytest.raises(ValueError, match="X has no column that varies"):

@@ -21,9 +21,9 @@ from .vae import SCHEDULES
 # %% ../../nbs/lib/probe/inputs.ipynb #0004
 class Columns:
     "Standardise the columns of X (n, d) that vary and are not copies; undo it."
-    def __init__(self, X: np.ndarray, names: Sequence[str]):
+    def __init__(self, X: np.ndarray, names: Sequence[str], precision: float = 1e-10):
         self.mean, self.scale = X.mean(0), X.std(0)
-        constant = self.scale <= 1e-6 * np.abs(X).max(0)
+        constant = self.scale <= precision * np.abs(X).max(0)
         _, first, self.source = np.unique(X, axis=1, return_index=True, return_inverse=True)
         self.source = first[self.source.ravel()]
         copied = (self.source != np.arange(X.shape[1])) & ~constant
@@ -100,11 +100,12 @@ class Validated:
 
     def _prepare(self, X) -> np.ndarray:
         "Validate X, learn its columns; the standardised events in random order."
+        single = np.asarray(X).dtype == np.float32
         X = self._validated(X)
         if len(X) < 10:
             raise ValueError(f"X has {len(X)} samples (events): give at least 10, and 500 or more for a reliable answer")
         if len(X) < 500:
             warnings.warn(f"{len(X)} events are too few for a reliable answer: use 500 or more", SymnbWarning, stacklevel=4)
         self._random_state = check_random_state(self.random_state)
-        self.columns_ = Columns(X, self._names())
+        self.columns_ = Columns(X, self._names(), precision=1e-6 if single else 1e-10)
         return self._random_state.permutation(self.columns_.standardise(X))
