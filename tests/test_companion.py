@@ -179,7 +179,7 @@ def test_the_cache_knows_its_arguments(remembered):
 
 def test_the_cache_knows_the_library(remembered, monkeypatch):
     remembered([1, 2])
-    monkeypatch.setattr(cache, "library_digest", lambda *rooms: "another library")
+    monkeypatch.setattr(cache, "library_digest", lambda code: "another library")
     remembered([1, 2])
     assert len(calls) == 2
 

@@ -19,7 +19,7 @@ from symnb.companion.runner import _digests
 NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 EXPERIMENTS = [p for p in NOTEBOOKS if p.relative_to(ROOT / "nbs").parts[0] in FOLDERS]
 MODULES = sorted(p for p in (ROOT / "symnb").rglob("*.py") if p.name != "_modidx.py")
-ROOMS = ["files", "core", "data", "plots", "probe", "flows", "compare", "companion"]  # each imports only from those before it
+ROOMS = ["files", "core", "data", "plots", "plots_flows", "probe", "flows", "compare", "companion"]  # each imports only from those before it
 
 
 def name(path):
@@ -64,7 +64,8 @@ def test_links_of_the_readme_lead_somewhere():
 
 
 def test_names_of_notebooks_are_unique():
-    assert not [n for n, count in Counter(p.stem for p in NOTEBOOKS).items() if count > 1]
+    pages = Counter((p.parent, re.sub(r"^\d+_", "", p.stem)) for p in NOTEBOOKS)  # nbdev's pages drop a leading number
+    assert not [page for page, count in pages.items() if count > 1]
     folders = {p.name for path in NOTEBOOKS for p in path.relative_to(ROOT / "nbs").parents}
     assert not [f for f in folders if f[:1].isdigit()]
 

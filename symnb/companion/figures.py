@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import symnb
+from .cache import python_lines
 from ..files import atomic
 
 # %% ../../nbs/lib/companion/figures.ipynb #0005
@@ -84,9 +85,8 @@ def names_in_calls(
     position: int,  # of the argument that holds the name
 ) -> list[str]:
     "The literal names given to `function` in `code`; IPython's `%` and `!` lines are left out."
-    lines = [line for line in code.splitlines() if not line.lstrip().startswith(("%", "!"))]
     try:
-        calls = [node for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.Call)]
+        calls = [node for node in ast.walk(ast.parse(python_lines(code))) if isinstance(node, ast.Call)]
     except SyntaxError:
         return []
     called = [c for c in calls if getattr(c.func, "id", getattr(c.func, "attr", "")) == function]

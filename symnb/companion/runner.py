@@ -79,7 +79,7 @@ def _execute(experiment: Experiment, parameters: dict, staging: Path, threads: i
 
 # %% ../../nbs/lib/companion/runner.ipynb #0008
 def _fingerprint(experiment: Experiment, parameters: dict) -> str:
-    parts = [[code_digest(cell) for cell in experiment.code], library_digest(), parameters, library_versions(),
+    parts = [[code_digest(cell) for cell in experiment.code], library_digest("\n".join(experiment.code)), parameters, library_versions(),
              platform.python_version()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
