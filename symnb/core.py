@@ -138,16 +138,17 @@ class _Rate:
 # %% ../nbs/lib/core.ipynb #0027
 def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models: int, n_events: int, *,
         generator: torch.Generator, batch_size: int = 64, lr: float = 5e-3, hold: tuple[int, int] = (1000, 4000),
-        decay: float = 1.0, window: int = 100, tol: float = 0.01, patience: int = 3,
+        decay: float = 1.0, weight_decay: float = 0.0, window: int = 100, tol: float = 0.01, patience: int = 3,
         on_plateau: Callable[[Tensor], Tensor] = torch.zeros_like, on_decay: Callable[[], None] = lambda: None,
         verbose: bool = False) -> FitResult:
     """Train K models at once by Adam until all have converged; warns (SymnbWarning) when `hold[1]` came first for most.
 
     loss(events (K, batch_size) int) → (K,); hold: fewest and most steps at the full rate; decay: cosine steps for
-    each step held; on_plateau(runs (K,) bool) → (K,) bool says which of the runs go on with a changed problem;
-    on_decay() is called once, when the rate begins to fall.
+    each step held; weight_decay: decoupled from the gradient, as in AdamW; on_plateau(runs (K,) bool) → (K,) bool
+    says which of the runs go on with a changed problem; on_decay() is called once, when the rate begins to fall.
     """
-    adam, plateau, rate, history = torch.optim.Adam(parameters, lr=lr, fused=True), _Plateau(tol, patience), _Rate(), []
+    adam = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+    plateau, rate, history = _Plateau(tol, patience), _Rate(), []
     device, mean, seen, step = generator.device, 0.0, 0, 0
     done = torch.zeros(n_models, dtype=torch.bool, device=device)
     with tqdm(disable=not verbose, desc="training", unit=" steps") as bar:

@@ -52,8 +52,14 @@ def _imports(code: str, package: str = "") -> frozenset[Path]:
         elif isinstance(node, ast.ImportFrom):
             source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             names += [source, *(f"{source}.{a.name}" for a in node.names)]
-    paths = [_ROOT.joinpath(*name.split(".")[1:]) for name in names if name.split(".")[0] == "symnb"]
-    return frozenset(f for p in paths for f in (p.with_suffix(".py"), p / "__init__.py") if f.is_file())
+    return frozenset(f for name in names if name.split(".")[0] == "symnb" for f in _files(name))
+
+
+def _files(name: str) -> list[Path]:
+    "Of a module or package; for a name that a package (symnb.data) fetches lazily, of all its modules."
+    path = _ROOT.joinpath(*name.split(".")[1:])
+    found = [f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file()]
+    return found or ([*path.parent.glob("*.py")] if path.parent != _ROOT else [])
 
 
 def library_digest(code: str) -> str:

@@ -1,0 +1,188 @@
+"""`SymmetryFlows`: known algebras are found and named, too many generators refused, and nothing is claimed about nothing."""
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+
+from symnb import SymmetryFlows
+from symnb.core import SymnbWarning
+
+METRIC = {"so(3)": [1, 1, 1], "so(4)": [1, 1, 1, 1], "so(1,3)": [1, -1, -1, -1]}
+DIMENSION = {"so(3)": 3, "so(4)": 6, "so(1,3)": 6}
+
+
+def points(n, d, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+def form(name):
+    metric = torch.tensor(METRIC[name], dtype=torch.float64)
+    return lambda x: (metric.to(x.dtype) * x**2).sum(-1, keepdim=True)
+
+
+def quiet(function, *args, **parameters):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SymnbWarning)
+        return function(*args, **parameters)
+
+
+# Known algebras
+
+@pytest.mark.parametrize("name", METRIC)
+@pytest.mark.parametrize("n_generators", ["all", "given"])
+def test_the_algebra_of_a_quadratic_form_is_found_and_named(name, n_generators):
+    n = "all" if n_generators == "all" else DIMENSION[name]
+    X = points(1000, len(METRIC[name]))
+    flows = SymmetryFlows(n, oracle=form(name), generators="linear", random_state=0).fit(X)
+    assert flows.n_generators_ == DIMENSION[name] and flows.algebra_ == name
+    metric = np.diag(METRIC[name])
+    assert np.abs(flows.generator_matrices_.transpose(0, 2, 1) @ metric + metric @ flows.generator_matrices_).max() < 1e-6
+    assert flows.losses_["total"] <= 1e-12
+    signs = np.sign(np.linalg.eigvalsh(flows.killing_form_))
+    assert (signs < 0).sum() == 3 + 3 * (name == "so(4)") and (signs != 0).all()
+
+
+@pytest.mark.parametrize("name, n", [("so(3)", 2), ("so(3)", 4), ("so(4)", 5), ("so(4)", 7), ("so(1,3)", 5), ("so(1,3)", 7)])
+def test_where_there_is_no_such_subalgebra_it_is_refused(name, n):
+    with pytest.warns(SymnbWarning, match=f"{n} generators"):
+        flows = SymmetryFlows(n, oracle=form(name), generators="linear", random_state=0).fit(points(500, len(METRIC[name])))
+    assert flows.losses_["total"] > 0.3 and flows.algebra_ is None and str(n) in flows.message_
+
+
+@pytest.mark.parametrize("name", METRIC)
+def test_count_needs_not_to_be_told(name):
+    X = points(500, len(METRIC[name]))
+    count = quiet(SymmetryFlows.count, X, oracle=form(name), generators="linear", random_state=0)
+    assert count == DIMENSION[name]
+    assert count.evidence.set_index("n_generators").loss[DIMENSION[name]] < 1e-10
+    assert (count.evidence.query(f"n_generators > {DIMENSION[name]}").loss > 0.3).all()
+    assert SymmetryFlows(oracle=form(name), generators="linear", random_state=0).count(X, max_generators=DIMENSION[name]) == count
+
+
+def test_a_learned_oracle_gives_the_rotations():
+    X = points(4000, 3)
+    y = (X**2).sum(1) + np.random.default_rng(1).normal(scale=0.1, size=len(X))
+    flows = SymmetryFlows("all", generators="linear", random_state=0).fit(X, y)
+    assert flows.n_generators_ == 3 and flows.algebra_ == "so(3)"
+
+
+def test_affine_symmetries_of_a_function_of_one_coordinate():
+    flows = SymmetryFlows("all", oracle=lambda x: torch.sin(x[:, :1]), generators="affine", random_state=0).fit(points(1000, 2))
+    assert flows.n_generators_ == 3  # ∂y, x ∂y, y ∂y
+    assert all("∂y" in e and "∂x" not in e for e in flows.expressions_)
+    assert flows.algebra_ is not None and flows.coefficients_.shape == (3, 2, 3)
+
+
+def test_networks_follow_the_circles():
+    flows = SymmetryFlows(1, oracle=lambda x: (x**2).sum(-1), random_state=0).fit(points(1000, 2))
+    x = points(200, 2, 5)
+    G = flows.generators_(x)
+    assert G.shape == (1, 200, 2) and flows.losses_["total"] < 0.05
+    cosine = np.abs((G[0] * x).sum(1)) / np.linalg.norm(G[0], axis=1) / np.linalg.norm(x, axis=1)
+    assert np.median(cosine) < 0.05
+    path = flows.flow(x[:5], [-0.5, 0, 0.5])
+    assert path.shape == (3, 5, 2) and np.allclose(path[1], x[:5])
+    assert np.abs((path**2).sum(2) / (x[:5] ** 2).sum(1) - 1).max() < 0.1
+
+
+def test_a_second_flow_in_the_plane_is_refused():
+    with pytest.warns(SymnbWarning, match="2 generators"):
+        flows = SymmetryFlows(2, oracle=lambda x: (x**2).sum(-1), random_state=0).fit(points(1000, 2))
+    assert 0.3 < flows.losses_["total"]
+
+
+def test_exact_generators_conserve_the_oracle():
+    oracle = lambda x: torch.stack([(x**2).sum(-1), x[:, 0] * x[:, 3]], -1)
+    flows = SymmetryFlows(2, oracle=oracle, generators="exact", random_state=0).fit(points(500, 5))
+    start = points(20, 5, 3)
+    path = flows.flow(start, np.linspace(0, 1, 5))
+    value = flows.oracle_(path.reshape(-1, 5)).reshape(5, 20, 2)
+    assert np.abs(value - value[0]).max() < 1e-5 and np.abs(path[-1] - path[0]).max() > 0.1
+    assert flows.losses_["invariance"] < 1e-12
+
+
+# Nothing is claimed about nothing
+
+def claims_nothing(flows, why):
+    assert flows.n_generators_ == 0 and flows.algebra_ is None
+    assert why in flows.message_ and flows.generators_(np.zeros((4, 3))).shape == (0, 4, 3)
+
+
+@pytest.mark.parametrize("generators", ["mlp", "linear", "exact"])
+def test_random_labels(generators):
+    y = np.random.default_rng(0).integers(0, 2, 600)
+    with pytest.warns(SymnbWarning):
+        claims_nothing(SymmetryFlows("all" if generators == "linear" else 1, generators=generators, random_state=0).fit(points(600, 3), y), "chance")
+
+
+@pytest.mark.parametrize("generators", ["mlp", "linear", "affine", "polynomial", "exact"])
+def test_a_constant_oracle(generators):
+    with pytest.warns(SymnbWarning, match="constant"):
+        claims_nothing(SymmetryFlows(oracle=lambda x: 0 * x[:, :1] + 3, generators=generators).fit(points(300, 3)), "constant")
+
+
+def test_an_oracle_with_dead_zones():
+    with pytest.warns(SymnbWarning, match="flat"):
+        claims_nothing(SymmetryFlows(oracle=lambda x: torch.relu(x[:, :1] - 1), random_state=0).fit(points(500, 3)), "flat")
+
+
+def test_an_untrained_oracle():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1))
+    X = points(600, 3)
+    with pytest.warns(SymnbWarning):
+        claims_nothing(SymmetryFlows(oracle=net, random_state=0).fit(X, (X[:, 0] * X[:, 1] > 0).astype(int)), "chance")
+
+
+def test_an_anisotropic_gaussian_keeps_its_own_rotations_only():
+    precision = torch.diag(torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64))
+    flows = SymmetryFlows("all", oracle=lambda x: -0.5 * (x @ precision.to(x) * x).sum(-1), generators="linear").fit(points(600, 3))
+    assert flows.n_generators_ == 3 and flows.algebra_ == "so(3)"
+    A, P = flows.generator_matrices_, precision.numpy()
+    assert np.abs(P @ A + A.transpose(0, 2, 1) @ P).max() < 1e-8
+    rotation = np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 0]]).ravel() / 2**0.5  # Euclidean ones are not among them
+    basis = np.linalg.qr(A.reshape(3, -1).T)[0]
+    assert np.linalg.norm(basis.T @ rotation) < 0.99
+
+
+def test_a_function_without_linear_symmetry():
+    oracle = lambda x: (x**3).sum(-1, keepdim=True) + x[:, :1] * x[:, 1:2] + torch.exp(x[:, 2:])
+    with pytest.warns(SymnbWarning):
+        assert SymmetryFlows("all", oracle=oracle, generators="linear").fit(points(600, 3)).n_generators_ == 0
+
+
+# What users do
+
+def test_scikit_learn_can_clone_it_and_a_data_frame_keeps_its_names():
+    X = pd.DataFrame(points(500, 2), columns=["px", "py"])
+    flows = clone(SymmetryFlows("all", oracle=lambda x: (x**2).sum(-1), generators="linear")).fit(X)
+    assert set("".join(flows.expressions_)) >= set("px∂y") and flows.algebra_ == "R"
+
+
+@pytest.mark.parametrize("parameters, message", [
+    (dict(n_generators=0), "n_generators"), (dict(n_generators="some"), "n_generators"), (dict(n_generators=4), "n_generators"),
+    (dict(generators="cubic"), "generators"), (dict(oracle="tree"), "oracle"), (dict(oracle=3), "oracle"),
+    (dict(latent_dim=0), "latent_dim"), (dict(device="abacus"), "device"),
+    (dict(oracle=lambda x: x[:5, :1]), "oracle"), (dict(oracle=lambda x: x[:, :1] / 0), "oracle"),
+    (dict(oracle=lambda x: torch.as_tensor(np.square(x.detach().numpy()).sum(1))), "oracle"),
+])
+def test_bad_parameters_are_named(parameters, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        SymmetryFlows(**{"oracle": lambda x: (x**2).sum(-1), **parameters}).fit(points(300, 3))
+
+
+@pytest.mark.parametrize("y, message", [
+    (None, "y"), (np.array(["zero"] * 300), "y"), (np.ones(300, dtype=int), "one"), (np.arange(299), "y"),
+    (np.r_[np.nan, np.ones(299)], "y")])
+def test_bad_labels_are_named(y, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        SymmetryFlows().fit(points(300, 3), y)
+
+
+@pytest.mark.parametrize("X", [np.zeros(5), np.full((20, 3), np.nan), np.array([["a", "b"]] * 20)])
+def test_bad_events_are_named(X):
+    with pytest.raises((ValueError, TypeError), match="X|array"):
+        SymmetryFlows(oracle=lambda x: (x**2).sum(-1)).fit(X)
