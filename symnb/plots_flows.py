@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['CLASS_COLORS', 'singular_spectrum', 'loss_against_count', 'image_strip', 'constants_picture', 'killing_spectrum',
-           'root_projection', 'dynkin_diagram', 'latent_plane', 'field_arrows', 'digits_along']
+           'root_projection', 'dynkin_diagram', 'latent_plane', 'field_arrows', 'digits_along', 'turntable']
 
 # %% ../nbs/lib/plots_flows.ipynb #0002
+import html
+import json
 from collections.abc import Callable
 
 import matplotlib.pyplot as plt
@@ -189,3 +191,43 @@ def digits_along(at: np.ndarray, images: np.ndarray, probability: np.ndarray, ax
     for p, color, name, dash in zip((1 - probability, probability), CLASS_COLORS, names, ("-", "--")):
         axes[1].plot(at, p, color=color, ls=dash, label=f"p({name})")
     axes[1].set(xlim=axes[0].get_xlim(), ylim=(-0.06, 1.06), yticks=[0, 1])
+
+# %% ../nbs/lib/plots_flows.ipynb #0026
+_SCENE = """<canvas id="c" width="640" height="520" style="touch-action:none;cursor:grab"></canvas>
+<div style="font:13px sans-serif">drag to turn, double-click to reset.</div><script>
+const S=DATA, c=document.getElementById("c"), g=c.getContext("2d"); let yaw=YAW, pitch=PITCH;
+const see=p=>{const [x,y,z]=p, a=Math.cos(yaw), b=Math.sin(yaw), u=a*x+b*y, v=a*y-b*x, s=Math.sin(pitch), k=Math.cos(pitch);
+  const depth=k*v-s*z, f=SCALE*9/(9+depth); return [320+f*u, 265-f*(k*z+s*v), depth];};
+function path(ps){g.beginPath(); ps.forEach((p,i)=>i?g.lineTo(p[0],p[1]):g.moveTo(p[0],p[1]));}
+function draw(){g.clearRect(0,0,640,520); const todo=[];
+  for(const s of S.surfaces){const q=s.grid.map(r=>r.map(p=>p&&see(p)));
+    for(let i=0;i+1<q.length;i++)for(let j=0;j+1<q[i].length;j++){const f=[q[i][j],q[i+1][j],q[i+1][j+1],q[i][j+1]];
+      if(f.every(p=>p))todo.push([f.reduce((d,p)=>d+p[2]/4,0),()=>{path(f);g.closePath();g.globalAlpha=.35;g.fillStyle=s.color;g.fill();
+        g.globalAlpha=.25;g.strokeStyle=s.color;g.lineWidth=1;g.stroke();}]);}}
+  for(const s of S.points)for(const x of s.at){const p=see(x);todo.push([p[2],()=>{g.globalAlpha=.7;g.fillStyle=s.color;g.fillRect(p[0]-1.3,p[1]-1.3,2.6,2.6);}]);}
+  for(const s of S.arrows)for(const [x,y] of s.ends){const p=see(x),q=see(y),a=Math.atan2(q[1]-p[1],q[0]-p[0]);
+    todo.push([(p[2]+q[2])/2-.1,()=>{g.globalAlpha=1;g.strokeStyle=g.fillStyle=s.color;g.lineWidth=2.2;path([p,q]);g.stroke();
+      path([q,[q[0]-9*Math.cos(a-.4),q[1]-9*Math.sin(a-.4)],[q[0]-9*Math.cos(a+.4),q[1]-9*Math.sin(a+.4)]]);g.fill();}]);}
+  todo.sort((a,b)=>b[0]-a[0]).forEach(t=>t[1]()); g.globalAlpha=1; g.fillStyle="#333"; g.font="14px sans-serif";
+  for(const [name,at] of S.axes){const o=see(S.corner),p=see(at);g.strokeStyle="#333";g.lineWidth=1;path([o,p]);g.stroke();g.fillText(name,p[0]+4,p[1]);}}
+let at=null; c.onpointerdown=e=>{at=[e.clientX,e.clientY];c.setPointerCapture(e.pointerId);}; c.onpointerup=()=>at=null;
+c.onpointermove=e=>{if(!at)return;yaw+=(e.clientX-at[0])*.01;pitch=Math.max(-1.5,Math.min(1.5,pitch+(e.clientY-at[1])*.01));at=[e.clientX,e.clientY];draw();};
+c.ondblclick=()=>{yaw=YAW;pitch=PITCH;draw();}; draw();</script>"""
+
+# %% ../nbs/lib/plots_flows.ipynb #0027
+def turntable(surfaces: dict, points: dict, arrows: dict, axes: dict, *, yaw: float = 0.6, pitch: float = 0.35) -> str:
+    """HTML of a scene that the mouse turns, for `IPython.display.HTML`.
+
+    Each argument maps colours to arrays: surfaces (a, b, 3), NaN where there is none; points (n, 3); arrows (n, 2, 3),
+    from and to; and axes maps names to end points (3,), starting at their common lowest corner.
+    """
+    cells = lambda a: [None if np.isnan(p).any() else [round(float(v), 2) for v in p] for p in a]
+    corner = np.min(list(axes.values()), axis=0)
+    data = {"surfaces": [{"color": c, "grid": [cells(row) for row in np.asarray(g)]} for c, g in surfaces.items()],
+            "points": [{"color": c, "at": cells(p)} for c, p in points.items()],
+            "arrows": [{"color": c, "ends": [cells(e) for e in a]} for c, a in arrows.items()],
+            "axes": [[name, cells([end])[0]] for name, end in axes.items()], "corner": cells([corner])[0]}
+    scale = 190 / np.abs(np.array(list(axes.values()))).max()
+    page = _SCENE.replace("YAW", f"{yaw}").replace("PITCH", f"{pitch}").replace("SCALE", f"{scale:.1f}")
+    page = page.replace("DATA", json.dumps(data, separators=(",", ":")))
+    return f'<div><iframe srcdoc="{html.escape(page)}" width="660" height="560" style="border:0"></iframe></div>'

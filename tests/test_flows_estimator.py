@@ -77,7 +77,7 @@ def test_affine_symmetries_of_a_function_of_one_coordinate():
 
 
 def test_networks_follow_the_circles():
-    flows = SymmetryFlows(1, oracle=lambda x: (x**2).sum(-1), random_state=0).fit(points(1000, 2))
+    flows = SymmetryFlows(1, oracle=lambda x: (x**2).sum(-1), n_replicas=2, max_steps=800, random_state=0).fit(points(1000, 2))
     x = points(200, 2, 5)
     G = flows.generators_(x)
     assert G.shape == (1, 200, 2) and flows.losses_["total"] < 0.05
@@ -90,7 +90,7 @@ def test_networks_follow_the_circles():
 
 def test_a_second_flow_in_the_plane_is_refused():
     with pytest.warns(SymnbWarning, match="2 generators"):
-        flows = SymmetryFlows(2, oracle=lambda x: (x**2).sum(-1), random_state=0).fit(points(1000, 2))
+        flows = SymmetryFlows(2, oracle=lambda x: (x**2).sum(-1), n_replicas=2, max_steps=800, random_state=0).fit(points(1000, 2))
     assert 0.3 < flows.losses_["total"]
 
 
@@ -151,10 +151,41 @@ def test_an_anisotropic_gaussian_keeps_its_own_rotations_only():
 def test_a_function_without_linear_symmetry():
     oracle = lambda x: (x**3).sum(-1, keepdim=True) + x[:, :1] * x[:, 1:2] + torch.exp(x[:, 2:])
     with pytest.warns(SymnbWarning):
-        assert SymmetryFlows("all", oracle=oracle, generators="linear").fit(points(600, 3)).n_generators_ == 0
+        flows = SymmetryFlows("all", oracle=oracle, generators="linear").fit(points(600, 3))
+    assert flows.n_generators_ == 0 and flows.generator_matrices_.shape == (0, 3, 3) and flows.expressions_ == []
 
 
 # What users do
+
+def test_units_of_the_columns_do_not_matter():
+    units = np.array([1e3, 1, 1e-3])
+    oracle = lambda x: ((x / torch.as_tensor(units)) ** 2).sum(1)
+    flows = SymmetryFlows("all", oracle=oracle, generators="linear").fit(points(500, 3) * units)
+    assert flows.algebra_ == "so(3)"
+    x = points(50, 3, 1) * units
+    along = np.einsum("and,nd->an", flows.generators_(x), 2 * x / units**2)
+    assert np.abs(along).max() < 1e-8 and np.allclose(flows.generators_(x), np.einsum("aij,nj->ani", flows.generator_matrices_, x))
+
+
+def test_an_oracle_in_single_precision():
+    assert SymmetryFlows("all", oracle=lambda x: (x.float() ** 2).sum(1), generators="linear").fit(points(500, 3)).algebra_ == "so(3)"
+
+
+def test_affine_coefficients_are_in_the_units_of_the_events():
+    flows = SymmetryFlows("all", oracle=lambda x: ((x - 500) ** 2).sum(1), generators="affine").fit(500 + 100 * points(500, 2))
+    assert flows.n_generators_ == 1
+    x = 500 + 100 * points(20, 2, 1)
+    by_hand = np.einsum("ip,np->ni", flows.coefficients_[0], np.c_[x, np.ones(20)])
+    assert np.allclose(flows.generators_(x)[0], by_hand) and np.abs(((x - 500) * by_hand).sum(1)).max() < 1e-6
+
+
+def test_a_network_of_the_user_is_not_taken_for_exact():
+    from symnb.flows.oracle import train_oracle
+    X = points(2000, 3)
+    network = train_oracle(torch.tensor(X), (X**2).sum(1), steps=800, random_state=0).select(0)
+    flows = SymmetryFlows("all", oracle=network, generators="linear", random_state=0).fit(X)
+    assert flows.algebra_ == "so(3)" and 1e-4 < np.sort(flows.singular_values_)[2] < 0.1
+
 
 def test_scikit_learn_can_clone_it_and_a_data_frame_keeps_its_names():
     X = pd.DataFrame(points(500, 2), columns=["px", "py"])

@@ -43,8 +43,9 @@ def test_exports_and_notebooks_are_in_sync(tmp_path):
     for part in ("settings.ini", "pyproject.toml", "README.md"):
         if (ROOT / part).exists(): shutil.copy(ROOT / part, tmp_path)
     shutil.copytree(ROOT / "nbs", tmp_path / "nbs")
-    (tmp_path / "symnb").mkdir()
-    shutil.copy(ROOT / "symnb" / "__init__.py", tmp_path / "symnb")
+    for init in (ROOT / "symnb").rglob("__init__.py"):  # these are written by hand
+        (tmp_path / init.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+        shutil.copy(init, tmp_path / init.relative_to(ROOT))
     for command in ("nbdev_export", "nbdev_clean"):
         subprocess.run([Path(sys.executable).with_name(command)], cwd=tmp_path, check=True, timeout=120)
     for folder, pattern in (("symnb", "*.py"), ("nbs", "*.ipynb")):

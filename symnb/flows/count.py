@@ -40,7 +40,7 @@ class _ByClassOrInstance:
         of_class.__doc__ = self.__doc__
         return of_class
 
-
+# %% ../../nbs/lib/flows/count.ipynb #0005
 class Counting:
     "How many generators exist."
     def count(self, X, y=None, max_generators: "int | None" = None) -> Count:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..core import SymnbWarning, resolve_device
 from .algebra import identify, killing_form
 from .count import Counting
-from .families import expressions, make_family, sparse_basis
+from .families import Family, expressions, make_family, sparse_basis
 from .latents import train_autoencoder
 from .nullspace import own_halves
 from .options import FAMILIES, check_flow_parameters
@@ -30,19 +30,8 @@ from .streamlines import streamlines
 from ..probe.inputs import Validated
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0005
-class _Fit(Validated):
-    "From events and labels to an oracle, and from the oracle to generators."
-    def fit(self, X, y=None):
-        """Find generators on the events X (n, d) with labels y (n,): integers for classes, or a quantity.
-
-        y may be None when `oracle` is given. Raises ValueError or TypeError, naming the argument, for input that
-        cannot be used; an oracle in which no symmetry can be claimed leaves n_generators_ = 0 and warns.
-        """
-        Z, train, test = self._prepare(X, y)
-        self.solution_ = self._solve(Z, train, test)
-        self._read()
-        return self
-
+class _Prepare(Validated):
+    "From events and labels to the space of the flows and an oracle on it."
     def _prepare(self, X, y) -> "tuple[Tensor, np.ndarray, np.ndarray]":
         "The space of the flows, with the oracle learned and judged; and which events are for training and testing."
         check_flow_parameters(self)
@@ -104,10 +93,43 @@ class _Oracle:
             return self._oracle(self._points(Z)).numpy()
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0008
+class _Families:
+    "The units in which solvers see events, and generators of a family."
+    def _frame(self, z: Tensor) -> None:
+        spread = z.std(0)
+        self.mean_, self.scale_ = z.mean(0), spread.square().mean().sqrt()
+        if spread.min() < spread.max() / 30:
+            warnings.warn("the columns of X have spreads that differ by more than a factor 30, and lengths of generators are those of "
+                          "the largest: bring the columns to comparable units, or use generators='linear'", SymnbWarning, stacklevel=5)
+
+    def _standardised(self) -> Callable:
+        return lambda u: self._oracle(self.mean_ + self.scale_ * u)
+
+    def _solve_family(self, Z: Tensor, train: np.ndarray, test: np.ndarray, N: "int | str") -> Solution:
+        family = make_family(self.generators, Z.shape[1], self.degree)
+        if N != "all" and N > family.n_coefficients:
+            raise ValueError(f"n_generators={N}: {self.generators} fields in {Z.shape[1]} dimensions have {family.n_coefficients} coefficients")
+        z = Z[train[: max(5000, 3 * family.n_coefficients)]]
+        size = z.square().mean(0).sqrt()  # the origin stays
+        self.mean_ = torch.zeros_like(size)
+        self.scale_ = size if size.max() > 30 * size.min() > 0 else size.square().mean().sqrt()
+        fresh = oracle_jacobian(self._oracle, Z[test]) * self.scale_, Z[test] / self.scale_
+        return solve_family(self._jacobian(z) * self.scale_, z / self.scale_, fresh, family, N, noise=self._precision(z),
+                            learned=isinstance(self.oracle, nn.Module) and self.noise is None, n_replicas=self.n_replicas, random_state=self._rng)
+
+    def _precision(self, z: Tensor) -> "float | None":
+        "The relative error of the Jacobian, where it is known to be worse than that of the events."
+        if self.noise is not None or self.oracle == "mlp":
+            return self.noise
+        dtype = as_oracle(self.oracle).function(z[:2] if self.autoencoder_ is None else self.autoencoder_.decode(z[:2])).dtype
+        return torch.finfo(dtype).eps ** 0.7 if dtype.is_floating_point else None
+
+# %% ../../nbs/lib/flows/estimator.ipynb #0009
 class _Solve:
-    "The generators."
+    "Generators of any kind."
     def _solve(self, Z: Tensor, train: np.ndarray, test: np.ndarray) -> Solution:
         d, N = Z.shape[1], self.n_generators
+        self.mean_, self.scale_ = torch.zeros(d, dtype=Z.dtype), torch.ones((), dtype=Z.dtype)
         if not self.health_.ok:
             return no_solution(f"no symmetry is claimed: {self.health_.message}")
         if self.generators in FAMILIES:
@@ -125,16 +147,6 @@ class _Solve:
             return solve_exact(oracle, u, (oracle_jacobian(oracle, v), v), N) if free else self._full_rank(d)
         return self._solve_networks(oracle_jacobian(oracle, u), u, (oracle_jacobian(oracle, v), v), N)
 
-    def _solve_family(self, Z: Tensor, train: np.ndarray, test: np.ndarray, N: "int | str") -> Solution:
-        family = make_family(self.generators, Z.shape[1], self.degree)
-        if N != "all" and N > family.n_coefficients:
-            raise ValueError(f"n_generators={N}: {self.generators} fields in {Z.shape[1]} dimensions have {family.n_coefficients} coefficients")
-        self.mean_, self.scale_ = torch.zeros(Z.shape[1], dtype=Z.dtype), float(Z[train].square().mean().sqrt())  # the origin stays
-        rows = Z[train[: max(5000, 3 * family.n_coefficients)]]
-        fresh = oracle_jacobian(self._oracle, Z[test]), Z[test] / self.scale_
-        return solve_family(self._jacobian(rows), rows / self.scale_, fresh, family, N, noise=self.noise,
-                            learned=isinstance(self.oracle, nn.Module), n_replicas=self.n_replicas, random_state=self._rng)
-
     def _solve_networks(self, jac: Tensor, u: Tensor, fresh: "tuple[Tensor, Tensor]", N: "int | str") -> Solution:
         d = u.shape[1]
         if N == "all" and d == self.health_.rank:
@@ -147,20 +159,10 @@ class _Solve:
                 break
         return solution
 
-    def _frame(self, z: Tensor) -> None:
-        spread = z.std(0)
-        self.mean_, self.scale_ = z.mean(0), float(spread.square().mean().sqrt())
-        if spread.min() < spread.max() / 30:
-            warnings.warn("the columns of X have spreads that differ by more than a factor 30, and lengths of generators are those of "
-                          "the largest: bring the columns to comparable units, or use generators='linear'", SymnbWarning, stacklevel=5)
-
-    def _standardised(self) -> Callable:
-        return lambda u: self._oracle(self.mean_ + self.scale_ * u)
-
     def _full_rank(self, d: int) -> Solution:
         return no_solution(f"no symmetry is claimed: the oracle's Jacobian has rank {d}, so that every direction changes it")
 
-# %% ../../nbs/lib/flows/estimator.ipynb #0009
+# %% ../../nbs/lib/flows/estimator.ipynb #0010
 class _Read:
     "From a solution to the attributes."
     def _read(self) -> None:
@@ -168,19 +170,23 @@ class _Read:
         self.n_generators_, self.losses_, self.message_, self.singular_values_ = s.n, s.losses, s.message, s.singular_values
         self.structure_constants_ = self.killing_form_ = self.algebra_ = None
         self.algebra_report_ = "no generators, no algebra" if not s.n else "these are no symmetries, and have no algebra"
-        if s.family is not None:
-            order = torch.tensor([sum(j > 0 for j in monomial) for monomial in s.family.monomials])
-            C = s.coefficients * self.scale_ ** (1.0 - order)
-            names = list(getattr(self, "feature_names_in_", [])) if self.latent_dim is None else []
-            self.coefficients_ = C.numpy()
-            self.expressions_ = expressions(s.family, sparse_basis(C), names or None) if s.n else []
-            if s.family.name == "linear":
-                self.generator_matrices_ = self.coefficients_
+        if self.generators in FAMILIES:
+            self._write_out(s.family or make_family(self.generators, len(self.mean_), self.degree), s.coefficients)
         if s.found:
             self.structure_constants_, self.killing_form_ = s.closure.constants, killing_form(s.closure.constants)
             self._name()
         else:
             warnings.warn(self.message_, SymnbWarning, stacklevel=3)
+
+    def _write_out(self, family: Family, C: "Tensor | None") -> None:
+        "Coefficients in the units of X, and formulas."
+        scale = torch.cat([self.scale_.new_ones(1), self.scale_.expand(family.dim)])
+        monomials = scale[torch.tensor(family.monomials)].prod(1)
+        C = scale.new_zeros(0, family.dim, family.n_features) if C is None else C * scale[1:, None] / monomials
+        names = list(getattr(self, "feature_names_in_", [])) if self.latent_dim is None else []
+        self.coefficients_, self.expressions_ = C.numpy(), expressions(family, sparse_basis(C), names or None) if len(C) else []
+        if family.name == "linear":
+            self.generator_matrices_ = self.coefficients_
 
     def _name(self) -> None:
         relative = self.solution_.closure.relative
@@ -191,9 +197,9 @@ class _Read:
         report = identify(self.structure_constants_)
         self.algebra_, self.algebra_report_ = report.name, str(report)
 
-# %% ../../nbs/lib/flows/estimator.ipynb #0011
-class _Use:
-    "Fields, streamlines, latents."
+# %% ../../nbs/lib/flows/estimator.ipynb #0012
+class _Field:
+    "Points, and the generators there."
     def _points(self, Z, name: str = "Z") -> Tensor:
         check_is_fitted(self)
         Z = torch.tensor(check_array(Z, dtype=np.float64, input_name=name))
@@ -211,6 +217,9 @@ class _Use:
         "The generators at Z (n, d): (n_generators, n, d), in units of Z for each unit of t."
         return self._field(self._points(Z)).detach().numpy()
 
+# %% ../../nbs/lib/flows/estimator.ipynb #0013
+class _Use:
+    "Streamlines, latents, words."
     def flow(self, Z0, t, generator: "int | np.ndarray" = 0) -> np.ndarray:
         """Streamlines (len(t), n, d) of dz/dt = G(z) from Z0 (n, d) at t = 0; t rises and may be negative.
 
@@ -249,15 +258,14 @@ class _Use:
             lines += [f"  {e}" for e in shown] + ([f"  and {self.n_generators_ - 12} more"] if self.n_generators_ > 12 else [])
         return "\n".join(lines + [f"Algebra: {self.algebra_report_.splitlines()[0]}."])
 
-# %% ../../nbs/lib/flows/estimator.ipynb #0013
-class SymmetryFlows(_Fit, _Oracle, _Solve, _Read, _Use, Counting, BaseEstimator):
+# %% ../../nbs/lib/flows/estimator.ipynb #0015
+class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, _Field, _Use, Counting, BaseEstimator):
     """Which transformations x → x + ε G(x) leave an oracle φ unchanged, and what algebra do their generators form?
 
     After A. Roman et al., arXiv:2302.00806, sections 2 and 3. n_generators: a number, or 'all'. oracle: 'mlp' learns
     it from labels; or a function or torch module (n, d) → (n, k) of torch tensors; with latent_dim it acts on decoded
     events. generators: 'mlp', 'linear', 'affine', 'polynomial' (of `degree`), or 'exact' (projected on the null space
-    of the oracle's Jacobian). latent_dim: None works on X itself, an int in the latent space of an autoencoder.
-    device: 'auto', 'cpu', 'cuda' or 'cuda:N'. closure: networks that close as an algebra, normalised on average,
+    of the oracle's Jacobian). latent_dim: None works on X itself, an int in the latent space of an autoencoder. device: 'auto', 'cpu', 'cuda' or 'cuda:N'. closure: networks that close as an algebra, normalised on average,
     instead of orthogonal flows, normalised at every event. noise: relative error of a given oracle's Jacobian; None
     takes the precision of its numbers. n_replicas: trainings of which the best is kept. max_steps: of networks.
 
@@ -271,3 +279,14 @@ class SymmetryFlows(_Fit, _Oracle, _Solve, _Read, _Use, Counting, BaseEstimator)
         self.n_generators, self.oracle, self.generators, self.latent_dim = n_generators, oracle, generators, latent_dim
         self.device, self.random_state, self.verbose = device, random_state, verbose
         self.degree, self.closure, self.noise, self.n_replicas, self.max_steps = degree, closure, noise, n_replicas, max_steps
+
+    def fit(self, X, y=None):
+        """Find generators on the events X (n, d) with labels y (n,): integers for classes, or a quantity.
+
+        y may be None when `oracle` is given. Raises ValueError or TypeError, naming the argument, for input that
+        cannot be used; an oracle in which no symmetry can be claimed leaves n_generators_ = 0 and warns.
+        """
+        Z, train, test = self._prepare(X, y)
+        self.solution_ = self._solve(Z, train, test)
+        self._read()
+        return self

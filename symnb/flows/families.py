@@ -93,12 +93,12 @@ def field_jacobian(family: Family, coefficients: Tensor, x: Tensor) -> Tensor:
 
 # %% ../../nbs/lib/flows/families.ipynb #0012
 def matrices(family: Family, coefficients: Tensor) -> Tensor:
-    "The matrices (N, d, d) of linear or (N, d + 1, d + 1) of affine fields. Raises ValueError for higher degrees."
+    "The matrices (..., N, d, d) of linear or (..., N, d + 1, d + 1) of affine fields. Raises ValueError for higher degrees."
     if family.name == "linear":
         return coefficients
     if family.name != "affine":
         raise ValueError("only linear and affine fields are matrices: for polynomials take the brackets of the fields")
-    return torch.cat([coefficients, torch.zeros_like(coefficients[:, :1])], 1)
+    return torch.cat([coefficients, torch.zeros_like(coefficients[..., :1, :])], -2)
 
 # %% ../../nbs/lib/flows/families.ipynb #0015
 def sparse_basis(coefficients: Tensor) -> Tensor:

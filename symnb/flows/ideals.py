@@ -67,7 +67,7 @@ def _eigenspaces(T: np.ndarray, tol: float) -> list[tuple[np.ndarray, complex]]:
 def simple_ideals(c: np.ndarray, ruler: Ruler) -> list[tuple[np.ndarray, bool]]:
     "Bases (k, N) of the simple ideals of a semisimple algebra, and whether each is a complex algebra."
     d, eta, S = killing_basis(c)
-    N, tol, best = len(c), max(1e-5, 3 * ruler.level / np.abs(c).max()), None
+    N, tol, best = len(c), max(1e-5, 3 * ruler.relative(c)), None
     for A in np.random.default_rng(0).normal(size=(1 if N > 60 else 4, N, N)):
         parts = _eigenspaces(commutant(d, eta, (A + eta[:, None] * A.T * eta) / 2), tol)
         gap = min([abs(a[1] - b[1]) for i, a in enumerate(parts) for b in parts[:i]], default=np.inf)
@@ -86,7 +86,7 @@ def is_complex(c: np.ndarray, ruler: Ruler) -> bool:
     d, eta, _ = killing_basis(c)
     if eta.sum():
         return False  # the Killing form of a complex algebra has as many positive as negative eigenvalues
-    tol, draws = max(1e-5, ruler.level / np.abs(c).max()), np.random.default_rng(1).normal(size=(4, *d.shape[1:]))
+    tol, draws = max(1e-5, ruler.relative(c)), np.random.default_rng(1).normal(size=(4, *d.shape[1:]))
     T = [commutant(d, eta, (A + eta[:, None] * A.T * eta) / 2) for A in draws]
     imaginary = max(np.abs(np.linalg.eigvals(t).imag).mean() for t in T)
     return bool(ruler.judge(np.array([imaginary]), tol, "complex structure")[0])
@@ -118,10 +118,14 @@ def summands(c: np.ndarray, ruler: Ruler) -> list[np.ndarray]:
     def build(d):  # rows: the entries of T ad_x − ad_x T for each x
         return np.vstack([np.kron(np.eye(N), X.T) - np.kron(X, np.eye(N)) for X in np.tensordot(x, adjoint(d), 1)])
     _, null = ruler.spaces(build, c, "direct summands")
-    best, tol = None, max(1e-3, 3 * np.sqrt(ruler.level / np.abs(c).max()))
-    for r in rng.normal(size=(3, len(null))):
-        T = (r @ null).reshape(N, N)
-        parts = _eigenspaces(T / max(np.linalg.norm(T, 2), 1e-300), tol)
+    T = null.reshape(-1, N, N)
+    weight, axes = np.linalg.eigh(np.einsum("aij,bji->ab", T, T))  # tr(T T') is zero on nilpotent parts
+    size = np.abs(weight)
+    kept = size >= min(max(1e-9, 10 * ruler.relative(c)), 0.5) * size.max()
+    T = np.tensordot((axes[:, kept] / np.sqrt(size[kept])).T, T, 1)
+    best, tol = None, max(1e-3, 3 * np.sqrt(ruler.relative(c)))
+    for A in np.tensordot(rng.normal(size=(4, len(T))), T, 1):
+        parts = _eigenspaces(A / np.abs(np.linalg.eigvals(A)).max(), tol)
         gap = min([abs(a[1] - b[1]) for i, a in enumerate(parts) for b in parts[:i]], default=0)
         if best is None or (len(parts), gap) > best[:2]:
             best = len(parts), gap, [U for U, _ in parts]

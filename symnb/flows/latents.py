@@ -100,7 +100,7 @@ class Autoencoder(nn.Module):
 def _checked(x, latent_dim: int, name: str = "x") -> Tensor:
     "x (n, d) in single precision. Raises ValueError or TypeError for what cannot be encoded."
     try:
-        x = torch.as_tensor(np.asarray(x), dtype=torch.float32)
+        x = torch.as_tensor(x if isinstance(x, Tensor) else np.asarray(x), dtype=torch.float32)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must be numbers, events by features: {error}") from error
     if x.ndim != 2:

@@ -122,7 +122,7 @@ def name_other(c: np.ndarray, ruler: Ruler) -> tuple[str, ...]:
     N = len(c)
     if N == 2:
         return "aff(1)", "aff(1,R)"
-    series = lower_central_series(c, noise=ruler.level / (3 + 20 / N))
+    series = lower_central_series(c, ruler=ruler)
     if series[1:] == [1, 0]:
         return (f"heis({N})", "Heisenberg", *(["Bianchi II"] if N == 3 else []))
     if N == 3:

@@ -185,11 +185,7 @@ def train_oracle(
     device: torch.device = torch.device("cpu"),
     verbose: bool = False,
 ) -> BatchedOracle:
-    """Learn R oracles from labelled events as one batched model, by AdamW with a warm-up and a cosine.
-
-    Raises TypeError or ValueError for labels that are no numbers, not integers where classes are asked for, of one
-    class only, or of another length than x.
-    """
+    "Learn R oracles as one batched model, by AdamW with a warm-up and a cosine. Raises as `read_labels` does."
     x = check_events(x, dims=(2, 3)).to(device)
     y, classes = read_labels(y, x, task)
     x = x.float().expand(n_models, -1, -1) if x.ndim == 2 else x.float()
@@ -266,7 +262,8 @@ def check_oracle(
     score, chance, reason = _judge(value, y, x, task) if y is not None else (None, None, None)
     reason = _flat(value, spread, size, dead, max_dead) or reason
     gradient = tuple(torch.quantile(size.double(), torch.tensor([0, 0.01, 0.5, 1]).double()).tolist())
-    good = f"its Jacobian has rank {rank} of {x.shape[1]} and vanishes nowhere" + (f"; score {score:.3f}, chance {chance:.3f}" if y is not None else "")
+    good = (f"the Jacobian has rank {rank} of {x.shape[1]}; it is nowhere smaller than {gradient[0] / (gradient[2] or 1):.2g} of its median"
+            + (f"; score {score:.3f}, chance {chance:.3f}" if y is not None else ""))
     return OracleHealth(reason is None, reason or good, score, chance, gradient, dead, rank)
 
 # %% ../../nbs/lib/flows/oracle.ipynb #0022

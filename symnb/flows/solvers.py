@@ -51,7 +51,7 @@ def _solution(n: int, fields: Callable, losses: dict[str, float], close: Callabl
         found.closure = close() if n > 1 else Closure(np.zeros((1, 1, 1)), 0.0, 0.0)
     return found
 
-
+# %% ../../nbs/lib/flows/solvers.ipynb #0005
 def no_solution(message: str) -> Solution:
     "Nothing is claimed, for the reason in `message`."
     none = {name: math.nan for name in ("invariance", "normalization", "orthogonality", "closure", "total")}
@@ -65,12 +65,12 @@ def _sentence(n: int, losses: dict[str, float]) -> str:
         return f"{words} cannot be learned together: the total loss stays at {losses['total']:.2g} ({parts})"
     return f"{words}, total loss {losses['total']:.2g} ({parts})"
 
-# %% ../../nbs/lib/flows/solvers.ipynb #0008
+# %% ../../nbs/lib/flows/solvers.ipynb #0009
 def all_of_family(jac: Tensor, x: Tensor, family: Family, noise: float | None, learned: bool = False) -> NullSpace:
     "The null space; if `learned` and nothing is exact, the one below the largest step of the singular values."
     found = null_space(jac, x, family, noise=noise)
     s = found.singular_values
-    if found.n or not learned or noise is not None or jac.ndim == 4 or len(s) < 2:
+    if found.n or not learned or jac.ndim == 4 or len(s) < 2:
         return found
     step = torch.where(s[:-1] <= 0.1, s[1:] / s[:-1].clamp(min=1e-300), 0.0)
     return null_space(jac, x, family, noise=float(s[step.argmax()])) if step.max() >= 5 else found
@@ -102,7 +102,7 @@ def _close(family: Family, C: Tensor, x: Tensor) -> Closure:
         return closure(matrices(family, C))
     return field_closure(family_field(family, C, x), field_jacobian(family, C, x))
 
-# %% ../../nbs/lib/flows/solvers.ipynb #0010
+# %% ../../nbs/lib/flows/solvers.ipynb #0011
 def solve_networks(jac: Tensor, x: Tensor, fresh: "tuple[Tensor, Tensor]", n: int, *, as_algebra: bool = False,
                    n_replicas: int = 3, steps: int = 2000, random_state=None, device: torch.device = torch.device("cpu"),
                    verbose: bool = False) -> Solution:

@@ -18,16 +18,15 @@ from .lie import adjoint, check_constants, draw_noise, estimate_noise, trace_for
 class Ruler:
     """Measures ranks against the noise of structure constants.
 
-    noise: standard deviation of the errors of c, or None to estimate it from the Jacobi identity. With few generators
-    the estimate rests on few numbers, so it is multiplied by a safety factor 3 + 20/N. `doubts` collects the decisions
-    that a noise a few times larger or smaller would have changed.
+    noise: standard deviation of the errors of c, or None to estimate it from the Jacobi identity. `level` is larger by a
+    safety factor, 3 + 20/N by default: with few generators the estimate rests on few numbers. `doubts` collects the
+    decisions that a noise a few times larger or smaller would have changed.
     """
-    def __init__(self, c: np.ndarray, noise: float | None = None):
-        N, size = len(c), np.abs(c).max()
+    def __init__(self, c: np.ndarray, noise: float | None = None, safety: float | None = None):
         if noise is not None and not (np.isscalar(noise) and np.isfinite(noise) and noise >= 0):
             raise ValueError(f"noise={noise!r} must be a number, zero or larger, or None to estimate it")
-        self.estimate = estimate_noise(c) if noise is None else float(noise)
-        self.level = max((3 + 20 / N) * self.estimate, 1e-12 * size)
+        self.noise = estimate_noise(c) if noise is None else float(noise)
+        self.level = max((safety or 3 + 20 / len(c)) * self.noise, 1e-12 * np.abs(c).max())
         self.doubts: list[str] = []
         self._draws: dict[int, list[np.ndarray]] = {}
 
@@ -36,6 +35,10 @@ class Ruler:
         other = copy(self)
         other.doubts = []
         return other
+
+    def relative(self, c: np.ndarray) -> float:
+        "The level as a share of the largest constant."
+        return self.level / max(np.abs(c).max(), 1e-300)
 
     def draws(self, N: int) -> list[np.ndarray]:
         "A few draws of noise (N, N, N) of this level; one is typical of many when N is large."
@@ -98,16 +101,16 @@ def _chain(c: np.ndarray, ruler: Ruler, lower: bool) -> list[np.ndarray]:
     return chain
 
 
-def derived_series(c, noise: float | None = None) -> list[int]:
+def derived_series(c, noise: float | None = None, ruler: Ruler | None = None) -> list[int]:
     "Dimensions of g ⊃ [g, g] ⊃ [[g, g], [g, g]] ⊃ …, until they repeat. Ends in 0 for a solvable algebra."
     c = check_constants(c)
-    return [len(b) for b in _chain(c, Ruler(c, noise), lower=False)]
+    return [len(b) for b in _chain(c, ruler or Ruler(c, noise), lower=False)]
 
 
-def lower_central_series(c, noise: float | None = None) -> list[int]:
+def lower_central_series(c, noise: float | None = None, ruler: Ruler | None = None) -> list[int]:
     "Dimensions of g ⊃ [g, g] ⊃ [g, [g, g]] ⊃ …, until they repeat. Ends in 0 for a nilpotent algebra."
     c = check_constants(c)
-    return [len(b) for b in _chain(c, Ruler(c, noise), lower=True)]
+    return [len(b) for b in _chain(c, ruler or Ruler(c, noise), lower=True)]
 
 # %% ../../nbs/lib/flows/structure.ipynb #0010
 def centre(c, noise: float | None = None, ruler: Ruler | None = None) -> np.ndarray:

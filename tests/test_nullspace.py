@@ -1,0 +1,218 @@
+"The null space: the group decides what is found, and where there is no group nothing is claimed."
+import numpy as np
+import pytest
+import torch
+
+from symnb.core import SymnbWarning
+from symnb.flows.algebra import closure, field_closure, identify
+from symnb.flows.families import affine, field, field_jacobian, linear, make_family, matrices, polynomial, sparse_basis
+from symnb.flows.nullspace import count_null, ensemble_jacobian, null_space, own_halves, whiten
+from symnb.flows.oracle import oracle_jacobian, train_oracle
+
+
+def events(n, d, seed=0):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def search(oracle, x, family="linear", **how):
+    return null_space(oracle_jacobian(oracle, x), x, family, **how)
+
+
+def form(*signs):
+    return lambda x: (x**2 * torch.tensor(signs, dtype=x.dtype)).sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize("signs, n, name", [((1, 1), 1, None), ((1, 1, 1), 3, "so(3)"), ((1, 1, -1), 3, "so(1,2)"), ((1, 1, 1, 1), 6, "so(4)"),
+                                            ((1, -1, -1, -1), 6, "so(1,3)"), ((1, 1, -1, -1), 6, "so(2,2)"), ((1,) * 5, 10, "so(5)")])
+def test_orthogonal_groups(signs, n, name):
+    x = events(300, len(signs))
+    space, fresh = search(form(*signs), x), events(100, len(signs), seed=1)
+    assert space.n == n
+    J, metric = space.coefficients, torch.diag(torch.tensor(signs, dtype=torch.float64))
+    assert (metric @ J + J.mT @ metric).abs().max() < 1e-12
+    assert torch.einsum("nkd,and->ank", oracle_jacobian(form(*signs), fresh), space(fresh)).abs().max() < 1e-11
+    if n > 1:
+        c = closure(J)
+        assert c.residual < 1e-20 and identify(c.constants).name == name
+
+
+def test_so10_closes_to_machine_precision():
+    x = events(1000, 10)
+    space = search(form(*[1] * 10), x)
+    assert space.n == 45 and space.gap > 1e9
+    assert closure(space.coefficients).residual / 45**2 <= 1e-20
+
+
+def test_a_system_too_large_for_a_full_eigendecomposition():
+    x = events(1500, 26)  # 676 unknowns
+    space = search(form(*[1] * 26), x)
+    assert space.n == 325 and len(space.singular_values) == 676
+    assert (space.coefficients + space.coefficients.mT).abs().max() < 1e-11
+
+
+@pytest.mark.parametrize("oracle, d, n, name", [
+    (lambda x: x[:, :1].sin(), 2, 3, "Bianchi V"), (lambda x: x[:, 2:] - (x[:, :2] ** 2).sum(-1, keepdim=True) / 2, 3, 3, "e(2)"),
+    (lambda x: ((x[:, :2] - x[:, 2:]) ** 2).sum(-1, keepdim=True), 4, 11, None), (lambda x: ((x - 3) ** 2).sum(-1, keepdim=True), 3, 3, "so(3)")])
+def test_affine_symmetries(oracle, d, n, name):
+    space = search(oracle, events(300, d), "affine")
+    c = closure(matrices(space.family, space.coefficients))
+    assert space.n == n and c.residual < 1e-20 and identify(c.constants).name == name
+
+
+def test_polynomial_fields():
+    "Rotations after the shear y → y + x² are cubic; the quadratic fields along parabolas do not close."
+    sheared = lambda x: x[:, :1] ** 2 + (x[:, 1:] - x[:, :1] ** 2) ** 2
+    x = events(400, 2)
+    assert search(sheared, x, "polynomial", degree=2).n == 0
+    cubic = search(sheared, x, "polynomial", degree=3)
+    fresh = events(50, 2, seed=1)
+    assert cubic.n == 1 and torch.einsum("nkd,and->ank", oracle_jacobian(sheared, fresh), cubic(fresh)).abs().max() < 1e-9
+    parabola = search(lambda x: x[:, 1:] - x[:, :1] ** 2, x, "polynomial", degree=2)
+    G, DG = parabola(x), field_jacobian(parabola.family, parabola.coefficients, x)
+    assert parabola.n == 3 and field_closure(G, DG).relative > 0.1  # h (∂x + 2x ∂y), h = 1, x, y; [xV, yV] has x² V
+
+
+def test_several_outputs_leave_only_common_symmetries():
+    both = lambda x: torch.cat([form(1, 1, 1)(x), x[:, 2:]], 1)
+    assert search(both, events(300, 3)).expressions() == ["-y ∂x + x ∂y"]
+    twice = lambda x: torch.cat([form(1, 1, 1)(x), 5 + 1e3 * form(1, 1, 1)(x)], 1)  # a Jacobian of rank 1
+    assert search(twice, events(300, 3)).n == 3
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+def test_units_do_not_matter(scale):
+    x = events(300, 3) * torch.tensor([1.0, scale, 1 / scale])
+    oracle = lambda x: scale * ((x / torch.tensor([1.0, scale, 1 / scale])) ** 2).sum(-1, keepdim=True)
+    assert search(oracle, x).n == 3
+
+
+def test_a_small_singular_value_is_not_null():
+    "Rotations about z exactly, the others broken at 1e-4."
+    space = search(lambda x: (x[:, :2] ** 2).sum(-1, keepdim=True) + 1.0002 * x[:, 2:] ** 2, events(500, 3))
+    assert space.n == 1 and 1e-5 < space.singular_values[1] < 2e-4
+
+
+def test_single_precision():
+    x = events(500, 3).float()
+    assert search(form(1, 1, 1), x).n == 3
+    hidden = search(lambda x: form(1, 1, 1)(x.float()).double(), x.double())
+    assert hidden.n in (0, 3)  # float32 inside a float64 Jacobian: found, or refused with advice
+    assert hidden.n == 3 or "noise=" in hidden.message
+
+
+def test_anisotropic_gaussian_only_has_its_own_rotations():
+    A = events(3, 3, seed=5)
+    P = A @ A.T + torch.eye(3)
+    space = search(lambda x: -(x @ P * x).sum(-1, keepdim=True) / 2, events(400, 3))
+    assert space.n == 3
+    assert (P @ space.coefficients + space.coefficients.mT @ P).abs().max() < 1e-10
+
+
+def relu_network(x):
+    W = torch.randn(3, 20, generator=torch.Generator().manual_seed(2), dtype=x.dtype)
+    return torch.relu(x @ W - 1).sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize("oracle, why", [
+    (lambda x: 0 * x[:, :1], "constant"), (lambda x: torch.relu(form(1, 1, 1)(x) - 2), "no gradient at"), (relu_network, "across the level sets"),
+    (lambda x: x[:, :1].sin() + x[:, :1] * x[:, 1:2] + x[:, 2:] ** 3, "across the level sets"),
+    (lambda x: torch.tanh(x @ events(3, 9, 1)) @ events(9, 1, 2), "across the level sets")])
+def test_nothing_is_claimed_and_the_message_says_why(oracle, why):
+    space = search(oracle, events(500, 3))
+    assert space.n == 0 and space.coefficients.shape == (0, 3, 3)
+    assert space.message.startswith("no symmetry is claimed") and why in space.message
+
+
+def test_random_labels():
+    x, labels = events(600, 3), events(600, 1, seed=1)[:, 0]
+    half = own_halves(600, 4, torch.Generator().manual_seed(0))
+    oracles = train_oracle(x[half], labels[half].numpy(), task="regression", hidden=(32, 32), steps=300, random_state=0)
+    fresh = events(300, 3, seed=2)
+    space = null_space(oracle_jacobian(oracles, fresh.expand(4, -1, -1)), fresh)
+    assert space.n == 0 and "uncertain" in space.message
+    assert null_space(oracle_jacobian(oracles.select(0), fresh), fresh).n == 0
+
+
+def test_learned_oracle_counts_right_and_names_its_noise():
+    x = events(1000, 3)
+    y = form(1, 1, 1)(x)[:, 0] + 0.3 * events(1000, 1, seed=1)[:, 0]
+    half = own_halves(1000, 4, torch.Generator().manual_seed(0))
+    oracles = train_oracle(x[half], y[half].numpy(), task="regression", hidden=(48, 48), steps=600, random_state=0)
+    fresh = events(500, 3, seed=2)
+    jac = oracle_jacobian(oracles, fresh.expand(4, -1, -1))
+    space = null_space(jac, fresh)
+    assert space.n == 3 and 0.01 < space.noise < 0.2 and space.singular_values[2] < 1.5 * space.noise
+    assert null_space(jac[0], fresh).n == 0  # taken for exact, nothing is
+    assert null_space(jac[0], fresh, noise=space.noise).n == 3
+
+
+def test_disagreement_is_unbiased():
+    truth, draw = events(2000, 3)[:, None], torch.Generator().manual_seed(1)
+    jac = truth + 0.1 * torch.randn(6, 2000, 1, 3, generator=draw, dtype=torch.float64)
+    mean, noise = ensemble_jacobian(jac * torch.tensor([1, 1, 7, 1, 1, 0.1])[:, None, None, None])  # scales are no disagreement
+    assert noise == pytest.approx(0.1, rel=0.05)
+
+
+def test_own_halves_are_different_halves():
+    half = own_halves(100, 5, torch.Generator().manual_seed(0))
+    assert half.shape == (5, 50) and all(len(set(h.tolist())) == 50 for h in half) and len({tuple(sorted(h.tolist())) for h in half}) == 5
+
+
+def test_confined_events_are_named():
+    flat = events(300, 3) * torch.tensor([1, 1, 0.0])
+    with pytest.warns(SymnbWarning, match="vanish on all events"):
+        space = search(form(1, 1, 1), flat)
+    assert space.n == 3 and len(space.singular_values) == 6
+    angle = 7 * events(300, 1)
+    with pytest.warns(SymnbWarning, match="quadric"):
+        search(lambda x: x[:, :1] + 0 * x, torch.cat([angle.cos(), angle.sin()], 1))
+
+
+def test_too_few_events():
+    with pytest.raises(ValueError, match="x has 8 events, which give 8 conditions for 9 unknown"):
+        search(form(1, 1, 1), events(8, 3))
+    assert search(form(1, 1, 1), events(9, 3)).n == 3
+
+
+@pytest.mark.parametrize("values, noise, n", [([1e-16, 0.5], 1e-11, 1), ([0.5, 0.6], 1e-11, 0), ([0.02, 0.03, 0.5], 0.03, 2), ([0.02, 0.03, 0.08], 0.03, 0),
+                                              ([0.04, 0.5, 0.6], 0.03, 1), ([0.05, 0.5, 0.6], 0.03, 0)])
+def test_count_null(values, noise, n):
+    assert count_null(torch.tensor(values, dtype=torch.float64), noise)[0] == n
+
+
+@pytest.mark.parametrize("change, error", [(dict(jac=torch.ones(5, 2)), "jac has shape"), (dict(jac=torch.ones(9, 1, 2)), "jac has shape"),
+                                           (dict(jac=torch.ones(10, 1, 3)), "jac has shape"), (dict(noise=-1.0), "noise"), (dict(noise=float("nan")), "noise"),
+                                           (dict(family="cubic"), "family"), (dict(family=linear(3)), "family"), (dict(family="polynomial", degree=0), "degree"),
+                                           (dict(jac=torch.full((10, 1, 2), float("nan"))), "not finite")])
+def test_bad_arguments(change, error):
+    with pytest.raises(ValueError, match=error):
+        null_space(**{**dict(jac=torch.ones(10, 1, 2), x=torch.ones(10, 2)), **change})
+
+
+@pytest.mark.parametrize("family", [linear(3), affine(3), polynomial(3, 1), polynomial(3, 3)])
+def test_field_jacobian_is_the_derivative(family):
+    C, x, step = torch.randn(2, 3, family.n_features, dtype=torch.float64), events(6, 3), 1e-6
+    for j in range(3):
+        e = step * torch.eye(3, dtype=torch.float64)[j]
+        slope = (field(family, C, x + e) - field(family, C, x - e)) / (2 * step)
+        assert torch.allclose(field_jacobian(family, C, x)[..., j], slope, atol=1e-7)
+
+
+def test_whitening_and_sparse_basis_keep_the_space():
+    f = polynomial(2, 2).features(events(100, 2))
+    W, Z = whiten(f)
+    assert Z.shape[1] == 0 and torch.allclose((f @ W).T @ (f @ W) / 100, torch.eye(6, dtype=torch.float64), atol=1e-10)
+    C = torch.randn(4, 3, 5, dtype=torch.float64)
+    sparse = sparse_basis(C)
+    assert np.linalg.matrix_rank(torch.cat([C, sparse]).flatten(1).numpy()) == 4
+    assert ((sparse.flatten(1).abs() < 1e-12).sum(0) >= 3).sum() >= 4
+
+
+def test_families_refuse():
+    with pytest.raises(ValueError, match="x has 2 features"):
+        linear(3).features(events(5, 2))
+    with pytest.raises(ValueError, match="only linear and affine"):
+        matrices(polynomial(2), torch.ones(1, 2, 6))
+    with pytest.raises(ValueError, match="names has 2"):
+        search(form(1, 1, 1), events(99, 3)).expressions(["x", "y"])
+    assert make_family("affine", 2) == affine(2)
