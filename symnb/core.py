@@ -143,13 +143,12 @@ def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models
         verbose: bool = False) -> FitResult:
     """Train K models at once by Adam until all have converged; warns (SymnbWarning) when `hold[1]` came first for most.
 
-    loss(events (K, batch_size) int) → (K,); hold: fewest and most steps at the full rate; decay: cosine steps for
-    each step held; weight_decay: decoupled from the gradient, as in AdamW; on_plateau(runs (K,) bool) → (K,) bool
-    says which of the runs go on with a changed problem; on_decay() is called once, when the rate begins to fall.
+    loss(events (K, batch_size) int) → (K,); hold: fewest and most steps at the full rate; decay: cosine steps for each
+    step held; weight_decay: as AdamW's; on_plateau(runs (K,) bool) → (K,) bool: which of the runs go on with a changed
+    problem; on_decay() is called once, when the rate begins to fall.
     """
     adam = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
-    plateau, rate, history = _Plateau(tol, patience), _Rate(), []
-    device, mean, seen, step = generator.device, 0.0, 0, 0
+    plateau, rate, history, device, mean, seen, step = _Plateau(tol, patience), _Rate(), [], generator.device, 0.0, 0, 0
     done = torch.zeros(n_models, dtype=torch.bool, device=device)
     with tqdm(disable=not verbose, desc="training", unit=" steps") as bar:
         while step != rate.last:

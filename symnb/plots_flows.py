@@ -227,7 +227,7 @@ def turntable(surfaces: dict, points: dict, arrows: dict, axes: dict, *, yaw: fl
             "points": [{"color": c, "at": cells(p)} for c, p in points.items()],
             "arrows": [{"color": c, "ends": [cells(e) for e in a]} for c, a in arrows.items()],
             "axes": [[name, cells([end])[0]] for name, end in axes.items()], "corner": cells([corner])[0]}
-    scale = 190 / np.abs(np.array(list(axes.values()))).max()
+    scale = 165 / np.abs(np.array(list(axes.values()))).max()
     page = _SCENE.replace("YAW", f"{yaw}").replace("PITCH", f"{pitch}").replace("SCALE", f"{scale:.1f}")
     page = page.replace("DATA", json.dumps(data, separators=(",", ":")))
     return f'<div><iframe srcdoc="{html.escape(page)}" width="660" height="560" style="border:0"></iframe></div>'

@@ -4,7 +4,7 @@ import torch
 
 from symnb.flows.algebra import closure, identify, killing_form, signature
 from symnb.flows.families import linear, matrices
-from symnb.flows.matrices import closure_residual, invariance_factor, lbfgs, matrix_losses, train_matrices, train_transformations
+from symnb.flows.matrices import closure_residual, invariance_factor, lbfgs, matrix_losses, train_matrices, train_finite_matrices
 from symnb.flows.oracle import oracle_jacobian
 
 
@@ -90,7 +90,7 @@ def test_lbfgs_minimises_every_loss_by_itself():
 
 def test_finite_transformations_find_reflections():
     oracle, x = (lambda x: (x**2).sum(-1, keepdim=True)), data(O3)[1]
-    found = train_transformations(oracle, x, n_replicas=16, random_state=0)
+    found = train_finite_matrices(oracle, x, n_replicas=16, random_state=0)
     M = found.coefficients[sum(found.losses.values()) < 1e-12]
     assert len(M) >= 8 and (M @ M.mT - torch.eye(3)).abs().max() < 1e-4
     assert set(torch.linalg.det(M).round().int().tolist()) == {1, -1}
@@ -100,7 +100,7 @@ def test_finite_transformations_find_reflections():
 def test_finite_transformations_of_a_half_line():
     "sign changes of x in x² + y: the mirror, and shears x → x + ..., never the identity."
     x = data((1, 1))[1]
-    found = train_transformations(lambda x: x[..., :1] ** 2 + 3 * x[..., 1:] ** 2, x, n_replicas=16, random_state=0)
+    found = train_finite_matrices(lambda x: x[..., :1] ** 2 + 3 * x[..., 1:] ** 2, x, n_replicas=16, random_state=0)
     good = sum(found.losses.values()) < 1e-12
     metric = torch.diag(torch.tensor([1.0, 3], dtype=torch.float64))
     M = found.coefficients[good]

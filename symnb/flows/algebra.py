@@ -60,7 +60,7 @@ class AlgebraReport:
 PAIRS = {"so(3)": "so(4)", "so(1,2)": "so(2,2)", "so(1,3)": "so(4,C)"}
 UNITARY = {"su(": "u(", "sl(": "gl("}
 
-
+# %% ../../nbs/lib/flows/algebra.ipynb #0007
 def _join(names: "list[str]", flat: int) -> str:
     return " + ".join([*names, *(["R" if flat == 1 else f"R^{flat}"] if flat else [])])
 
@@ -72,7 +72,7 @@ def _with_centre(parts: "list[tuple[str, ...]]", flat: int) -> list[str]:
     fits = [n for n in parts[0] if n[:3] in UNITARY and n.endswith(",C)") == (flat == 2)]
     return [UNITARY[n[:3]] + n[3:] for n in fits]
 
-
+# %% ../../nbs/lib/flows/algebra.ipynb #0008
 def sum_names(parts: "list[tuple[str, ...]]", flat: int) -> tuple[str, ...]:
     "Names of the direct sum of algebras, given by their names (largest first), and of R^flat; the usual one first."
     first, names = [p[0] for p in parts], []
@@ -100,7 +100,7 @@ def sum_names(parts: "list[tuple[str, ...]]", flat: int) -> tuple[str, ...]:
         names += [{1: "u(1)", 3: "Bianchi I"}.get(flat, "")]
     return tuple(dict.fromkeys(n for n in names if n))
 
-# %% ../../nbs/lib/flows/algebra.ipynb #0009
+# %% ../../nbs/lib/flows/algebra.ipynb #0011
 def _semisimple(c: np.ndarray, ruler: Ruler) -> list[tuple[str, ...]]:
     "Names of the simple ideals, largest first."
     found = []
@@ -126,7 +126,7 @@ def _parts(c: np.ndarray, ruler: Ruler) -> tuple[list[tuple[str, ...]], int]:
         found += [name_other(part, ruler)] if killing_signature(part, ruler)[2] else _semisimple(part, ruler)
     return found, len(flat)
 
-
+# %% ../../nbs/lib/flows/algebra.ipynb #0012
 def _invariants(c: np.ndarray, ruler: Ruler) -> dict:
     "Dimension, Killing signature, rank, and the dimensions of series, centre, radical and nilradical."
     N, killing = len(c), killing_signature(c, ruler.quiet())
@@ -140,7 +140,7 @@ def _invariants(c: np.ndarray, ruler: Ruler) -> dict:
             "radical": 0 if simple else len(radical(c, ruler=ruler.quiet())),
             "nilradical": 0 if simple else len(nilradical(c, ruler=ruler.quiet()))}
 
-# %% ../../nbs/lib/flows/algebra.ipynb #0011
+# %% ../../nbs/lib/flows/algebra.ipynb #0014
 SMALL = 0.05  # constants below it may be noise around zero; generators are of size one here
 
 
@@ -159,7 +159,7 @@ def _judge(c: np.ndarray, ruler: Ruler) -> tuple[tuple[str, ...], tuple[str | No
     same = [n[0].split(",")[0] if n else None for n in (names, others)]  # without the value of Bianchi's h
     return (names, parts, ()) if same[0] == same[1] else ((), (None,), tuple(n[0] for n in (names, others) if n))
 
-
+# %% ../../nbs/lib/flows/algebra.ipynb #0015
 def identify(c, noise: float | None = None) -> AlgebraReport:
     """Name a real Lie algebra from its structure constants c (N, N, N), [J_a, J_b] = Σ_g c[a, b, g] J_g, in any basis.
 

@@ -24,7 +24,7 @@ def preserving(n: int, *conditions: Callable[[np.ndarray], np.ndarray]) -> np.nd
     X = np.tensordot(vt[int((s > 1e-9).sum()):], E, 1)
     return X.real if np.abs(X.imag).max(initial=0) < 1e-12 else X
 
-
+# %% ../../nbs/lib/flows/catalogue.ipynb #0005
 def _metric(p: int, q: int) -> np.ndarray:
     return np.diag([1.0] * p + [-1.0] * q)
 
@@ -56,7 +56,7 @@ def _real_trace(X):
 def _imaginary(X):
     return X.imag + 0j
 
-
+# %% ../../nbs/lib/flows/catalogue.ipynb #0006
 def _translations(matrices: np.ndarray, extra: int = 1) -> np.ndarray:
     "The generators of x → Ax + b: matrices (N, n, n) and n translations as (n + 1) × (n + 1) matrices."
     n = matrices.shape[1]
@@ -73,7 +73,7 @@ def _heisenberg(n: int) -> np.ndarray:
     out[np.arange(m), 0, 1 + np.arange(m)] = out[m + np.arange(m), 1 + np.arange(m), m + 1] = out[2 * m, 0, m + 1] = 1
     return out
 
-# %% ../../nbs/lib/flows/catalogue.ipynb #0005
+# %% ../../nbs/lib/flows/catalogue.ipynb #0007
 def _builders(p: int, q: int) -> dict[str, Callable[[], np.ndarray]]:
     "Matrices for each pattern of a name; p and q are the numbers in it."
     so = lambda p, q: preserving(p + q, _imaginary, _bilinear(_metric(p, q)))
@@ -95,7 +95,7 @@ def _builders(p: int, q: int) -> dict[str, Callable[[], np.ndarray]]:
         "aff(#)": lambda: _translations(gl(p)), "saff(#)": lambda: _translations(preserving(p, _imaginary, _trace)),
         "heis(#)": lambda: _heisenberg(p), "R": lambda: np.ones((1, 1, 1)), "R^#": lambda: np.eye(p)[:, :, None] * np.eye(p)[:, None]}
 
-
+# %% ../../nbs/lib/flows/catalogue.ipynb #0008
 def matrices(name: str) -> np.ndarray:
     """Generators (N, d, d), real or complex, of the algebra of that name.
 
@@ -121,7 +121,7 @@ def matrices(name: str) -> np.ndarray:
         raise ValueError(f"name={name!r} has no generators")
     return found
 
-# %% ../../nbs/lib/flows/catalogue.ipynb #0009
+# %% ../../nbs/lib/flows/catalogue.ipynb #0012
 def bianchi(kind: str, h: float | None = None) -> np.ndarray:
     "Structure constants (3, 3, 3) of Bianchi type I … IX, VI_0, VII_0, or VI_h (h < 0, −1 is III) and VII_h (h > 0)."
     n = {"I": (0, 0, 0), "II": (1, 0, 0), "III": (0, 1, -1), "IV": (0, 0, 1), "V": (0, 0, 0), "VI_0": (1, -1, 0), "VI_h": (0, 1, -1),
@@ -138,7 +138,7 @@ def bianchi(kind: str, h: float | None = None) -> np.ndarray:
         c[0, j, j] = a
     return c - c.transpose(1, 0, 2)
 
-# %% ../../nbs/lib/flows/catalogue.ipynb #0011
+# %% ../../nbs/lib/flows/catalogue.ipynb #0014
 class Form(NamedTuple):
     "A simple real algebra: `name`, complex `type`, real `dimension`, `positive` Killing eigenvalues, `is_complex`, `rank`."
     name: str
@@ -169,7 +169,7 @@ def casimirs(kind: str) -> list[float]:
     a, b = beta_gamma.get(kind) or {"sl": (2, n), "so": (4, n - 4), "sp": (1, n // 2 + 2)}[kind[:2]]
     return [2 - x / (a + b - 2) for x in (-2, a, b)]
 
-# %% ../../nbs/lib/flows/catalogue.ipynb #0012
+# %% ../../nbs/lib/flows/catalogue.ipynb #0015
 @cache
 def _classical(largest: int) -> tuple[Form, ...]:
     "Every classical simple real algebra up to a dimension; the first name of an isomorphic family comes first."

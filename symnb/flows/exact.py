@@ -35,8 +35,8 @@ class ProjectedGenerators:
 class ExactGenerators:
     """N smooth fields in the null space of the oracle's Jacobian, (n, d) → (N, n, d), orthonormal but where they cannot be.
 
-    smoothing: projected directions shorter than this are no longer stretched to length one. Raises ValueError if `n_generators` is larger than the number of free directions at the events x (n, d); the
-    default is that number.
+    smoothing: δ; projected directions shorter than this are no longer stretched to length one. Raises ValueError if
+    `n_generators` exceeds the number of free directions at the events x (n, d), which is the default.
     """
     def __init__(self, oracle: Callable, x: Tensor, n_generators: int | None = None, smoothing: float = 0.05):
         x = check_events(x)
@@ -54,4 +54,5 @@ class ExactGenerators:
         v = self.directions.to(x)[:, None].expand(-1, len(x), -1)
         F = project(v, oracle_jacobian(self.oracle, x))
         left, size, right = torch.linalg.svd(F.movedim(0, -1), full_matrices=False)  # polar factor of (n, d, N)
-        return (left * (size / (size**2 + self.smoothing**2).sqrt())[:, None] @ right).movedim(-1, 0)
+        length = size / (size**2 + self.smoothing**2).sqrt().clamp_min(torch.finfo(x.dtype).tiny)
+        return (left * length[:, None] @ right).movedim(-1, 0)

@@ -52,7 +52,7 @@ def _clusters(values: np.ndarray, tol: float) -> list[np.ndarray]:
         groups.append(np.array(sorted(group)))
     return groups
 
-
+# %% ../../nbs/lib/flows/ideals.ipynb #0007
 def _eigenspaces(T: np.ndarray, tol: float) -> list[tuple[np.ndarray, complex]]:
     "Orthonormal bases (k, N) of the real invariant subspaces of T for separated groups of eigenvalues, with their mean."
     t, found = np.linalg.eigvals(T), []
@@ -80,7 +80,7 @@ def simple_ideals(c: np.ndarray, ruler: Ruler) -> list[tuple[np.ndarray, bool]]:
         return [(np.eye(N), False)]
     return [(U, is_complex(restrict(c, U), ruler)) for U in bases]
 
-
+# %% ../../nbs/lib/flows/ideals.ipynb #0008
 def is_complex(c: np.ndarray, ruler: Ruler) -> bool:
     "Is a simple algebra a complex one seen as real? Then a complex structure commutes with every ad."
     d, eta, _ = killing_basis(c)
@@ -91,7 +91,7 @@ def is_complex(c: np.ndarray, ruler: Ruler) -> bool:
     imaginary = max(np.abs(np.linalg.eigvals(t).imag).mean() for t in T)
     return bool(ruler.judge(np.array([imaginary]), tol, "complex structure")[0])
 
-# %% ../../nbs/lib/flows/ideals.ipynb #0008
+# %% ../../nbs/lib/flows/ideals.ipynb #0010
 LARGEST = 30
 
 

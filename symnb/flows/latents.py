@@ -97,7 +97,7 @@ class Autoencoder(nn.Module):
         return one
 
 # %% ../../nbs/lib/flows/latents.ipynb #0008
-def _checked(x, latent_dim: int, name: str = "x") -> Tensor:
+def _checked(x, latent_dim: int, name: str = "x", least: int = 20) -> Tensor:
     "x (n, d) in single precision. Raises ValueError or TypeError for what cannot be encoded."
     try:
         x = torch.as_tensor(x if isinstance(x, Tensor) else np.asarray(x), dtype=torch.float32)
@@ -111,8 +111,8 @@ def _checked(x, latent_dim: int, name: str = "x") -> Tensor:
         raise TypeError(f"latent_dim={latent_dim!r} must be an integer")
     if not 1 <= latent_dim <= x.shape[1]:
         raise ValueError(f"latent_dim={latent_dim} must lie between 1 and the number of features, {x.shape[1]}")
-    if len(x) < 20:
-        raise ValueError(f"{name} has {len(x)} events: an autoencoder needs at least 20")
+    if len(x) < least:
+        raise ValueError(f"{name} has {len(x)} events: it needs at least {least}")
     return x
 
 # %% ../../nbs/lib/flows/latents.ipynb #0010
@@ -132,7 +132,7 @@ def train_autoencoder(
     if held_out is None:
         order = torch.randperm(len(x), generator=generator, device=device).cpu()
         x, held_out = x[order[len(x) // 10:]], x[order[:len(x) // 10]]
-    held_out = _checked(held_out, latent_dim, "held_out").to(device)
+    held_out = _checked(held_out, latent_dim, "held_out", 1).to(device)
     axes = principal_axes(x.to(device), scale)
     u = axes(x.to(device))
     hidden = hidden or ((512, 128) if x.shape[1] > 256 else (128, 64))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['invariance_factor', 'matrix_losses', 'closure_residual', 'lbfgs', 'TrainedMatrices', 'train_matrices',
-           'TrainedTransformations', 'train_transformations']
+           'FiniteMatrices', 'train_finite_matrices']
 
 # %% ../../nbs/lib/flows/matrices.ipynb #0002
 from collections.abc import Callable
@@ -179,7 +179,7 @@ def train_matrices(
 
 # %% ../../nbs/lib/flows/matrices.ipynb #0015
 @dataclass(frozen=True)
-class TrainedTransformations:
+class FiniteMatrices:
     "R transformations x → C f(x) with coefficients (R, d, p); the losses (R,): invariance in units of the variance of φ, distance."
     family: Family
     coefficients: Tensor
@@ -190,7 +190,7 @@ class TrainedTransformations:
         return field(self.family, self.coefficients.to(x), x)
 
 
-def train_transformations(
+def train_finite_matrices(
     oracle: Callable[[Tensor], Tensor],  # (..., n, d) → (..., n, k), in float64
     x: Tensor,  # (n, d) events
     family: "str | Family" = "linear",  # "affine", "polynomial"
@@ -200,7 +200,7 @@ def train_transformations(
     degree: int = 2,
     steps: int = 500,
     random_state=None,
-) -> TrainedTransformations:
+) -> FiniteMatrices:
     "Learn finite transformations f with φ(f(x)) = φ(x) (arXiv:2302.00806, eqs. 6 and 8), one for each replica."
     fam, x = make_family(family, x.shape[-1], degree), x.double()
     value, size, shape = oracle(x).detach(), x.square().sum(-1).mean(), (n_replicas, fam.dim, fam.n_features)
@@ -212,4 +212,4 @@ def train_transformations(
 
     start = torch.randn(shape, generator=torch_generator(random_state, torch.device("cpu")), dtype=torch.float64).to(x.device)
     w, _, _ = lbfgs(lambda w: sum(losses(w).values()), start.flatten(1) / fam.dim**0.5, steps)
-    return TrainedTransformations(fam, w.reshape(shape), {k: v.detach() for k, v in losses(w).items()})
+    return FiniteMatrices(fam, w.reshape(shape), {k: v.detach() for k, v in losses(w).items()})

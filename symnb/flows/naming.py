@@ -8,9 +8,9 @@ __all__ = ['killing_signature', 'casimir_misfit', 'name_simple', 'name_bianchi',
 # %% ../../nbs/lib/flows/naming.ipynb #0002
 import numpy as np
 
-from .catalogue import Form, bianchi, casimirs, matrices, simple_forms
+from .catalogue import Form, casimirs, simple_forms
 from .ideals import casimir, killing_basis
-from .lie import adjoint, change_basis, trace_form, structure_constants
+from .lie import adjoint, trace_form
 from .structure import Ruler, lower_central_series, nilradical
 
 # %% ../../nbs/lib/flows/naming.ipynb #0004
@@ -70,7 +70,7 @@ def _action(c: np.ndarray, V: np.ndarray) -> np.ndarray:
     U = np.linalg.svd(V)[2][len(V):]
     return np.einsum("gk,aki,hi->agh", V, np.tensordot(U, adjoint(c), 1), V, optimize=True)
 
-
+# %% ../../nbs/lib/flows/naming.ipynb #0011
 def _symmetric(n: int) -> np.ndarray:
     "Orthonormal basis (n (n + 1)/2, n, n) of the symmetric matrices."
     i, j = np.triu_indices(n)
@@ -107,7 +107,7 @@ def name_motions(c: np.ndarray, ruler: Ruler) -> tuple[str, ...]:
     p = min((e > 0).sum(), (e < 0).sum())
     return _motion_names(int(p), int(n - p), bool(scales))
 
-
+# %% ../../nbs/lib/flows/naming.ipynb #0012
 def _motion_names(p: int, q: int, scales: bool) -> tuple[str, ...]:
     "Names of the isometries of R^(p,q), p ≤ q, or of its similarities."
     if scales:
@@ -116,7 +116,7 @@ def _motion_names(p: int, q: int, scales: bool) -> tuple[str, ...]:
         return f"e({q})", f"iso({q})"
     return f"iso({p},{q})", *(["Poincaré"] if (p, q) == (1, 3) else [])
 
-# %% ../../nbs/lib/flows/naming.ipynb #0012
+# %% ../../nbs/lib/flows/naming.ipynb #0014
 def name_other(c: np.ndarray, ruler: Ruler) -> tuple[str, ...]:
     "Names of an indecomposable algebra that is not semisimple, or () for one that is not known here."
     N = len(c)

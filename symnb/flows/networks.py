@@ -14,7 +14,7 @@ from numbers import Integral
 import torch
 from torch import Tensor, nn
 
-from ..core import BatchedMLP, fit, jacobian, torch_generator
+from ..core import BatchedMLP, fit, jacobian, resolve_device, torch_generator
 from .oracle import check_events, row_space
 
 # %% ../../nbs/lib/flows/networks.ipynb #0004
@@ -87,8 +87,8 @@ class NetworkGenerators(nn.Module):
         self.losses = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        u = ((x.to(self.mean.dtype) - self.mean) / self.scale).repeat_interleave(self.n_generators, 0)
-        return self.net(u).unflatten(0, (-1, self.n_generators)).to(x.dtype)
+        u = ((x.to(self.mean) - self.mean) / self.scale).repeat_interleave(self.n_generators, 0)
+        return self.net(u).unflatten(0, (-1, self.n_generators)).to(x)
 
     def keep(self, runs: Tensor) -> "NetworkGenerators":
         "A copy with these `runs` alone."
@@ -97,14 +97,14 @@ class NetworkGenerators(nn.Module):
         for p in kept.net.parameters():
             p.data = p.data[nets]
         kept.mean, kept.scale = self.mean[runs], self.scale[runs]
-        kept.losses = {name: loss[runs] for name, loss in self.losses.items()}
+        kept.losses = {name: loss[runs.to(loss.device)] for name, loss in self.losses.items()}
         return kept
 
     def select(self, i: int) -> "OneRun":
         "The generators of run i, (n, d) → (N, n, d)."
         return OneRun(self.keep(torch.tensor([i], device=self.mean.device)))
 
-
+# %% ../../nbs/lib/flows/networks.ipynb #0015
 class OneRun(nn.Module):
     "The generators of one run, (n, d) → (N, n, d)."
     def __init__(self, run: NetworkGenerators):
@@ -114,7 +114,7 @@ class OneRun(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.run(x[None])[0]
 
-# %% ../../nbs/lib/flows/networks.ipynb #0015
+# %% ../../nbs/lib/flows/networks.ipynb #0016
 def evaluate(
     generators: Callable,  # (R, n, d) → (R, N, n, d)
     jac: Tensor,  # (R, n, k, d)
@@ -127,13 +127,13 @@ def evaluate(
     With `closure` also closure and bracket, the mean squared bracket it is to be compared with.
     """
     G = generators(x).detach()
-    losses = flow_losses(G, row_space(jac)[0].to(x.dtype), form)
+    losses = flow_losses(G, row_space(jac)[0].to(x), form)
     if closure:
         losses["closure"], bracket = closure_loss(G, jacobian(generators, x).detach())
     losses["total"] = sum(losses.values())
     return losses | ({"bracket": bracket} if closure else {})
 
-# %% ../../nbs/lib/flows/networks.ipynb #0016
+# %% ../../nbs/lib/flows/networks.ipynb #0017
 def train_networks(
     jac: Tensor,  # (n, k, d) or (R, n, k, d) the oracles' Jacobians, or any rows that span the same space
     x: Tensor,  # (n, d) or (R, n, d) events
@@ -149,16 +149,15 @@ def train_networks(
     batch_size: int = 256,
     lr: float = 3e-3,
     random_state=None,
-    device: torch.device = torch.device("cpu"),
+    device: "str | torch.device" = "cpu",
     verbose: bool = False,
 ) -> NetworkGenerators:
     "Train N fields for each of R data sets, and keep the best of `n_replicas` by the training loss."
-    jac, x, R = _check(jac, x, n_generators, form, device)
+    jac, x, R = _check(jac, x, n_generators, form, device := resolve_device(device))
     generator, K = torch_generator(random_state, device), R * n_replicas
     source = torch.arange(R, device=device).repeat_interleave(n_replicas)
     nets = NetworkGenerators(K, n_generators, x.shape[-1], hidden, activation, generator)
-    nets.mean = x.mean(1, keepdim=True)[source]
-    nets.scale = (x - x.mean(1, keepdim=True)).square().mean((1, 2), keepdim=True).sqrt()[source]
+    nets.mean, nets.scale = (v[source] for v in _centre(x))
     weights = {"invariance": invariance, "closure": closure, "normalization": 1.0, "orthogonality": 1.0}
     rows = row_space(jac)[0].float()
 
@@ -175,13 +174,20 @@ def train_networks(
         hold=(100, 100), decay=max(1, steps - 100) / 100, verbose=verbose)
     return _best(nets.double().requires_grad_(False), jac[source], x[source].double(), weights, form, n_replicas)
 
-# %% ../../nbs/lib/flows/networks.ipynb #0017
+# %% ../../nbs/lib/flows/networks.ipynb #0018
 def _best(nets: NetworkGenerators, jac: Tensor, x: Tensor, weights: dict[str, float], form: str, n_replicas: int) -> NetworkGenerators:
     "The best replica of each data set, with its losses."
     nets.losses = evaluate(nets, jac, x, form, bool(weights["closure"]))
     total = sum(weight * nets.losses[name] for name, weight in weights.items() if name in nets.losses)
     chosen = total.view(-1, n_replicas).argmin(1)
+    nets.losses = {name: loss.cpu() for name, loss in nets.losses.items()}
     return nets.keep(chosen + n_replicas * torch.arange(len(chosen), device=total.device))
+
+
+def _centre(x: Tensor) -> tuple[Tensor, Tensor]:
+    "Mean (R, 1, d) and one global scale (R, 1, 1) of events (R, n, d)."
+    mean = x.mean(1, keepdim=True)
+    return mean, (x - mean).square().mean((1, 2), keepdim=True).sqrt()
 
 
 def _check(jac, x, n_generators, form: str, device: torch.device) -> tuple[Tensor, Tensor, int]:

@@ -20,10 +20,10 @@ from .families import Family, expressions, field, linear, make_family, polynomia
 
 # %% ../../nbs/lib/flows/nullspace.ipynb #0004
 def invariance_rows(jac: Tensor, noise: float = 0.0) -> Tensor:
-    "Orthonormal rows (n, r, d) that span those of jac (n, k, d); the ones below `noise` × the typical |J| fade to zero."
+    "Orthonormal rows (n, r, d) that span those of jac (n, k, d); towards `noise` × the typical |J| they fade, below they are zero."
     _, size, rows = torch.linalg.svd(jac, full_matrices=False)
     floor = noise * size[:, 0].square().mean().sqrt()
-    return rows * (size / (size**2 + floor**2).sqrt().clamp(min=torch.finfo(size.dtype).tiny))[..., None]
+    return rows * torch.where(size > floor, size / (size**2 + floor**2).sqrt(), 0.0)[..., None]
 
 
 def whiten(features: Tensor, tolerance: float = 1e-12) -> tuple[Tensor, Tensor]:
@@ -87,9 +87,9 @@ def count_null(values: Tensor, noise: float, min_gap: float = 3.5) -> tuple[int,
 class NullSpace:
     """The fields G = C f(x) along which an oracle does not change, as `null_space` found them.
 
-    coefficients C (N, d, p), orthogonal with Σ C² = 2 as for a rotation; singular_values, upwards: the share of a
-    field's size that points across the level sets; n = N; gap: from the noise and the last null value to the next
-    one; noise: relative, of the Jacobian; message: why these and no others.
+    coefficients C (N, d, p), orthogonal with Σ C² = 2, as for rotations, when features are measured in standard
+    deviations; singular_values, upwards: the share of a field's size that points across the level sets; n = N; gap: from
+    the noise and the last null value to the next one; noise: relative, of the Jacobian; message: why these and no others.
     """
     family: Family
     coefficients: Tensor
@@ -132,7 +132,8 @@ def null_space(
         return _nothing(fam, x, noise, _flat(dead))
     if noise * min_gap > 1:
         return _nothing(fam, x, noise, f"no symmetry is claimed: the Jacobian is uncertain by {noise:.0%} of its size; train the oracles on more or better events")
-    f = fam.features(x)
+    unit = _units(x)
+    jac, f = jac * unit, fam.features(x / unit)
     W, Z = whiten(f)
     rows = invariance_rows(jac, noise)
     conditions, unknowns = int((rows.square().sum(-1) > 0.1).sum()), fam.dim * W.shape[1]
@@ -144,6 +145,7 @@ def null_space(
     n = min(n, vectors.shape[1])
     C = (vectors[:, :n].T.reshape(n, fam.dim, W.shape[1]) @ W.T).flatten(1)
     C = math.sqrt(2) * torch.linalg.qr(C.T).Q.T.reshape(n, fam.dim, fam.n_features)
+    C = unit[:, None] * C / fam.features(unit[None])
     return NullSpace(fam, C, values, n, gap, noise, _message(values, n, noise, min_gap) + _confined(x, fam, Z))
 
 # %% ../../nbs/lib/flows/nullspace.ipynb #0017
@@ -160,6 +162,12 @@ def _checked(jac: Tensor, x: Tensor, family: "str | Family", degree: int, noise:
     if jac.ndim == 4:
         jac, spread = ensemble_jacobian(jac)
     return jac, x, fam, max(precision, spread if noise is None else noise)
+
+
+def _units(x: Tensor) -> Tensor:
+    "The standard deviation of each feature (d,), or its size where it is constant."
+    spread, size = x.std(0), x.square().mean(0).sqrt()
+    return torch.where(spread > 1e-9 * size, spread, torch.where(size > 0, size, 1.0))
 
 
 def _nothing(fam: Family, x: Tensor, noise: float, message: str) -> NullSpace:

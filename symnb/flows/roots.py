@@ -9,7 +9,7 @@ __all__ = ['root_system', 'simple_roots', 'cartan_matrix', 'coxeter_plane']
 import numpy as np
 
 from .ideals import killing_basis
-from .lie import adjoint, check_constants
+from .lie import adjoint, check_constants, killing_form
 from .structure import cartan_subalgebra
 
 # %% ../../nbs/lib/flows/roots.ipynb #0004
@@ -19,9 +19,9 @@ def root_system(c, random_state: int = 0) -> np.ndarray:
     Lengths are those of the Killing form. Raises ValueError when the Killing form is degenerate.
     """
     c = check_constants(c)
-    d, eta, S = killing_basis(c)
-    if not np.isfinite(d).all() or np.linalg.cond(S) > 1e6:
+    if np.linalg.cond(killing_form(c)) > 1e10:
         raise ValueError("c is not semisimple: its Killing form is degenerate, and roots need a Cartan subalgebra that acts diagonally")
+    d, eta, _ = killing_basis(c)
     H = cartan_subalgebra(d, random_state=random_state)
     rng = np.random.default_rng(random_state)
     ad = np.tensordot(H, adjoint(d), 1)

@@ -39,7 +39,7 @@ def streamlines(
         raise ValueError("field carried a point to where it is not finite: shorten t")
     return path
 
-
+# %% ../../nbs/lib/flows/streamlines.ipynb #0005
 @torch.no_grad()
 def _follow(field: Callable, z0: Tensor, t: Tensor, step: float) -> Tensor:
     "Positions at the times t ≥ 0."

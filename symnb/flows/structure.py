@@ -9,28 +9,29 @@ __all__ = ['Ruler', 'restrict', 'derived_series', 'lower_central_series', 'centr
 # %% ../../nbs/lib/flows/structure.ipynb #0002
 from collections.abc import Callable
 from copy import copy
+from numbers import Real
 
 import numpy as np
 
 from .lie import adjoint, check_constants, draw_noise, estimate_noise, trace_form
 
 # %% ../../nbs/lib/flows/structure.ipynb #0004
-class Ruler:
-    """Measures ranks against the noise of structure constants.
+class _Noise:
+    """The noise of structure constants.
 
     noise: standard deviation of the errors of c, or None to estimate it from the Jacobi identity. `level` is larger by a
     safety factor, 3 + 20/N by default: with few generators the estimate rests on few numbers. `doubts` collects the
     decisions that a noise a few times larger or smaller would have changed.
     """
     def __init__(self, c: np.ndarray, noise: float | None = None, safety: float | None = None):
-        if noise is not None and not (np.isscalar(noise) and np.isfinite(noise) and noise >= 0):
+        if noise is not None and not (isinstance(noise, Real) and 0 <= noise < np.inf):
             raise ValueError(f"noise={noise!r} must be a number, zero or larger, or None to estimate it")
         self.noise = estimate_noise(c) if noise is None else float(noise)
         self.level = max((safety or 3 + 20 / len(c)) * self.noise, 1e-12 * np.abs(c).max())
         self.doubts: list[str] = []
         self._draws: dict[int, list[np.ndarray]] = {}
 
-    def quiet(self) -> "Ruler":
+    def quiet(self) -> "_Noise":
         "A ruler of the same noise whose doubts stay its own."
         other = copy(self)
         other.doubts = []
@@ -47,11 +48,14 @@ class Ruler:
             self._draws[N] = [self.level * draw_noise(N, rng) for _ in range(4 if N < 30 else 2 if N < 60 else 1)]
         return self._draws[N]
 
+# %% ../../nbs/lib/flows/structure.ipynb #0005
+class Ruler(_Noise):
+    "Measures ranks against the noise of structure constants: Ruler(c, noise=None, safety=None)."
     def cut(self, build: Callable[[np.ndarray], np.ndarray], c: np.ndarray) -> float:
         "The largest singular value that noise could make in build(c) out of nothing."
         M = build(c)
         moved = [np.linalg.norm(build(c + delta) - M, 2) for delta in self.draws(len(c))]
-        return max(moved) + 1e-13 * np.linalg.norm(M)
+        return max(moved) + 1e-13 * (np.linalg.norm(M) + np.abs(c).max())
 
     def judge(self, values: np.ndarray, cut: float, what: str) -> np.ndarray:
         "Which of the non-negative values are above the cut; notes a doubt for those near it."
@@ -73,7 +77,7 @@ class Ruler:
         r = int(self.judge(s, self.cut(build, c), what).sum())
         return vt[:r], vt[r:]
 
-# %% ../../nbs/lib/flows/structure.ipynb #0006
+# %% ../../nbs/lib/flows/structure.ipynb #0007
 def restrict(c: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Structure constants of the subalgebra spanned by the orthonormal rows of basis (k, N): (k, k, k).
 
@@ -112,7 +116,7 @@ def lower_central_series(c, noise: float | None = None, ruler: Ruler | None = No
     c = check_constants(c)
     return [len(b) for b in _chain(c, ruler or Ruler(c, noise), lower=True)]
 
-# %% ../../nbs/lib/flows/structure.ipynb #0010
+# %% ../../nbs/lib/flows/structure.ipynb #0011
 def centre(c, noise: float | None = None, ruler: Ruler | None = None) -> np.ndarray:
     "Orthonormal basis (k, N) of the elements that commute with all."
     c = check_constants(c)
@@ -144,7 +148,7 @@ def nilradical(c, noise: float | None = None, ruler: Ruler | None = None) -> np.
         return np.array(rows) @ R.T
     return ruler.spaces(build, c, "nilradical")[1] @ R
 
-# %% ../../nbs/lib/flows/structure.ipynb #0013
+# %% ../../nbs/lib/flows/structure.ipynb #0014
 def cartan_subalgebra(c, noise: float | None = None, ruler: Ruler | None = None, random_state: int = 0) -> np.ndarray:
     "Orthonormal basis (rank, N) of a Cartan subalgebra: the generalised null space of ad_x, the clearest of some random x."
     c = check_constants(c)

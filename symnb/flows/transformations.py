@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..core import BatchedMLP, fit, torch_generator
+from ..core import BatchedMLP, fit, resolve_device, torch_generator
 from .oracle import as_oracle, check_events, oracle_jacobian
 
 # %% ../../nbs/lib/flows/transformations.ipynb #0004
@@ -41,7 +41,7 @@ class Transformations(nn.Module):
 
     def move(self, x: Tensor) -> Tensor:
         "Each run on events of its own, (R, n, d) → (R, n, d)."
-        return x + self.net((x.to(self.mean.dtype) - self.mean) / self.scale).to(x.dtype)
+        return x + self.net((x.to(self.mean) - self.mean) / self.scale).to(x)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.move(x.expand(len(self.net.weights[0]), -1, -1))
@@ -53,6 +53,18 @@ def _violation(value: Tensor, moved: Tensor, condition: str) -> Tensor:
         return (moved - value).square().sum(-1)
     classes = decision(value)
     return (margin(value, classes).clamp(max=1) - margin(moved, classes)).clamp(min=0).square()
+
+def _check_request(condition: str, distance: float) -> None:
+    if condition not in CONDITIONS:
+        raise ValueError(f"condition={condition!r} is unknown: use 'values' or 'class'")
+    if not distance > 0:
+        raise ValueError(f"distance={distance!r} must be positive: it is how far each event is moved")
+
+
+def _reach(oracle: Callable, x: Tensor, distance: float) -> Tensor:
+    "Squared change of the oracle over `distance` at each event, (n,), never quite 0."
+    change = distance**2 * oracle_jacobian(oracle, x).square().sum((-2, -1))
+    return change + 1e-3 * change.mean()
 
 # %% ../../nbs/lib/flows/transformations.ipynb #0008
 def train_transformations(
@@ -68,20 +80,17 @@ def train_transformations(
     lr: float = 3e-3,
     weight: float = 10.0,
     random_state=None,
-    device: torch.device = torch.device("cpu"),
+    device: "str | torch.device" = "cpu",
     verbose: bool = False,
 ) -> Transformations:
     "Learn transformations, one from each random start. Raises ValueError for an unknown condition, or no distance."
-    if condition not in CONDITIONS:
-        raise ValueError(f"condition={condition!r} is unknown: use 'values' or 'class'")
-    if not distance > 0:
-        raise ValueError(f"distance={distance!r} must be positive: it is how far each event is moved")
+    _check_request(condition, distance)
+    device = resolve_device(device)
     x = check_events(x).float().to(device)
     oracle, generator = as_oracle(oracle, x), torch_generator(random_state, device)
     with torch.no_grad():
         value = oracle(x)
-    unit = distance**2 * oracle_jacobian(oracle, x).square().sum((-2, -1))
-    unit = unit + 1e-3 * unit.mean()
+    unit = _reach(oracle, x, distance)
     net = BatchedMLP(n_runs, (x.shape[1], *hidden, x.shape[1]), torch.tanh, generator)
     maps = Transformations(net, x.mean(0), (x - x.mean(0)).square().mean().sqrt())
 
@@ -98,5 +107,5 @@ def train_transformations(
     fit(loss, maps.parameters(), n_runs, len(x), generator=generator, batch_size=batch_size, lr=lr, hold=(100, 100),
         decay=max(1, steps - 100) / 100, verbose=verbose)
     maps.requires_grad_(False)
-    maps.losses = losses(*(a.expand(n_runs, *a.shape) for a in (x, value, unit)))
+    maps.losses = {name: loss.cpu() for name, loss in losses(*(a.expand(n_runs, *a.shape) for a in (x, value, unit))).items()}
     return maps.double()
