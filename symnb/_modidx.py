@@ -588,6 +588,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                                                              'symnb/flows/oracle.py'),
                                     'symnb.flows.oracle._Oracle.__init__': ( 'lib/flows/oracle.html#_oracle.__init__',
                                                                              'symnb/flows/oracle.py'),
+                                    'symnb.flows.oracle._divide': ('lib/flows/oracle.html#_divide', 'symnb/flows/oracle.py'),
                                     'symnb.flows.oracle._flat': ('lib/flows/oracle.html#_flat', 'symnb/flows/oracle.py'),
                                     'symnb.flows.oracle._judge': ('lib/flows/oracle.html#_judge', 'symnb/flows/oracle.py'),
                                     'symnb.flows.oracle._try_out': ('lib/flows/oracle.html#_try_out', 'symnb/flows/oracle.py'),

@@ -46,7 +46,7 @@ class AlgebraReport:
         return not self.doubts
 
     def __str__(self) -> str:
-        text = " ≅ ".join(self.names) if self.name else "unknown, with these invariants"
+        text = " ≅ ".join(self.names[:4]) if self.name else "unknown, with these invariants"
         if self.candidates:
             text = f"too noisy for a name: {' or '.join(self.candidates)}?"
         text += "".join(f"\n  {key.replace('_', ' ')}: {value}" for key, value in self.invariants.items())
@@ -166,7 +166,8 @@ def identify(c, noise: float | None = None) -> AlgebraReport:
     Known: sums of R^n, all simple algebras, all of dimension ≤ 3 (Bianchi), Heisenberg's, Euclidean, Poincaré,
     similarity and affine algebras. noise: standard deviation of the errors of c; None estimates it from the Jacobi
     identity. Raises ValueError when c is no array (N, N, N), has NaN, or is not antisymmetric; constants that break the
-    Jacobi identity get a report without a name.
+    Jacobi identity get a report without a name. Noise can only hide structure: what it could have made counts as zero.
+    It is taken to be equally large in all constants, so noisy generators should first be made orthonormal.
     """
     c = check_constants(c)
     c = (c - c.transpose(1, 0, 2)) / 2

@@ -59,14 +59,12 @@ class Autoencoder(nn.Module):
     def __init__(self, encoder: BatchedMLP, decoder: BatchedMLP, axes: Axes, mean: Tensor, std: Tensor):
         super().__init__()
         self.encoder, self.decoder, self.axes = encoder.requires_grad_(False), decoder.requires_grad_(False), axes
-        self.register_buffer("mean", mean)  # (K, 1, l) of the raw latents
-        self.register_buffer("std", std)  # (K, 1, 1)
-        self.mse = None  # (K,) mean squared error on held-out events, in units of the features squared
-        self.unexplained = None  # (K,) that error as a share of the variance, each feature in units of `axes.spread`
+        for name, value in dict(mean=mean, std=std).items():  # (K, 1, l) and (K, 1, 1), of the raw latents
+            self.register_buffer(name, value)
+        self.mse = self.unexplained = None  # (K,) on held-out events: mean squared error, and as a share of the variance
 
     n_models = property(lambda self: len(self.mean))
-    latent_dim = property(lambda self: self.mean.shape[-1])
-    n_features = property(lambda self: len(self.axes.mean))
+    latent_dim, n_features = property(lambda self: self.mean.shape[-1]), property(lambda self: len(self.axes.mean))
 
     def _run(self, function, a, width: int, name: str) -> Tensor:
         "`function` on `a` as (K, m, width), the result in the shape and dtype of `a`."
@@ -149,7 +147,7 @@ def train_autoencoder(
     mean = z.mean(1, keepdim=True)
     return _measured(Autoencoder(encoder, decoder, axes, mean, (z - mean).square().mean((1, 2), keepdim=True).sqrt()), held_out)
 
-
+# %% ../../nbs/lib/flows/latents.ipynb #0011
 @torch.no_grad()
 def _measured(autoencoder: Autoencoder, x: Tensor) -> Autoencoder:
     "Note the error of `autoencoder` on events x (m, d) that it was not trained on."
@@ -160,7 +158,7 @@ def _measured(autoencoder: Autoencoder, x: Tensor) -> Autoencoder:
     a.unexplained = ((residual / a.axes.spread).square().mean((1, 2)) / variance).cpu().numpy()
     return a
 
-# %% ../../nbs/lib/flows/latents.ipynb #0014
+# %% ../../nbs/lib/flows/latents.ipynb #0015
 def platonic(z: Tensor, y: "Tensor | np.ndarray") -> tuple[np.ndarray, Tensor]:
     "The classes in y (n,) and the mean of each in z (..., n, l): (C,) and (..., C, l). Raises ValueError for other shapes."
     y = np.asarray(y)

@@ -179,11 +179,8 @@ def train_oracle(
     R, n, d = x.shape
     y = y.to(device).expand(R, *y.shape[-1 if classes is not None else -2:])
     generator = torch_generator(random_state, device)
-    order = torch.rand(R, n, generator=generator, device=device).argsort(1)
-    test, train = order.tensor_split([round(held_out * n)], 1)
-    event = torch.arange(R, device=device)[:, None]
-    part = lambda which: (x[event, which], y[event, which])
-    oracles = _untrained(*part(train), classes, hidden, generator)
+    event, test, train = _divide(R, n, held_out, generator)
+    oracles = _untrained(x[event, train], y[event, train], classes, hidden, generator)
     u = (x - oracles.mean) / oracles.scale
     target = (y - oracles.y_mean) / oracles.y_scale if classes is None else y
 
@@ -194,11 +191,18 @@ def train_oracle(
     fit(loss, oracles.net.parameters(), R, train.shape[1], generator=generator, batch_size=batch_size, lr=lr,
         weight_decay=weight_decay, hold=(100, 100), decay=max(1, steps - 100) / 100, verbose=verbose)
     oracles.double().requires_grad_(False)
-    x_test, y_test = part(test if test.shape[1] else train)
-    oracles.score, oracles.chance = (v.cpu() for v in oracle_score(oracles(x_test), y_test, classes is not None))
+    scores = oracle_score(oracles(x[event, test]), y[event, test], classes is not None)
+    oracles.score, oracles.chance = (v.cpu() for v in scores)
     return oracles
 
 # %% ../../nbs/lib/flows/oracle.ipynb #0019
+def _divide(R: int, n: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    "Indices of the data sets (R, 1), and of the events kept back and trained on; all of them in both where none are kept back."
+    order = torch.rand(R, n, generator=generator, device=generator.device).argsort(1)
+    test, train = order.tensor_split([round(share * n)], 1)
+    return torch.arange(R, device=generator.device)[:, None], test if test.shape[1] else train, train
+
+
 def _untrained(x: Tensor, y: Tensor, classes: np.ndarray | None, hidden: tuple[int, ...], generator: torch.Generator) -> BatchedOracle:
     "Oracles with random weights and the scales of x (R, n, d) and y."
     mean = x.mean(1, keepdim=True)

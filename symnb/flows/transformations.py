@@ -85,12 +85,9 @@ def train_transformations(
 ) -> Transformations:
     "Learn transformations, one from each random start. Raises ValueError for an unknown condition, or no distance."
     _check_request(condition, distance)
-    device = resolve_device(device)
-    x = check_events(x).float().to(device)
+    x = check_events(x).float().to(device := resolve_device(device))
     oracle, generator = as_oracle(oracle, x), torch_generator(random_state, device)
-    with torch.no_grad():
-        value = oracle(x)
-    unit = _reach(oracle, x, distance)
+    value, unit = oracle(x).detach(), _reach(oracle, x, distance)
     net = BatchedMLP(n_runs, (x.shape[1], *hidden, x.shape[1]), torch.tanh, generator)
     maps = Transformations(net, x.mean(0), (x - x.mean(0)).square().mean().sqrt())
 
