@@ -616,6 +616,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                      'symnb.flows.solvers.all_of_family': ( 'lib/flows/solvers.html#all_of_family',
                                                                             'symnb/flows/solvers.py'),
                                      'symnb.flows.solvers.no_solution': ('lib/flows/solvers.html#no_solution', 'symnb/flows/solvers.py'),
+                                     'symnb.flows.solvers.orthonormal': ('lib/flows/solvers.html#orthonormal', 'symnb/flows/solvers.py'),
                                      'symnb.flows.solvers.solve_exact': ('lib/flows/solvers.html#solve_exact', 'symnb/flows/solvers.py'),
                                      'symnb.flows.solvers.solve_family': ('lib/flows/solvers.html#solve_family', 'symnb/flows/solvers.py'),
                                      'symnb.flows.solvers.solve_networks': ( 'lib/flows/solvers.html#solve_networks',
