@@ -25,6 +25,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                                                                         'symnb/companion/claims.py'),
                                         'symnb.companion.claims.ClaimResult.why': ( 'lib/companion/claims.html#claimresult.why',
                                                                                     'symnb/companion/claims.py'),
+                                        'symnb.companion.claims._comment': ( 'lib/companion/claims.html#_comment',
+                                                                             'symnb/companion/claims.py'),
                                         'symnb.companion.claims._markdown': ( 'lib/companion/claims.html#_markdown',
                                                                               'symnb/companion/claims.py'),
                                         'symnb.companion.claims._numbers': ( 'lib/companion/claims.html#_numbers',

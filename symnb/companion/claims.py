@@ -41,6 +41,7 @@ class ClaimResult:
     def why(self) -> str:
         "One line: what failed, or the caveat, or the first number."
         failed = [f"{e.criterion}: measured {e}" for e in self.evidence if not e.holds]
+        failed = [self.claim.reason, *failed] if failed and self.claim.reason else failed
         return "; ".join(failed) or self.claim.caveat or f"{self.evidence[0].criterion}: measured {self.evidence[0]}"
 
     def __repr__(self) -> str:
@@ -128,11 +129,17 @@ def _numbers(record: Mapping) -> list[str]:
     return [f"{'✓' if e['holds'] else '✗'} {e['criterion']}: {Evidence(**e)}" for e in known]
 
 
+def _comment(claim: Claim, verdict: str) -> str | None:
+    "The caveat, or the reason of a failure."
+    return {VERDICTS[1]: claim.caveat, VERDICTS[2]: claim.reason}.get(verdict)
+
+
 def _plain(rows: Iterable, width: int) -> str:
     lines = []
     for claim, profile, record in rows:
         lines.append(f"{claim.id:4} {record['verdict'].upper()}{f' ({profile})' if profile else ''}, {claim.place}")
-        body = [claim.sentence, *_numbers(record), *([f"→ {record['why']}"] if record["verdict"] == VERDICTS[1] else [])]
+        comment = _comment(claim, record["verdict"])
+        body = [claim.sentence, *_numbers(record), *([f"→ {comment}"] if comment else [])]
         lines += [textwrap.fill(text, width, initial_indent=" " * 5, subsequent_indent=" " * 7) for text in body]
     return "\n".join(lines)
 
@@ -140,7 +147,8 @@ def _plain(rows: Iterable, width: int) -> str:
 def _markdown(rows: Iterable) -> str:
     lines = ["| | claim | measured | verdict |", "|---|---|---|---|"]
     for claim, profile, record in rows:
-        verdict = f"**{record['verdict']}**" + (f": {claim.caveat}" if record["verdict"] == VERDICTS[1] else "")
+        comment = _comment(claim, record["verdict"])
+        verdict = f"**{record['verdict']}**" + (f": {comment}" if comment else "")
         numbers = "<br>".join([*_numbers(record), *([f"profile `{profile}`"] if profile else [])])
         lines.append(f"| {claim.id} | {claim.sentence} ({claim.place}) | {numbers} | {verdict} |")
     return "\n".join(lines)

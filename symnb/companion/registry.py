@@ -21,6 +21,7 @@ class Claim:
     measure: str
     criteria: tuple[Criterion, ...]
     caveat: str | None = None
+    reason: str | None = None  # written afterwards: why it fails, where it does
 
     @property
     def measurements(self) -> list[str]:
@@ -84,7 +85,8 @@ _COLLIDERS = (
           "A more exact conservation law gives a sharper hierarchy: without radiation, transverse momentum is "
           "conserved exactly and one latent fewer is relevant.",
           "the counts with and without radiation, and the largest gaps of the two spectra",
-          (share(0.9, "radiation_extra_latents == 1"), median("gap_off_over_on > 1"))),
+          (share(0.9, "radiation_extra_latents == 1"), median("gap_off_over_on > 1")),
+          reason="transverse momentum has two components: without radiation two latents fewer are relevant, not one"),
 )
 
 # %% ../../nbs/lib/companion/registry.ipynb #0009
@@ -100,7 +102,8 @@ _ALGEBRAS = (
           "The number of generators is the largest for which a closed set of distinct ones is found: one too many cannot be learned.",
           "the total loss where there is no subalgebra of that dimension",
           (share(0.9, "so3_two_loss > 0.3", "so3_four_loss > 0.3"), share(0.9, "so4_five_loss > 0.3", "so4_seven_loss > 0.3"),
-           share(0.9, "so13_five_loss > 0.3", "so13_seven_loss > 0.3"), share(0.9, "network_four_loss > 0.3"))),
+           share(0.9, "so13_five_loss > 0.3", "so13_seven_loss > 0.3"), share(0.9, "network_four_loss > 0.3")),
+          reason="true of matrices; but four networks on ‖x‖² do exist and are found: conformal fields of the sphere, which close as sim(2)"),
     Claim("F3", _FLOWS, "section 4.1, Fig. 1",
           "A robust classifier is insensitive to the pixels that never hold any ink.",
           "gradients on pixels that are always 0, over those on the others",
@@ -149,7 +152,8 @@ _TEN = (
     Claim("F11", _FLOWS, "section 5.3",
           "Several orthogonal flows exist, which hints at a non-Abelian algebra.",
           "the brackets of six generators, and how much of them constant structure constants explain",
-          (share(0.9, "bracket_size >= 0.1"), share(0.9, "closure_residual <= 0.05"))),
+          (share(0.9, "bracket_size >= 0.1"), share(0.9, "closure_residual <= 0.05")),
+          reason="the six exist; but their brackets are small, and no constant structure constants explain them: a frame of directions, not an algebra"),
     Claim("F12", _FLOWS, "section 5.3",
           "The learned flow is a symmetry of all ten logits.",
           "the share of the learned field outside the exact null space",
