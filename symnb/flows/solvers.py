@@ -21,7 +21,7 @@ from .families import Family, field as family_field, field_jacobian, matrices
 from .matrices import invariance_factor, matrix_losses, train_matrices
 from .networks import evaluate, flow_losses, train_networks
 from .nullspace import NullSpace, ensemble_jacobian, null_space
-from .oracle import as_oracle, oracle_jacobian, row_space
+from .oracle import row_space
 
 # %% ../../nbs/lib/flows/solvers.ipynb #0004
 REFUSED = 0.3  # of the total loss; half a generator too many
