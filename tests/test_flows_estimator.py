@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.linalg import expm
 from sklearn.base import clone
 
 from symnb import SymmetryFlows
@@ -217,3 +218,49 @@ def test_bad_labels_are_named(y, message):
 def test_bad_events_are_named(X):
     with pytest.raises((ValueError, TypeError), match="X|array"):
         SymmetryFlows(oracle=lambda x: (x**2).sum(-1)).fit(X)
+
+
+@pytest.fixture(scope="module")
+def rotations():
+    return SymmetryFlows("all", oracle=lambda x: (x**2).sum(-1), generators="linear", random_state=0).fit(points(300, 3))
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (dict(generator=3), "3 generators"), (dict(generator=-1), "3 generators"), (dict(generator=[1.0, 2.0]), "3 weights"),
+    (dict(t=[1, 0]), "t must be"), (dict(Z0=np.ones((2, 2))), "Z0 has 2 columns"), (dict(Z0=[[np.nan, 0, 0]]), "Z0"),
+])
+def test_bad_streamlines_are_named(rotations, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        rotations.flow(**{"Z0": np.ones((2, 3)), "t": [0, 1], **arguments})
+
+
+def test_a_sum_of_generators_is_followed(rotations):
+    start, weights = points(5, 3, 2), np.array([0.5, -1, 2])
+    path = rotations.flow(start, [0, 0.5], weights)
+    assert np.allclose(path[1], start @ expm(0.5 * np.einsum("a,aij->ij", weights, rotations.generator_matrices_)).T, atol=1e-6)
+
+
+@pytest.mark.parametrize("most", [0, 1.5, True])
+def test_a_bad_number_to_count_to_is_named(most):
+    with pytest.raises(ValueError, match="max_generators"):
+        SymmetryFlows.count(points(300, 3), oracle=lambda x: (x**2).sum(-1), generators="linear", max_generators=most)
+
+
+def test_too_many_latents_are_named():
+    with pytest.raises(ValueError, match="latent_dim=4"):
+        SymmetryFlows(latent_dim=4).fit(points(300, 3), np.arange(300) % 2)
+
+
+def test_columns_in_other_units_are_named_for_networks():
+    with pytest.warns(SymnbWarning, match="factor 30"):
+        SymmetryFlows(oracle=lambda x: x[:, :1] + x[:, 1:2], generators="exact").fit(points(300, 3) * [1, 100, 1])
+
+
+def test_flows_in_the_latents_of_digits():
+    from symnb.data import small_digits
+    digits = small_digits("train", digits=(0, 1))
+    flows = SymmetryFlows(1, latent_dim=2, n_replicas=2, max_steps=400, random_state=0).fit(digits.images, digits.labels)
+    z = flows.encode(digits.images[:20])
+    assert z.shape == (20, 2) and flows.decode(z).shape == (20, 64) and flows.losses_["total"] < 0.1
+    value = flows.oracle_(flows.flow(z, [-0.5, 0, 0.5]).reshape(-1, 2)).reshape(3, 20)
+    assert np.abs(value - value[1]).max() < 0.1 * flows.oracle_(flows.encode(digits.images)).std()
