@@ -30,8 +30,9 @@ from .dimension import combine, count_directions, local_dimension, local_spectru
 from .inputs import Validated, check_parameters
 from .observables import observable_table
 from .relevance import count_relevant, most_common, relevance
+from .sweep import mean_elbo, spectra
 from .topology import betti_table
-from .vae import SCHEDULES, BatchedVAE, TrainedVAE, elbo, train_vae
+from .vae import SCHEDULES, BatchedVAE, TrainedVAE, train_vae
 
 # %% ../../nbs/lib/probe/estimator.ipynb #0004
 class _Fit(Validated):
@@ -59,31 +60,11 @@ class _Fit(Validated):
                          random_state=random_state, verbose=self.verbose)
 
 # %% ../../nbs/lib/probe/estimator.ipynb #0006
-@torch.no_grad()
-def _spectra(runs: TrainedVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    "Sorted relevances and local spectra, each (K, L), of all runs on at most 5000 of the events x."
-    x = torch.as_tensor(x[:5000], dtype=torch.float32, device=runs.s2.device).expand(runs.vae.n_models, -1, -1)
-    mu, log_var = runs.vae.encode(x)
-    rho = relevance(mu.cpu().numpy(), (0.5 * log_var).exp().cpu().numpy())
-    return -np.sort(-rho, axis=1), local_spectrum(runs.vae, mu[:, :500], runs.s2)
-
-
-@torch.no_grad()
-def _mean_elbo(vae: BatchedVAE, x: np.ndarray, s2: torch.Tensor, seed: int, draws: int = 16) -> np.ndarray:
-    "ELBO of each run, mean over the events x (n, d) and over draws from the posterior: (K,) nats per event."
-    like = next(vae.parameters())
-    generator, total = torch.Generator(like.device).manual_seed(seed), 0
-    for part in torch.as_tensor(x, dtype=like.dtype, device=like.device).split(2000):
-        part = part.expand(vae.n_models, -1, -1)
-        total = total + sum(elbo(vae, part, s2.to(like), generator=generator).sum(1) for _ in range(draws))
-    return (total / (draws * len(x))).cpu().double().numpy()
-
-# %% ../../nbs/lib/probe/estimator.ipynb #0008
 class _Read:
     "From trained runs to the attributes of the probe."
     def _read(self, x: np.ndarray, plan: list, schedules: tuple, n_held: int) -> None:
-        rho, e = _spectra(self.runs_, x)
-        bound = _mean_elbo(self.runs_.vae, x[:n_held], self.runs_.s2, seed=0)
+        rho, e = spectra(self.runs_, x)
+        bound = mean_elbo(self.runs_.vae, x[:n_held], self.runs_.s2, seed=0)
         blocks = {s: slice(i * self.n_runs, (i + 1) * self.n_runs) for i, s in enumerate(schedules)}
         self.relevance_ = {s: rho[block] for s, block in blocks.items()}
         self.elbo_ = {s: bound[block] for s, block in blocks.items()}
@@ -108,7 +89,7 @@ class _Read:
         if self.intrinsic_message_:
             warnings.warn(self.intrinsic_message_, SymnbWarning, stacklevel=5)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0010
+# %% ../../nbs/lib/probe/estimator.ipynb #0008
 class _Latents(TransformerMixin):  # set_output wraps transform only where it is defined
     "Events to latents and back, by the best run."
     def _events(self, X) -> np.ndarray:
@@ -139,7 +120,7 @@ class _Latents(TransformerMixin):  # set_output wraps transform only where it is
         check_is_fitted(self)
         return np.array([f"z{j}" for j in range(1, len(self._order) + 1)], dtype=object)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0011
+# %% ../../nbs/lib/probe/estimator.ipynb #0009
 class _Generate:
     "Every run's latents, new events, and the bound on their density."
     def encode(self, X, schedule: str = "standard") -> tuple[np.ndarray, np.ndarray]:
@@ -164,15 +145,15 @@ class _Generate:
     def elbo(self, X) -> "dict[str, np.ndarray]":
         "Mean ELBO of the events X (n, d) under every run: schedule → (n_runs,), nats per event and standardised units."
         x = self._events(X)
-        bound = _mean_elbo(self.runs_.vae, x, self.runs_.s2, seed=0)
+        bound = mean_elbo(self.runs_.vae, x, self.runs_.s2, seed=0)
         return {s: bound[i * self.n_runs:(i + 1) * self.n_runs] for i, s in enumerate(self.relevance_)}
 
     def score(self, X, y=None) -> float:
         "Mean ELBO of the events X (n, d) under the best run, in nats per event and standardised units."
         x = self._events(X)
-        return float(_mean_elbo(self.best_vae_, x, self.runs_.s2[[self.best_run_]], seed=0)[0])
+        return float(mean_elbo(self.best_vae_, x, self.runs_.s2[[self.best_run_]], seed=0)[0])
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0013
+# %% ../../nbs/lib/probe/estimator.ipynb #0011
 class _Questions:
     "What else one may ask a fitted probe."
     def resolution_scan(self, X, s) -> pd.DataFrame:
@@ -185,7 +166,7 @@ class _Questions:
             raise ValueError("s must hold positive resolutions, in units of each column's standard deviation")
         n = min(self.n_runs, 4)
         plan = [(schedule, value) for value in s for schedule in SCHEDULES for _ in range(n)]
-        rho, e = (a.reshape(len(s), 2, n, -1) for a in _spectra(self._train(x, plan, self.random_state), x))
+        rho, e = (a.reshape(len(s), 2, n, -1) for a in spectra(self._train(x, plan, self.random_state), x))
         counts, directions = count_relevant(rho, self.threshold), count_directions(e[:, 0])
         columns = dict(relevant=[most_common(c) for c in counts[:, 0]], progressive=[most_common(c) for c in counts[:, 1]],
                        local_dim=local_dimension(e[:, 0]).mean(1), directions=[most_common(d) for d in directions])
@@ -206,7 +187,7 @@ class _Questions:
         relevant = max(1, int(count_relevant(relevance(*self._posterior(self._events(X))), self.threshold)))
         return observable_table(np.asarray(self.transform(X))[:, :relevant], names.to_numpy(float), list(names))
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0015
+# %% ../../nbs/lib/probe/estimator.ipynb #0013
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>SymmetryProbe</title>
 <style>body{{font:16px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}}table{{border-collapse:collapse}}
 td,th{{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}}</style>
@@ -214,7 +195,7 @@ td,th{{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}}</style>
 <h2>Runs</h2>{table}</html>
 """
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0016
+# %% ../../nbs/lib/probe/estimator.ipynb #0014
 class _Report:
     "The answer in words and pictures."
     def summary(self) -> str:
@@ -250,7 +231,7 @@ class _Report:
             file.write(page.encode())
         return Path(path)
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0018
+# %% ../../nbs/lib/probe/estimator.ipynb #0016
 class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, BaseEstimator):
     """How many degrees of freedom does data have, after its symmetries and constraints took theirs?
 
@@ -278,7 +259,7 @@ class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, BaseE
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0019
+# %% ../../nbs/lib/probe/estimator.ipynb #0017
 def fit_probe(X, **parameters) -> SymmetryProbe:
     "`SymmetryProbe(**parameters)` fitted to X, as one function whose result can be cached."
     return SymmetryProbe(**parameters).fit(X)

@@ -103,20 +103,21 @@ class TrainedVAE:
 def train_vae(x: np.ndarray, progressive: np.ndarray, resolution: np.ndarray, n_latents: int, *,
               hidden: tuple[int, ...] = (64, 64), batch_size: int = 64, hold: tuple[int, int] = (1000, 4000),
               device: torch.device = torch.device("cpu"), random_state=None, verbose: bool = False) -> TrainedVAE:
-    """Train K autoencoders on x (n, d), standardised by the caller, as one batched model.
+    """Train K autoencoders on x, standardised by the caller, as one batched model.
 
-    progressive (K,) bool and resolution (K,) say what each run is; hold: fewest and most training steps before the
-    learning rate decays for as many again.
+    x: (n, d) for all, or (K, n, d), one data set for each; progressive (K,) bool and resolution (K,) say what each run
+    is; hold: fewest and most training steps before the learning rate decays for as many again.
     """
     generator, n_models = torch_generator(random_state, device), len(progressive)
     to = lambda a, dtype: torch.as_tensor(np.asarray(a), dtype=dtype, device=device)
     x, s2, progressive = to(x, torch.float32), to(resolution, torch.float32)[:, None] ** 2, to(progressive, torch.bool)
-    vae = BatchedVAE(n_models, x.shape[1], n_latents, hidden, generator)
-    opening = _Opening(vae, x[:500].expand(n_models, -1, -1), progressive)
+    x, rows = x.expand(n_models, -1, -1), torch.arange(n_models, device=device)[:, None]
+    vae = BatchedVAE(n_models, x.shape[2], n_latents, hidden, generator)
+    opening = _Opening(vae, x[:, :500], progressive)
 
     def loss(events: Tensor) -> Tensor:
-        return -elbo(vae, x[events], s2, opening.mask, generator).mean(1)
+        return -elbo(vae, x[rows, events], s2, opening.mask, generator).mean(1)
 
-    record = fit(loss, vae.parameters(), n_models, len(x), generator=generator, batch_size=batch_size,
+    record = fit(loss, vae.parameters(), n_models, x.shape[1], generator=generator, batch_size=batch_size,
                  hold=hold, on_plateau=opening.at_plateau, on_decay=opening.all, verbose=verbose)
     return TrainedVAE(vae, progressive, s2, record)
