@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from symnb.companion import claims
-from symnb.companion.claims import CLAIMS, Claim, claims_table, judge, merge_claim, record_claim, result_record
+from symnb.companion.claims import (CLAIMS, Claim, claims_table, count_verdicts, judge, merge_claim, read_claims, record_claim,
+                                    result_record, summary_line)
 from symnb.companion.criteria import bootstrap, condition, median, share, weigh, wilson
 from symnb.companion.figures import RUN_VARIABLE
 
@@ -142,3 +143,23 @@ def test_every_claim_is_measured_with_the_full_statistics():
     entries = json.loads((ROOT / "figures" / "claims.json").read_text(encoding="utf-8"))
     unmeasured = [id for id in CLAIMS if "paper" not in entries.get(id, {}).get("results", {})]
     assert not unmeasured, f"run: symnb figures --profile paper, to measure {', '.join(unmeasured)}"
+
+
+def test_the_verdicts_are_counted_for_each_paper_and_profile():
+    good, poor = (result_record(judge(CLAIMS["R13"], dict(sum_r2=[x] * 32))) for x in (0.01, 0.9))
+    entry = merge_claim(merge_claim({}, "R13", "paper", good), "R13", "quick", poor)
+    assert count_verdicts({"R13": entry})["R"] == {"reproduced": 1, "not measured": 21}
+    assert count_verdicts({"R13": entry}, "quick")["R"] == {"not reproduced": 1, "not measured": 21}
+    assert count_verdicts({"R13": entry}, "smoke")["R"] == {"not measured": 22}
+    assert summary_line({"R13": entry}).startswith("Of 22 claims of the review, 1 reproduced, 21 not measured.")
+
+
+def test_a_run_reads_its_own_claims_before_those_of_the_repository(tmp_path, monkeypatch):
+    monkeypatch.delenv(RUN_VARIABLE, raising=False)
+    kept = read_claims()
+    record = result_record(judge(CLAIMS["R13"], dict(sum_r2=[0.9])))
+    (tmp_path / "claims.json").write_text(json.dumps({"R13": merge_claim({}, "R13", "smoke", record)}))
+    monkeypatch.setenv(RUN_VARIABLE, json.dumps(dict(folder=str(tmp_path / ".run-1"), profile="smoke", seed=0)))
+    found = read_claims()
+    assert found["R13"]["verdict"] == "not reproduced" and kept["R13"]["verdict"] == "reproduced"
+    assert {id: found[id] for id in kept if id != "R13"} == {id: kept[id] for id in kept if id != "R13"}

@@ -202,3 +202,14 @@ def test_deleting_the_cache_only_costs_time(remembered, tmp_path):
     remembered([1, 2])
     shutil.rmtree(tmp_path)
     assert (remembered([1, 2])["y"] == [1, 2]).all() and len(calls) == 2
+
+
+def test_a_notebook_that_reads_the_claims_comes_last_and_follows_them(tree):
+    reader = 'from symnb.companion.claims import read_claims\nfound = read_claims()["R13"]'
+    nbs = tree("review/a", reader, 'assert found["profile"] == "smoke" and found["verdict"] == "reproduced"', DRAW.format(name="fig-a"))
+    tree("review/b", CLAIM)
+    found = draw(nbs, jobs=2)
+    assert [*found] == ["review/b", "review/a"] and {o.state for o in found.values()} == {"drawn"}
+    assert {o.state for o in draw(nbs).values()} == {"up to date"}
+    tree("review/b", CLAIM.replace("0.02", "0.03"))
+    assert {o.state for o in draw(nbs).values()} == {"drawn"}

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import symnb
-from .claims import BEST_FIRST, claims_table
+from .claims import BEST_FIRST, claims_table, summary_line
 from .figures import find_experiments, find_notebooks, read_json
 from .runner import make_figures
 
@@ -92,7 +92,7 @@ def _claims(args: argparse.Namespace) -> int:
     entries, trouble = read_json(folder / "claims.json")
     if trouble or not entries:
         print(trouble or f"nothing was measured yet in {folder}: symnb figures does it", file=sys.stderr)
-    print(claims_table(entries, args.profile, args.markdown))
+    print(claims_table(entries, args.profile, args.markdown), summary_line(entries, args.profile), sep="\n\n")
     return 0
 
 # %% ../../nbs/lib/companion/cli.ipynb #0009

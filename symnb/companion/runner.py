@@ -78,9 +78,15 @@ def _execute(experiment: Experiment, parameters: dict, staging: Path, threads: i
     return dict(error=f"its process ended with code {child.returncode}\n{(child.stderr or '')[-2000:]}".strip())
 
 # %% ../../nbs/lib/companion/runner.ipynb #0008
-def _fingerprint(experiment: Experiment, parameters: dict) -> str:
+def _reads_claims(experiment: Experiment) -> bool:
+    return any("read_claims(" in cell for cell in experiment.code)
+
+
+def _fingerprint(experiment: Experiment, parameters: dict, out: Path) -> str:
     parts = [[code_digest(cell) for cell in experiment.code], library_digest("\n".join(experiment.code)), parameters, library_versions(),
              platform.python_version()]
+    if _reads_claims(experiment) and (out / "claims.json").is_file():
+        parts.append(hashlib.sha256((out / "claims.json").read_bytes()).hexdigest())
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -242,19 +248,23 @@ def make_figures(
     chosen = choose(names, find_experiments(root))
     _open(out)
     parameters = dict(profile=profile, seed=seed, device=_device(device))
+    facts = dict(versions=library_versions() | {"python": platform.python_version()}, commit=_commit(root))
+    first, last = ([e for e in chosen if _reads_claims(e) == reads] for reads in (False, True))
+    return [outcome for batch in (first, last) for outcome in _bring_up_to_date(batch, parameters, facts, out, jobs, force)]
+
+# %% ../../nbs/lib/companion/runner.ipynb #0022
+def _bring_up_to_date(batch: list[Experiment], parameters: dict, facts: dict, out: Path, jobs: int, force: bool) -> list[Outcome]:
+    "Run what is out of date in `batch`; the outcome for each notebook of it."
     (manifest, trouble), (claims, more) = (read_json(out / name) for name in ("manifest.json", "claims.json"))
     for sentence in filter(None, (trouble, more)):
         tqdm.write(sentence, file=sys.stderr)
-    keys = {e.name: _fingerprint(e, parameters) for e in chosen}
-    rest = [e for e in chosen if not force and _up_to_date(e, keys[e.name], profile, out, manifest, claims)]
+    keys = {e.name: _fingerprint(e, parameters, out) for e in batch}
+    rest = [e for e in batch if not force and _up_to_date(e, keys[e.name], parameters["profile"], out, manifest, claims)]
     outcomes = [Outcome(e.name, "up to date", e.figures) for e in rest]
-    todo = [e for e in chosen if e not in rest]
-    if todo:
-        facts = dict(versions=library_versions() | {"python": platform.python_version()}, commit=_commit(root))
-        outcomes += _run_all(todo, parameters, keys, facts, out, jobs, manifest)
-    return outcomes
+    todo = [e for e in batch if e not in rest]
+    return outcomes + (_run_all(todo, parameters, keys, facts, out, jobs, manifest) if todo else [])
 
-# %% ../../nbs/lib/companion/runner.ipynb #0021
+# %% ../../nbs/lib/companion/runner.ipynb #0023
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -107,14 +107,14 @@ def probe_sweep(datasets: "Sequence[np.ndarray] | np.ndarray", resolution: "floa
     of different lengths, an unknown schedule or a resolution that is not positive.
     """
     x = stack(datasets, standardise)
-    s = np.broadcast_to(np.asarray(resolution, dtype=float), len(x))
-    if not (np.isfinite(s).all() and (s > 0).all()):
-        raise ValueError(f"resolution={resolution!r} must be positive, one number or one for each data set")
+    s = np.asarray(resolution, dtype=float)
+    if s.shape not in ((), (len(x),)) or not (np.isfinite(s) & (s > 0)).all():
+        raise ValueError(f"resolution={resolution!r} must be positive, one number or one for each of the {len(x)} data sets")
     if unknown := [name for name in schedules if name not in SCHEDULES]:
         raise ValueError(f"schedules: {', '.join(map(repr, unknown))} is unknown: use {' or '.join(map(repr, SCHEDULES))}")
     events = _for_each_run(x, len(schedules), n_runs)
     runs = train_vae(events, np.repeat(np.array(schedules) == "progressive", len(x) * n_runs),
-                     _for_each_run(s, len(schedules), n_runs), n_latents or min(max(4, x.shape[2]), 16), hidden=hidden,
+                     _for_each_run(np.broadcast_to(s, len(x)), len(schedules), n_runs), n_latents or min(max(4, x.shape[2]), 16), hidden=hidden,
                      hold=(min(1000, max_steps), max_steps), device=resolve_device(device), random_state=random_state, verbose=verbose)
     found = (*spectra(runs, events), mean_elbo(runs.vae, events[:, :1000], runs.s2, seed=0))
     split = lambda a: dict(zip(schedules, a.reshape(len(schedules), len(x), n_runs, *a.shape[1:])))
