@@ -15,7 +15,7 @@ def test_a_spring_is_a_cosine():
 
 @pytest.mark.parametrize("bend", [0.0, 0.1])
 def test_kepler_conserves_energy_and_angular_momentum(bend):
-    x = mech.kepler(300, 3, bend=bend, random_state=0)
+    x = mech.kepler(300, 3, bend=bend, duration=100.0, random_state=0)
     assert x.shape == (3, 300, 4)
     np.testing.assert_allclose(mech.kepler_energy(x, bend), -0.5, atol=1e-6)  # −1/(2a), a = 1
     assert np.ptp(mech.angular_momentum(x), axis=1).max() < 1e-6
@@ -29,14 +29,14 @@ def laplace(x):
 
 
 def test_the_laplace_vector_is_lost_with_the_bend_only():
-    closed, turning = (mech.kepler(500, 2, bend=bend, random_state=0) for bend in (0.0, 0.1))
+    closed, turning = (mech.kepler(500, 2, bend=bend, duration=150.0, random_state=0) for bend in (0.0, 0.1))
     assert np.ptp(laplace(closed), axis=1).max() < 1e-5
     directions = np.arctan2(*np.moveaxis(laplace(turning), -1, 0)[::-1])
     assert np.ptp(directions, axis=1).min() > 6  # all around
 
 
 def test_radii_of_the_rosette_are_those_of_an_ellipse():
-    x = mech.kepler(4000, 1, (0.4, 0.4), bend=0.1, random_state=0)[0]
+    x = mech.kepler(4000, 1, (0.4, 0.4), bend=0.1, duration=200.0, random_state=0)[0]
     r = np.hypot(x[:, 0], x[:, 1])
     assert abs(r.min() - 0.6) < 1e-3 and abs(r.max() - 1.4) < 1e-3
 
@@ -86,7 +86,7 @@ def test_a_squashed_molecule_is_flatter():
     assert q[..., 2].std() < 0.8 * q[..., 0].std()
 
 
-@pytest.mark.parametrize("make", [mech.kepler, lambda n, **k: mech.henon_heiles(n, duration=50.0, **k), lambda n, **k: mech.molecule(n, n_starts=3, **k)])
+@pytest.mark.parametrize("make", [lambda n, **k: mech.kepler(n, duration=30.0, **k), lambda n, **k: mech.henon_heiles(n, duration=50.0, **k), lambda n, **k: mech.molecule(n, n_starts=3, **k)])
 def test_noise_and_seeds(make):
     clean, again, other = make(50, random_state=1), make(50, random_state=1), make(50, random_state=2)
     assert (clean == again).all() and not (clean == other).all()

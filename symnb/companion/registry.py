@@ -107,7 +107,8 @@ _GENERAL = (
     Claim("R4", _REVIEW, "sections 3.1 and 8.4",
           "Imposing a symmetry that the data do not have hurts.",
           "errors with a wrong symmetry built in, over those of the plain model with the same data",
-          (median("event_wrong_over_plain >= 1.5"), median("digit_wrong_over_plain >= 1.5"))),
+          (median("event_wrong_over_plain >= 1.5"), median("digit_wrong_over_plain >= 1.5")),
+          caveat="on digits with rotations of space, which identify mirror images too; turns alone, tried first, cost little"),
     Claim("R5", _REVIEW, "section 4",
           "Latents that are not needed collapse to the prior: μ ≈ 0 and σ ≈ 1.",
           "means and widths of the idle latents over circle, disk and e+e-",
@@ -135,24 +136,32 @@ _THEORY = (
           "the dimension that the probe reports in five situations made to fail, and in a sound one",
           (share(0.9, "reference_right == 1"), *(share(0.75, f"{name}_wrong == 1") for name in
                                                  ("little_data", "noise", "small_beta", "large_beta", "scaling")))),
+)
+
+# %% ../../nbs/lib/companion/registry.ipynb #0011
+_OUTLOOK = (
     Claim("R20", _REVIEW, "section 8, Table 1",
           "PCA and deterministic autoencoders are limited diagnostics, disentangled models partial ones, equivariant ones "
           "enforce what they are told, and the probe finds the dimension.",
           "on how many of circle, disk and e+e- each of them finds the dimension",
           (share(0.9, "pca_hits <= 2", "autoencoder_hits <= 2", "disentangled_hits <= 2"), share(0.9, "equivariant_hits == 3"),
-           share(0.9, "wrong_group_hits <= 2"), share(0.85, "probe_hits == 3"))),
+           share(0.9, "wrong_group_hits <= 2"), share(0.85, "probe_hits == 3")),
+          caveat="by the local dimension and the progressive count: the count of relevant latents under ordinary training is right "
+                 "as rarely as PCA; a scan of bottlenecks, a flow and a diffusion model, read for it, find the dimension too",
+          reason="at the default resolution the progressive schedule leaves e+e- a third latent in some runs"),
     Claim("R21", _REVIEW, "section 9.1",
           "The relevance of a broken direction grows with the scale of the breaking.",
           "ρ2 of a ring against its width, progressive schedule, at least 1000 events; ellipses as negative control",
           (share(0.9, "below_rho2 <= 0.1"), share(0.9, "ratio_low >= 0.7", "ratio_high <= 1.6"),
-           share(0.9, "rank_correlation >= 0.95"), share(0.9, "ellipse_rho2 <= 0.1"))),
+           share(0.9, "rank_correlation >= 0.95"), share(0.9, "ellipse_rho2 <= 0.1")),
+          caveat="for widths well below the radius, and of two fits to the same events the one with the better ELBO"),
     Claim("R22", _REVIEW, "section 9.1",
           "The scale at which a broken direction becomes relevant is set by the noise of the decoder.",
           "the width at which ρ2 crosses 1, for several s",
           (share(0.9, "crossing >= 1.1", "crossing <= 1.7"), median("crossing_slope >= 0.85"), median("crossing_slope <= 1.15"))),
 )
 
-# %% ../../nbs/lib/companion/registry.ipynb #0012
+# %% ../../nbs/lib/companion/registry.ipynb #0013
 _FLOWS = "arXiv:2302.00806"
 _KNOWN = ("so3", "so4", "so13")
 _ALGEBRAS = (
@@ -178,7 +187,7 @@ _ALGEBRAS = (
           (median("pixel_accuracy >= 0.975"), median("latent_accuracy >= 0.975"), median("accuracy_lost <= 0.01"))),
 )
 
-# %% ../../nbs/lib/companion/registry.ipynb #0013
+# %% ../../nbs/lib/companion/registry.ipynb #0014
 _LATENT = (
     Claim("F5", _FLOWS, "section 5.1, Fig. 4",
           "With two latents, the learned flow runs along the level sets of the oracle.",
@@ -199,7 +208,7 @@ _LATENT = (
           (share(0.9, "two_loss < 0.02", "generators_cos <= 0.02", "gradient_cos <= 0.01"), share(0.9, "three_loss > 0.4"))),
 )
 
-# %% ../../nbs/lib/companion/registry.ipynb #0014
+# %% ../../nbs/lib/companion/registry.ipynb #0015
 _TEN = (
     Claim("F9", _FLOWS, "section 5.3, Fig. 8",
           "Every image along the streamlines of the ten platonic digits keeps its class with its full probability.",
@@ -223,7 +232,7 @@ _TEN = (
           (share(0.9, "outside_share <= 0.03"),)),
 )
 
-# %% ../../nbs/lib/companion/registry.ipynb #0016
+# %% ../../nbs/lib/companion/registry.ipynb #0017
 _OWN = (
     Claim("S1", "symnb", "the probe",
           "The local dimension under ordinary training is the dimension of the manifold.",
@@ -252,6 +261,10 @@ _OWN = (
           "Training all generators and replicas as one batched network is at least five times faster than one at a time.",
           "the same steps by a plain implementation of the paper's method, and by ours",
           (median("flow_speed_ratio >= 5"),)),
+)
+
+# %% ../../nbs/lib/companion/registry.ipynb #0018
+_INSTRUMENTS = (
     Claim("S7", "symnb", "the probe's topology",
           "Closed orbits are told from open ones by the holes of what the probe reconstructs, with noise of 10 %.",
           "Betti numbers of seven shapes",
@@ -260,7 +273,8 @@ _OWN = (
           "The slope of the rate against the logarithm of the resolution counts the dimension.",
           "the slope over the finest half decade of s that training resolves",
           tuple(median(f"{name}_slope {bound}") for name, d in dict(circle=1, disk=2, sphere=2, torus=2).items()
-                for bound in (f">= {d - 0.25}", f"<= {d + 0.25}"))),
+                for bound in (f">= {d - 0.25}", f"<= {d + 0.25}")),
+          reason="right for the circle, the disk and the sphere; on the torus the bound prefers a third latent to a second cut"),
     Claim("S9", "symnb", "calibration",
           "On manifolds of known dimension the probe is among the best estimators without noise, and far ahead with noise.",
           "hits and mean absolute errors beside the estimators of scikit-dimension, one entry a draw of the samples",
@@ -274,5 +288,6 @@ _OWN = (
           "the formula that symbolic regression finds, on held-out events",
           (median("formula_r2 >= 0.95"),)),
 )
-CLAIMS = {claim.id: claim for claim in sorted((*_GENERAL, *_GEOMETRY, *_COLLIDERS, *_THEORY, *_ALGEBRAS, *_LATENT, *_TEN, *_OWN),
+
+CLAIMS = {claim.id: claim for claim in sorted((*_GENERAL, *_GEOMETRY, *_COLLIDERS, *_THEORY, *_OUTLOOK, *_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS),
                                               key=lambda claim: ("RFS".index(claim.id[0]), int(claim.id[1:])))}

@@ -188,7 +188,7 @@ def pretrain(view: View, n_samples: int, objective: str = "contrastive", n_seeds
         hold=(steps // 2, steps // 2), weight_decay=1e-3)
     return encoder.requires_grad_(False)
 
-
+# %% ../../nbs/lib/compare/paradigms.ipynb #0020
 @torch.no_grad()
 def represent(encoder: BatchedMLP, inputs: Tensor) -> Tensor:
     "Representations (S, n, features) of inputs (n, d) or (S, n, d)."
@@ -196,7 +196,7 @@ def represent(encoder: BatchedMLP, inputs: Tensor) -> Tensor:
     parts = [encoder(part.float().expand(n_seeds, -1, -1)) for part in inputs.split(2000, dim=-2)]
     return torch.cat(parts, 1)
 
-# %% ../../nbs/lib/compare/paradigms.ipynb #0023
+# %% ../../nbs/lib/compare/paradigms.ipynb #0024
 @dataclass
 class Way:
     "One way to learn the task: `train` as in `learn`, `encode` from samples to inputs, and the `hidden` layers of the learners."

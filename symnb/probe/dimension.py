@@ -44,11 +44,14 @@ def count_directions(e: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/lib/probe/dimension.ipynb #0011
 @torch.no_grad()
-def kept_spectrum(vae: BatchedVAE, x: Tensor) -> np.ndarray:
-    """Share of a small displacement that reconstruction keeps, along each direction: the eigenvalues of the symmetric
-    part of ∂x̂/∂x, x̂ = decode(μ(x)), median over events, sorted downwards. x (K, n, d) → (K, d)."""
-    J = jacobian(lambda x: vae.decode(vae.encode(x)[0]), x)
-    return torch.linalg.eigvalsh((0.5 * (J + J.mT)).double().cpu()).flip(-1).median(1).values.numpy()
+def kept_spectrum(vae: BatchedVAE, x: Tensor, s2: Tensor) -> np.ndarray:
+    """Share of a small displacement that reconstruction keeps, in each direction: eigenvalues of the mean of ∂x̂/∂x and
+    JΣJᵀ/s², median over events, sorted downwards. x (K, n, d), s2 (K, 1) → (K, d)."""
+    mu, log_var = vae.encode(x)
+    J, follows = jacobian(vae.decode, mu), jacobian(lambda x: vae.decode(vae.encode(x)[0]), x)
+    spread = (J * log_var.exp()[:, :, None, :]) @ J.mT / s2[:, :, None, None]
+    kept = 0.5 * spread + 0.25 * (follows + follows.mT)
+    return torch.linalg.eigvalsh(kept.double().cpu()).flip(-1).median(1).values.numpy()
 
 
 def count_kept(share: np.ndarray) -> np.ndarray:
@@ -58,7 +61,7 @@ def count_kept(share: np.ndarray) -> np.ndarray:
     drop = np.where((share > 1 / 3) & (following < 2 / 3), share - following, 0)
     return np.where((share > 1 / 3).any(-1), drop.argmax(-1) + 1, 0)
 
-# %% ../../nbs/lib/probe/dimension.ipynb #0014
+# %% ../../nbs/lib/probe/dimension.ipynb #0015
 def plateau(counts: "list[int] | np.ndarray") -> np.ndarray:
     "The longest run of equal counts, for resolutions in order; the earlier (finer) of two as long: (S,) → (S,) bool."
     counts = np.asarray(counts)

@@ -26,7 +26,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from ..core import SCHEDULE_COLORS, SymnbWarning, resolve_device
 from ..files import atomic
 from ..plots import relevance_spectrum
-from .dimension import combine, count_directions, local_dimension, local_spectrum, plateau
+from .dimension import combine, count_directions, local_dimension, plateau
 from .inputs import Validated, check_parameters
 from .observables import observable_table
 from .relevance import count_relevant, most_common, relevance
@@ -173,9 +173,14 @@ class _Questions:
         return pd.DataFrame(dict(resolution=s, **columns, on_plateau=plateau(columns["directions"])))
 
     def topology(self, X, max_dim: int = 2) -> pd.DataFrame:
-        "Betti numbers of X (n, d) as the best run reconstructs it, which has denoised it at its resolution: `betti_table`."
-        mu, _ = self._posterior(self._events(X))
-        return betti_table(self.best_vae_.decode(torch.as_tensor(mu)[None])[0].numpy(), max_dim)
+        """Betti numbers (`betti_table`) of X (n, d) as a run reconstructs it, which has denoised it at its resolution.
+
+        The run is the best of the standard schedule, where that was trained: a progressive encoding has cuts.
+        """
+        x, schedule = self._events(X), next(iter(self.elbo_))
+        vae = self.runs_.vae.select([int(self.elbo_[schedule].argmax())])
+        mu, _ = self._posterior(x, vae)
+        return betti_table(self.columns_.restore(vae.decode(torch.as_tensor(mu)[None])[0].numpy()), max_dim)
 
     def observables(self, X, names: "pd.DataFrame | list[str]") -> pd.DataFrame:
         "Relevant latents of X (n, d) against observables, by `observable_table`: a DataFrame (n, q), or names of columns of X."

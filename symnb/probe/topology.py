@@ -12,31 +12,28 @@ import numpy as np
 import pandas as pd
 
 # %% ../../nbs/lib/probe/topology.ipynb #0004
-_FOLLOWED = 5.5  # covering radii
-
-
-def persistence(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 250, draw: int = 0) -> "tuple[list[np.ndarray], float]":
+def persistence(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 400, draw: int = 0) -> "tuple[list[np.ndarray], float]":
     """Births and deaths of the holes of X (n, d), a list over dimensions of (holes, 2), and the landmarks' covering radius.
 
     n_landmarks: at most a quarter of the points are used; draw: selects the first landmark, and so all others. Holes of
-    two and more dimensions end at 5.5 covering radii, at the latest.
+    two and more dimensions are those of the first five eighths of the landmarks, up to 5.5 of their covering radii.
     """
     from ripser import ripser
     X = np.random.default_rng(draw).permutation(X)
     found = ripser(X, maxdim=min(max_dim, 1), n_perm=min(n_landmarks, max(len(X) // 4, 12), len(X)))
-    diagrams, cover = found["dgms"], found["r_cover"]
+    diagrams = found["dgms"]
     if max_dim > 1:
-        limit = _FOLLOWED * cover
-        higher = ripser(X[found["idx_perm"]], maxdim=max_dim, thresh=limit)["dgms"][2:]
-        diagrams = [*diagrams, *(np.minimum(holes, limit) for holes in higher)]
-    return diagrams, cover
+        first = found["idx_perm"][:max(5 * len(found["idx_perm"]) // 8, 4)]
+        limit = 5.5 * found["dperm2all"][:len(first)].min(0).max()
+        diagrams = [*diagrams, *(np.minimum(holes, limit) for holes in ripser(X[first], maxdim=max_dim, thresh=limit)["dgms"][2:])]
+    return diagrams, found["r_cover"]
 
 # %% ../../nbs/lib/probe/topology.ipynb #0006
 def _evidence(holes: np.ndarray, cover: float, dim: int) -> np.ndarray:
     "By how much each hole is more than a hole of the sample: from 1 on it counts."
     birth, death = np.maximum(holes, 1e-12).T
     late = np.maximum(1, birth / max(5 * cover, 0.1))
-    return np.minimum(death / ((2.1 if dim == 1 else 1.42) * birth), (death - birth) / 0.3) / late
+    return np.minimum(death / ((2.25 if dim == 1 else 1.42) * birth), (death - birth) / 0.3) / late
 
 # %% ../../nbs/lib/probe/topology.ipynb #0008
 def _scaled(X: np.ndarray) -> np.ndarray:
@@ -53,7 +50,7 @@ def _scaled(X: np.ndarray) -> np.ndarray:
     return X * (wanted / spread) / wanted.mean()
 
 # %% ../../nbs/lib/probe/topology.ipynb #0010
-def betti_table(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 250) -> pd.DataFrame:
+def betti_table(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 400) -> pd.DataFrame:
     """Betti numbers (modulo 2) of X (n, d) in dimensions 1 … max_dim, by the births and deaths of its holes.
 
     Columns: dimension, betti, lifetimes (of the holes that count, in units of the mean standard deviation of a column;
@@ -67,7 +64,8 @@ def betti_table(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 250) -> pd.D
         numbers = tuple(int((evidence >= 1).sum()) for _, evidence in found)
         first.setdefault(numbers, found)
         seen[numbers] += 1
-        if seen[numbers] == 3:
+        close = any(((evidence > 0.75) & (evidence < 1 / 0.75)).any() for _, evidence in found)
+        if seen[numbers] == 3 or not close and draw == 0:
             break
     numbers = seen.most_common(1)[0][0]
     rows = []
