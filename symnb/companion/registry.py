@@ -148,7 +148,7 @@ _OUTLOOK = (
            share(0.9, "wrong_group_hits <= 2"), share(0.85, "probe_hits == 3")),
           caveat="by the local dimension and the progressive count: the count of relevant latents under ordinary training is right "
                  "as rarely as PCA; a scan of bottlenecks, a flow and a diffusion model, read for it, find the dimension too",
-          reason="at the default resolution the progressive schedule leaves e+e- a third latent in some runs"),
+          reason="at the default resolution the progressive schedule leaves e+e- a third latent in some runs; all else holds, and the local dimension is right in every run"),
     Claim("R21", _REVIEW, "section 9.1",
           "The relevance of a broken direction grows with the scale of the breaking.",
           "ρ2 of a ring against its width, progressive schedule, at least 1000 events; ellipses as negative control",
