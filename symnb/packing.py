@@ -172,7 +172,7 @@ class _UnpackArrays:
     "Arrays, tensors, and the objects that hold them."
     def _tensor(self, node: list) -> Tensor:
         name, order = node
-        return self.tensors[name].permute(*np.argsort(order).tolist())
+        return self.tensors[name].permute(np.argsort(order).tolist())
 
     def _array(self, node: dict) -> np.ndarray:
         if "tensor" in node:
