@@ -7,14 +7,10 @@ __all__ = ['SymmetryFlows']
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0002
 import warnings
-from collections.abc import Callable
-from numbers import Integral
-
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor, nn
 
 from ..core import SymnbWarning, resolve_device
@@ -26,7 +22,8 @@ from .nullspace import own_halves
 from .options import FAMILIES, check_flow_parameters
 from .oracle import as_oracle, check_oracle, oracle_jacobian, train_oracle
 from .solvers import Solution, no_solution, solve_exact, solve_family, solve_networks
-from .streamlines import streamlines
+from .using import STORED, Using
+from ..persistence import Persistent
 from ..probe.inputs import Validated
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0005
@@ -36,11 +33,12 @@ class _Prepare(Validated):
         "The space of the flows, with the oracle learned and judged; and which events are for training and testing."
         check_flow_parameters(self)
         self._rng, self._device = check_random_state(self.random_state), resolve_device(self.device)
-        X = self._validated(X)
+        given, X = X, self._validated(X)
         if len(X) < 20:
             raise ValueError(f"X has {len(X)} events: give at least 20, and some hundreds for a reliable answer")
         y = self._labels(X, y)
         order = self._rng.permutation(len(X))
+        self._remember(given, X, order, y)
         test, train = np.split(order, [min(len(X) // 5, 2000)])
         Z, part = self._encode_all(X, train, test), (lambda rows: None if y is None else y[rows])
         self._learn_oracle(Z[train], part(train))
@@ -70,20 +68,27 @@ class _Prepare(Validated):
 class _Oracle:
     "The oracle: given, or learned from labels."
     def _learn_oracle(self, z: Tensor, y: "np.ndarray | None") -> None:
+        self.oracles_ = None
         if self.oracle == "mlp":
             several = self.generators in FAMILIES
             half = own_halves(len(z), 4) if several else torch.arange(len(z))[None]
             self.oracles_ = train_oracle(z[half], y[half.numpy()], held_out=0.1, random_state=self._rng, device=self._device,
                                          verbose=self.verbose).cpu()
-            self._oracle = as_oracle(lambda z: self.oracles_(z.expand(len(half), *z.shape)).mean(0), z)
-        elif self.autoencoder_ is None:
-            self._oracle = as_oracle(self.oracle, z)
-        else:
-            self._oracle = as_oracle(lambda z: as_oracle(self.oracle)(self.autoencoder_.decode(z)), z)
+        as_oracle(self._oracle, z)  # raises for what cannot be used
+
+    def _oracle(self, z: Tensor) -> Tensor:
+        "The oracle's values (n, k) in the space of the flows, z (n, d)."
+        if self.oracles_ is not None:
+            return self.oracles_(z.expand(self.oracles_.n_models, *z.shape)).mean(0)
+        return as_oracle(self.oracle)(z if self.autoencoder_ is None else self.autoencoder_.decode(z))
+
+    def _standardised(self, u: Tensor) -> Tensor:
+        "The oracle's values (n, k) at points u (n, d) in the solvers' units."
+        return self._oracle(self.mean_ + self.scale_ * u)
 
     def _jacobian(self, z: Tensor) -> Tensor:
         "Of the oracle, (n, k, d), or of each of several, (R, n, k, d)."
-        if self.oracle == "mlp" and self.oracles_.n_models > 1:
+        if self.oracles_ is not None and self.oracles_.n_models > 1:
             return oracle_jacobian(self.oracles_, z.expand(self.oracles_.n_models, *z.shape))
         return oracle_jacobian(self._oracle, z)
 
@@ -101,9 +106,6 @@ class _Families:
         if spread.min() < spread.max() / 30:
             warnings.warn("the columns of X have spreads that differ by more than a factor 30, and lengths of generators are those of "
                           "the largest: bring the columns to comparable units, or use generators='linear'", SymnbWarning, stacklevel=5)
-
-    def _standardised(self) -> Callable:
-        return lambda u: self._oracle(self.mean_ + self.scale_ * u)
 
     def _solve_family(self, Z: Tensor, train: np.ndarray, test: np.ndarray, N: "int | str") -> Solution:
         family = make_family(self.generators, Z.shape[1], self.degree)
@@ -138,7 +140,7 @@ class _Solve:
             raise ValueError(f"n_generators={N}: {d} dimensions have at most {d} orthogonal directions; ask for fewer")
         z, fresh = Z[train[:5000]], Z[test]
         self._frame(z)
-        oracle, u, v = self._standardised(), (z - self.mean_) / self.scale_, (fresh - self.mean_) / self.scale_
+        oracle, u, v = self._standardised, (z - self.mean_) / self.scale_, (fresh - self.mean_) / self.scale_
         if self.generators == "exact":
             free = d - self.health_.rank
             if N != "all" and N > free:
@@ -198,82 +200,27 @@ class _Read:
         self.algebra_, self.algebra_report_ = report.name, str(report)
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0012
-class _Field:
-    "Points, and the generators there."
-    def _points(self, Z, name: str = "Z") -> Tensor:
-        check_is_fitted(self)
-        Z = torch.tensor(check_array(Z, dtype=np.float64, input_name=name))
-        d = self.latent_dim or self.n_features_in_
-        if Z.shape[1] != d:
-            raise ValueError(f"{name} has {Z.shape[1]} columns, the flows live in {d} dimensions" + (": encode(X) gives them" if self.latent_dim else ""))
-        return Z
-
-    def _field(self, z: Tensor) -> Tensor:
-        if not self.n_generators_:
-            return z.new_zeros(0, *z.shape)
-        return self.scale_ * self.solution_.field((z - self.mean_) / self.scale_)
-
-    def generators_(self, Z) -> np.ndarray:
-        "The generators at Z (n, d): (n_generators, n, d), in units of Z for each unit of t."
-        return self._field(self._points(Z)).detach().numpy()
-
-# %% ../../nbs/lib/flows/estimator.ipynb #0013
-class _Use:
-    "Streamlines, latents, words."
-    def flow(self, Z0, t, generator: "int | np.ndarray" = 0) -> np.ndarray:
-        """Streamlines (len(t), n, d) of dz/dt = G(z) from Z0 (n, d) at t = 0; t rises and may be negative.
-
-        generator: which one, or the weights (n_generators,) of a sum. t = 1 is one standard deviation of the events
-        for networks and exact fields, and a unit of the group parameter for the families.
-        """
-        z0 = self._points(Z0, "Z0")
-        weights = torch.zeros(self.n_generators_, dtype=z0.dtype)
-        if isinstance(generator, Integral):
-            if not 0 <= generator < self.n_generators_:
-                raise ValueError(f"generator={generator}: this fit has {self.n_generators_} generators, counted from 0")
-            weights[generator] = 1
-        else:
-            weights = torch.as_tensor(check_array(generator, ensure_2d=False, dtype=np.float64, input_name="generator"))
-            if weights.shape != (self.n_generators_,):
-                raise ValueError(f"generator has shape {tuple(weights.shape)}: give an index, or {self.n_generators_} weights")
-        return streamlines(lambda z: torch.einsum("a,and->nd", weights, self._field(z)), z0, torch.as_tensor(np.asarray(t, dtype=float))).numpy()
-
-    def encode(self, X) -> np.ndarray:
-        "Latents (n, latent_dim) of X (n, d); X itself without latents."
-        check_is_fitted(self)
-        X = self._validated(X, reset=False)
-        return X if self.autoencoder_ is None else self.autoencoder_.encode(torch.tensor(X)).numpy()
-
-    def decode(self, Z) -> np.ndarray:
-        "Events (n, d) of latents Z (n, latent_dim); Z itself without latents."
-        Z = self._points(Z)
-        return (Z if self.autoencoder_ is None else self.autoencoder_.decode(Z)).detach().numpy()
-
-    def summary(self) -> str:
-        "The answer in a few sentences."
-        check_is_fitted(self)
-        lines = [f"Oracle: {self.health_.message}.", f"Generators: {self.message_}."]
-        if getattr(self, "expressions_", None) and self.solution_.found:
-            shown = self.expressions_[:12]
-            lines += [f"  {e}" for e in shown] + ([f"  and {self.n_generators_ - 12} more"] if self.n_generators_ > 12 else [])
-        return "\n".join(lines + [f"Algebra: {self.algebra_report_.splitlines()[0]}."])
-
-# %% ../../nbs/lib/flows/estimator.ipynb #0015
-class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, _Field, _Use, Counting, BaseEstimator):
+class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Persistent, BaseEstimator):
     """Which transformations x → x + ε G(x) leave an oracle φ unchanged, and what algebra do their generators form?
 
     After A. Roman et al., arXiv:2302.00806, sections 2 and 3. n_generators: a number, or 'all'. oracle: 'mlp' learns
     it from labels; or a function or torch module (n, d) → (n, k) of torch tensors; with latent_dim it acts on decoded
     events. generators: 'mlp', 'linear', 'affine', 'polynomial' (of `degree`), or 'exact' (projected on the null space
-    of the oracle's Jacobian). latent_dim: None works on X itself, an int in the latent space of an autoencoder. device: 'auto', 'cpu', 'cuda' or 'cuda:N'. closure: networks that close as an algebra, normalised on average,
+    of the oracle's Jacobian). latent_dim: None works on X itself, an int in the latent space of an autoencoder. device: 'auto', 'cpu',
+    'cuda' or 'cuda:N'. closure: networks that close as an algebra, normalised on average,
     instead of orthogonal flows, normalised at every event. noise: relative error of a given oracle's Jacobian; None
     takes the precision of its numbers. n_replicas: trainings of which the best is kept. max_steps: of networks.
 
     Attributes after `fit`: n_generators_ (0 where no symmetry can be claimed), message_ (why), losses_ (invariance,
     normalization, orthogonality, closure, total; on events that were kept back), structure_constants_ (N, N, N),
     killing_form_ (N, N), algebra_ (a name, or None), algebra_report_, health_ (of the oracle), autoencoder_,
-    singular_values_; for families coefficients_ (N, d, p) and expressions_, for linear ones generator_matrices_ (N, d, d).
+    singular_values_; for families coefficients_ (N, d, p) and expressions_, for linear ones generator_matrices_ (N, d, d); units_ (of the
+    columns, from X.attrs["units"]).
     """
+    _stored, _given = STORED, ("oracle",)
+    _needed = ("solution_", "mean_", "scale_", "n_generators_", "losses_", "health_", "message_", "algebra_report_",
+               "autoencoder_", "oracles_", "n_features_in_")
+
     def __init__(self, n_generators=1, oracle="mlp", generators="mlp", latent_dim=None, device="auto", random_state=None,
                  verbose=False, *, degree=2, closure=False, noise=None, n_replicas=4, max_steps=2000):
         self.n_generators, self.oracle, self.generators, self.latent_dim = n_generators, oracle, generators, latent_dim
@@ -290,3 +237,8 @@ class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, _Field, _Use, C
         self.solution_ = self._solve(Z, train, test)
         self._read()
         return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = isinstance(self.oracle, str)
+        return tags

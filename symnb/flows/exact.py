@@ -38,6 +38,8 @@ class ExactGenerators:
     smoothing: δ; projected directions shorter than this are no longer stretched to length one. Raises ValueError if
     `n_generators` exceeds the number of free directions at the events x (n, d), which is the default.
     """
+    _not_stored = ("oracle",)  # code, which whoever loads it gives again
+
     def __init__(self, oracle: Callable, x: Tensor, n_generators: int | None = None, smoothing: float = 0.05):
         x = check_events(x)
         self.oracle, self.smoothing = as_oracle(oracle, x), smoothing

@@ -23,11 +23,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ..core import SCHEDULE_COLORS, SymnbWarning, resolve_device
+from ..core import BatchedMLP, FitResult, SCHEDULE_COLORS, SymnbWarning, resolve_device
 from ..files import atomic
+from ..persistence import Persistent
 from ..plots import relevance_spectrum
 from .dimension import combine, count_directions, local_dimension, plateau
-from .inputs import Validated, check_parameters
+from .inputs import Columns, Validated, check_parameters
 from .observables import observable_table
 from .relevance import count_relevant, most_common, relevance
 from .sweep import mean_elbo, spectra
@@ -149,7 +150,13 @@ class _Generate:
         return {s: bound[i * self.n_runs:(i + 1) * self.n_runs] for i, s in enumerate(self.relevance_)}
 
     def score(self, X, y=None) -> float:
-        "Mean ELBO of the events X (n, d) under the best run, in nats per event and standardised units."
+        """Mean ELBO of the events X (n, d) under the best run, in nats per event and standardised units.
+
+        It bounds the log density, the decoder's noise included, so scores of different `resolution` can be compared,
+        as densities: a search maximises the fit, and prefers noise that is as fine as the data's, or ever finer where
+        they have none. It does not choose the resolution at which to count: `resolution_scan` does. Compare n_latents, hidden
+        or max_steps at one resolution; scores in different `scale` are in different units.
+        """
         x = self._events(X)
         return float(mean_elbo(self.best_vae_, x, self.runs_.s2[[self.best_run_]], seed=0)[0])
 
@@ -237,12 +244,14 @@ class _Report:
         return Path(path)
 
 # %% ../../nbs/lib/probe/estimator.ipynb #0016
-class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, BaseEstimator):
+class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, Persistent, BaseEstimator):
     """How many degrees of freedom does data have, after its symmetries and constraints took theirs?
 
     Trains variational autoencoders with more latents than needed and reads off how many they use (review, sections
     5.2 and 5.3). Columns are standardised; `resolution`, the standard deviation of the decoder's noise, is in those
-    units and belongs above the noise of the data. n_latents: None takes the number of features, at least 4 and at most
+    units and belongs above the noise of the data. scale: 'standard'; 'none', one unit for all columns, the root mean
+    square of their standard deviations; or 'asinh' for heavy tails, each column arcsinh((x − median) / half its
+    interquartile range), then standardised. n_latents: None takes the number of features, at least 4 and at most
     16. schedule: 'both', 'standard' or 'progressive'. n_runs: trainings of each schedule. threshold: the relevance above
     which a latent counts. hidden: widths of the encoder's layers. max_steps: before the learning rate decays, for as
     many again. device: 'auto', 'cpu', 'cuda' or 'cuda:N'. verbose: show a progress bar.
@@ -251,13 +260,16 @@ class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, BaseE
     {count: runs}), elbo_ (schedule → (n_runs,), nats per held-out event, standardised units), n_steps_ (schedule →
     (n_runs,)), relevant_dim_ (most common count of the standard schedule, or None), local_dim_ (n_runs,) and
     local_spectrum_ (n_runs, n_latents) of the first schedule, intrinsic_dim_, intrinsic_message_ (a sentence where its
-    witnesses disagree), scan_ (local directions at three resolutions), best_run_, fit_seconds_.
+    witnesses disagree), scan_ (local directions at three resolutions), best_run_, fit_seconds_, units_ (of the columns, from X.attrs["units"]).
     """
+    _stored = (Columns, TrainedVAE, BatchedVAE, BatchedMLP, FitResult)
+    _needed = ("columns_", "runs_", "best_vae_", "best_run_", "relevance_", "elbo_", "n_features_in_", "_order")
+
     def __init__(self, n_latents=None, resolution=0.22, schedule="both", n_runs=16, threshold=0.5, hidden=(64, 64),
-                 max_steps=4000, device="auto", random_state=None, verbose=False):
+                 max_steps=4000, device="auto", random_state=None, verbose=False, scale="standard"):
         self.n_latents, self.resolution, self.schedule, self.n_runs = n_latents, resolution, schedule, n_runs
         self.threshold, self.hidden, self.max_steps = threshold, hidden, max_steps
-        self.device, self.random_state, self.verbose = device, random_state, verbose
+        self.device, self.random_state, self.verbose, self.scale = device, random_state, verbose, scale
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
