@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['CLASS_COLORS', 'singular_spectrum', 'loss_against_count', 'image_strip', 'constants_picture', 'killing_spectrum',
-           'root_projection', 'dynkin_diagram', 'latent_plane', 'field_arrows', 'digits_along', 'turntable']
+           'root_projection', 'dynkin_diagram', 'latent_plane', 'field_arrows', 'paths_over_events', 'digits_along',
+           'turntable']
 
 # %% ../nbs/lib/plots_flows.ipynb #0002
 import html
@@ -179,6 +180,18 @@ def field_arrows(points: np.ndarray, field: Callable, ax: Axes | None = None, *,
     near = (np.linalg.norm(grid[:, None] - points, axis=-1) < spacing).sum(1) >= 3
     v = field(grid[near])
     ax.quiver(*grid[near].T, *v.T, color=color, angles="xy", scale_units="xy", scale=1.25 / spacing, width=0.0034, pivot="mid", zorder=3)
+    return ax
+
+# %% ../nbs/lib/plots_flows.ipynb #6b6e6578
+def paths_over_events(points: np.ndarray, values: np.ndarray, paths: np.ndarray, ax: Axes | None = None, *,
+                      names: "tuple[str, str]" = ("$x_1$", "$x_2$"), label: str = "oracle") -> Axes:
+    "Streamlines (T, m, 2) with their starts, at the middle time, over events (n, 2) coloured by `values` (n,)."
+    ax = ax or plt.gca()
+    dots = ax.scatter(*points.T, c=values, s=4, cmap="viridis", alpha=0.5, linewidths=0, rasterized=True)
+    ax.figure.colorbar(dots, ax=ax, label=label, fraction=0.046, pad=0.03)
+    ax.plot(paths[..., 0], paths[..., 1], color=COLORS["vermillion"], lw=1.4)
+    ax.plot(*paths[len(paths) // 2].T, "o", color=COLORS["vermillion"], mec="white", ms=5)
+    ax.set(xlabel=names[0], ylabel=names[1])
     return ax
 
 # %% ../nbs/lib/plots_flows.ipynb #0023

@@ -14,10 +14,13 @@ from pathlib import Path
 import symnb
 from .claims import BEST_FIRST, claims_table, summary_line
 from .figures import find_experiments, find_notebooks, read_json
+from .own_data import add_flows, add_probe
 from .runner import make_figures
 
 # %% ../../nbs/lib/companion/cli.ipynb #0004
 _EXAMPLES = """examples:
+  symnb probe events.csv                         how many degrees of freedom does your own file have?
+  symnb flows events.csv --target mass           which transformations leave a column of it alone?
   symnb figures                                  every figure, profile quick
   symnb figures review-fig7 --profile smoke      one figure and its siblings, in seconds
   symnb figures --profile paper --device cuda    full statistics on a GPU
@@ -28,10 +31,12 @@ _EXAMPLES = """examples:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("symnb", description="How many degrees of freedom does this data have?",
+    parser = argparse.ArgumentParser("symnb", description="Which symmetry is in this data?",
                                      epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"symnb {symnb.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_probe(commands)
+    add_flows(commands)
     _add_figures(commands)
     _add_claims(commands)
     _add_data(commands)
@@ -112,8 +117,8 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         return args.run(args)
-    except ValueError as error:
-        print(f"symnb: {error}", file=sys.stderr)
+    except (ValueError, OSError, ImportError, MemoryError) as error:
+        print(f"symnb: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("symnb: interrupted; what was complete is kept", file=sys.stderr)

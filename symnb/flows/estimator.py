@@ -21,6 +21,7 @@ from .latents import train_autoencoder
 from .nullspace import own_halves
 from .options import FAMILIES, check_flow_parameters
 from .oracle import as_oracle, check_oracle, oracle_jacobian, train_oracle
+from .report import Answering
 from .solvers import Solution, no_solution, solve_exact, solve_family, solve_networks
 from .using import STORED, Using
 from ..persistence import Persistent
@@ -200,7 +201,7 @@ class _Read:
         self.algebra_, self.algebra_report_ = report.name, str(report)
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0012
-class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Persistent, BaseEstimator):
+class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Answering, Persistent, BaseEstimator):
     """Which transformations x → x + ε G(x) leave an oracle φ unchanged, and what algebra do their generators form?
 
     After A. Roman et al., arXiv:2302.00806, sections 2 and 3. n_generators: a number, or 'all'. oracle: 'mlp' learns
@@ -215,11 +216,11 @@ class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting
     normalization, orthogonality, closure, total; on events that were kept back), structure_constants_ (N, N, N),
     killing_form_ (N, N), algebra_ (a name, or None), algebra_report_, health_ (of the oracle), autoencoder_,
     singular_values_; for families coefficients_ (N, d, p) and expressions_, for linear ones generator_matrices_ (N, d, d); units_ (of the
-    columns, from X.attrs["units"]).
+    columns, from X.attrs["units"]), target_name_ (of a Series y).
     """
     _stored, _given = STORED, ("oracle",)
     _needed = ("solution_", "mean_", "scale_", "n_generators_", "losses_", "health_", "message_", "algebra_report_",
-               "autoencoder_", "oracles_", "n_features_in_")
+               "autoencoder_", "oracles_", "n_features_in_", "target_name_")
 
     def __init__(self, n_generators=1, oracle="mlp", generators="mlp", latent_dim=None, device="auto", random_state=None,
                  verbose=False, *, degree=2, closure=False, noise=None, n_replicas=4, max_steps=2000):
@@ -234,6 +235,7 @@ class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting
         cannot be used; an oracle in which no symmetry can be claimed leaves n_generators_ = 0 and warns.
         """
         Z, train, test = self._prepare(X, y)
+        self.target_name_ = str(getattr(y, "name", None) or ("the label" if self.oracle == "mlp" else "the oracle"))
         self.solution_ = self._solve(Z, train, test)
         self._read()
         return self

@@ -6,30 +6,23 @@
 __all__ = ['SymmetryProbe', 'fit_probe']
 
 # %% ../../nbs/lib/probe/estimator.ipynb #0002
-import base64
-import html
-import io
 import time
 import warnings
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ..core import BatchedMLP, FitResult, SCHEDULE_COLORS, SymnbWarning, resolve_device
-from ..files import atomic
+from ..core import BatchedMLP, FitResult, SymnbWarning, resolve_device
 from ..persistence import Persistent
-from ..plots import relevance_spectrum
 from .dimension import combine, count_directions, local_dimension, plateau
 from .inputs import Columns, Validated, check_parameters
 from .observables import observable_table
+from .report import Answering
 from .relevance import count_relevant, most_common, relevance
 from .sweep import mean_elbo, spectra
 from .topology import betti_table
@@ -47,7 +40,7 @@ class _Fit(Validated):
         self.scan_resolutions_ = self.resolution * np.array([0.5**0.5, 1, 2**0.5])
         plan = [(s, self.resolution) for s in schedules for _ in range(self.n_runs)]
         plan += [(schedules[0], s) for s in self.scan_resolutions_[[0, 2]] for _ in range(min(self.n_runs, 4))]
-        n_held = min(max(len(x) // 5, 1), 5000)
+        n_held, self.n_events_ = min(max(len(x) // 5, 1), 5000), len(x)
         self.runs_ = self._train(x[n_held:], plan, self._random_state)
         self._read(x, plan, schedules, n_held)
         self.fit_seconds_ = time.perf_counter() - start
@@ -163,15 +156,17 @@ class _Generate:
 # %% ../../nbs/lib/probe/estimator.ipynb #0011
 class _Questions:
     "What else one may ask a fitted probe."
-    def resolution_scan(self, X, s) -> pd.DataFrame:
-        """Both counts and the local dimension of X (n, d) against the resolutions s, with the plateau; up to 4 runs each.
+    def resolution_scan(self, X, s=None, n_runs: "int | None" = None) -> pd.DataFrame:
+        """Both counts and the local dimension of X (n, d) against the resolutions s, with the plateau.
 
-        Columns: resolution, relevant, progressive, local_dim, directions, on_plateau (longest run of equal `directions`).
+        s: None takes ten over a decade and a half about the probe's; n_runs: trainings for each and each schedule, None
+        takes the probe's and at most 4. Columns: resolution, relevant, progressive, local_dim, directions, on_plateau (longest run of equal `directions`).
         """
+        s = self.resolution * 10 ** np.linspace(-0.8, 0.7, 10) if s is None else s
         x, s = self._events(X), np.sort(np.atleast_1d(np.asarray(s, dtype=float)))
         if s.ndim != 1 or not len(s) or not (np.isfinite(s).all() and (s > 0).all()):
             raise ValueError("s must hold positive resolutions, in units of each column's standard deviation")
-        n = min(self.n_runs, 4)
+        n = n_runs or min(self.n_runs, 4)
         plan = [(schedule, value) for value in s for schedule in SCHEDULES for _ in range(n)]
         rho, e = (a.reshape(len(s), 2, n, -1) for a in spectra(self._train(x, plan, self.random_state), x))
         counts, directions = count_relevant(rho, self.threshold), count_directions(e[:, 0])
@@ -199,52 +194,8 @@ class _Questions:
         relevant = max(1, int(count_relevant(relevance(*self._posterior(self._events(X))), self.threshold)))
         return observable_table(np.asarray(self.transform(X))[:, :relevant], names.to_numpy(float), list(names))
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0013
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>SymmetryProbe</title>
-<style>body{{font:16px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}}table{{border-collapse:collapse}}
-td,th{{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}}</style>
-<h1>How many degrees of freedom?</h1>{summary}<img alt="relevance spectrum" src="data:image/png;base64,{image}">
-<h2>Runs</h2>{table}</html>
-"""
-
-# %% ../../nbs/lib/probe/estimator.ipynb #0014
-class _Report:
-    "The answer in words and pictures."
-    def summary(self) -> str:
-        "The answer in a few sentences."
-        check_is_fitted(self)
-        lines = [f"{len(self.columns_.kept)} varying columns, {self.n_runs} runs of each schedule, resolution {self.resolution:g}."]
-        for schedule, counts in self.dim_counts_.items():
-            lines.append(f"{schedule.capitalize()} schedule: " + ", ".join(f"{d} relevant in {k}" for d, k in counts.items()) + f" of {self.n_runs} runs.")
-        lines.append(f"Local dimension {self.local_dim_.mean():.2f} ± {self.local_dim_.std():.2f} (spread over runs).")
-        lines.append(f"Intrinsic dimension {self.intrinsic_dim_}.")
-        return "\n".join(lines + ([f"Note: {self.intrinsic_message_}."] if self.intrinsic_message_ else []))
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        "Draw the relevance spectra of the trained schedules on `ax`, and return it."
-        check_is_fitted(self)
-        for i, (schedule, rho) in enumerate(self.relevance_.items()):
-            ax = relevance_spectrum(rho, ax, label=schedule, color=SCHEDULE_COLORS[schedule], marker="os"[i],
-                                    shift=0.12 * i, threshold=self.threshold)
-        ax.legend()
-        return ax
-
-    def report(self, path: "str | Path") -> Path:
-        "Write a self-contained HTML page with the summary, the spectra and a table of the runs; returns its path."
-        figure = Figure(figsize=(6, 3.6))
-        image = io.BytesIO()
-        self.plot(figure.subplots())
-        figure.savefig(image, format="png", dpi=120)
-        table = pd.DataFrame({f"{s}: {what}": values for s in self.relevance_ for what, values in
-                              [("relevant", count_relevant(self.relevance_[s], self.threshold)), ("ELBO", self.elbo_[s].round(3))]})
-        words = "".join(f"<p>{html.escape(line)}</p>" for line in self.summary().splitlines())
-        page = _PAGE.format(summary=words, image=base64.b64encode(image.getvalue()).decode(), table=table.to_html())
-        with atomic(path) as file:
-            file.write(page.encode())
-        return Path(path)
-
 # %% ../../nbs/lib/probe/estimator.ipynb #0016
-class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, Persistent, BaseEstimator):
+class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, Answering, Persistent, BaseEstimator):
     """How many degrees of freedom does data have, after its symmetries and constraints took theirs?
 
     Trains variational autoencoders with more latents than needed and reads off how many they use (review, sections
@@ -260,10 +211,10 @@ class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, _Report, Persi
     {count: runs}), elbo_ (schedule → (n_runs,), nats per held-out event, standardised units), n_steps_ (schedule →
     (n_runs,)), relevant_dim_ (most common count of the standard schedule, or None), local_dim_ (n_runs,) and
     local_spectrum_ (n_runs, n_latents) of the first schedule, intrinsic_dim_, intrinsic_message_ (a sentence where its
-    witnesses disagree), scan_ (local directions at three resolutions), best_run_, fit_seconds_, units_ (of the columns, from X.attrs["units"]).
+    witnesses disagree), scan_ (local directions at three resolutions), best_run_, fit_seconds_, n_events_, units_ (of the columns, from X.attrs["units"]).
     """
     _stored = (Columns, TrainedVAE, BatchedVAE, BatchedMLP, FitResult)
-    _needed = ("columns_", "runs_", "best_vae_", "best_run_", "relevance_", "elbo_", "n_features_in_", "_order")
+    _needed = ("columns_", "runs_", "best_vae_", "best_run_", "relevance_", "elbo_", "n_features_in_", "n_events_", "_order")
 
     def __init__(self, n_latents=None, resolution=0.22, schedule="both", n_runs=16, threshold=0.5, hidden=(64, 64),
                  max_steps=4000, device="auto", random_state=None, verbose=False, scale="standard"):
