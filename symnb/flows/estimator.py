@@ -35,7 +35,7 @@ class _Prepare(Validated):
         self._rng, self._device = check_random_state(self.random_state), resolve_device(self.device)
         given, X = X, self._validated(X)
         if len(X) < 20:
-            raise ValueError(f"X has {len(X)} events: give at least 20, and some hundreds for a reliable answer")
+            raise ValueError(f"X has {len(X)} samples (events): give at least 20, and some hundreds for a reliable answer")
         y = self._labels(X, y)
         order = self._rng.permutation(len(X))
         self._remember(given, X, order, y)
@@ -48,9 +48,10 @@ class _Prepare(Validated):
     def _labels(self, X: np.ndarray, y) -> "np.ndarray | None":
         if y is None:
             if self.oracle == "mlp":
-                raise ValueError("y is missing: oracle='mlp' learns from labels; give y, or an oracle (n, d) → (n, k)")
+                raise ValueError("oracle='mlp' requires y to be passed, but the target y is None: give labels to learn from, or an oracle (n, d) → (n, k)")
             return None
         y = np.asarray(y)
+        y = np.asarray(y.tolist()) if y.dtype == object else y  # numbers in a column of objects
         if len(np.shape(y)) < 1 or len(y) != len(X):
             raise ValueError(f"y has shape {np.shape(y)}, X has {len(X)} events: give one label for each event")
         return y
