@@ -5,7 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from symnb.core import SymnbWarning
@@ -155,6 +159,7 @@ def test_nothing_that_varies_is_refused():
     (ValueError, "resolution={} must be a positive number", [dict(resolution=v) for v in (-0.2, 0, np.nan, np.inf, "fine", None, True)]),
     (ValueError, "threshold={} must be a positive number", [dict(threshold=v) for v in (-1, "high")]),
     (ValueError, "schedule={} is unknown: use 'both', 'standard' or 'progressive'", [dict(schedule=v) for v in ("fast", None)]),
+    (ValueError, "scale={} is unknown: use 'standard', 'none' or 'asinh'", [dict(scale=v) for v in ("log", None, 2)]),
     (ValueError, "hidden={} must be a tuple of the layers' widths, such as", [dict(hidden=v) for v in (64, (0,), (2.5,))]),
     (ValueError, "device={} is not a device: use 'auto', 'cpu', 'cuda'", [dict(device=v) for v in ("gpu", None, 3)])])
 def test_bad_parameters_are_refused_by_name(events, error, message, parameters):
@@ -197,3 +202,54 @@ def test_bad_questions_are_refused_by_name(events):
             probe.resolution_scan(events, s)
     with pytest.raises(ValueError, match="X has no columns charge: pass a DataFrame"):
         probe.observables(events, ["mass", "charge"])
+
+
+# Units
+
+def test_the_standard_scale_is_the_default_and_the_last_parameter(events):
+    assert SymmetryProbe().scale == "standard" and list(SymmetryProbe().get_params()) and SymmetryProbe(3, 0.1).resolution == 0.1
+    np.testing.assert_array_equal(short().fit(events).transform(events), short(scale="standard").fit(events).transform(events))
+    order = np.random.RandomState(0).permutation(600)
+    np.testing.assert_array_equal(short().fit(events)._sample, events.to_numpy(np.float32)[order])
+
+
+@pytest.mark.parametrize("scale", ["standard", "none", "asinh"])
+def test_every_scale_can_be_undone(events, scale):
+    events = events.assign(weak=1e-3 * events["mass"] ** 2, tail=np.random.default_rng(1).standard_cauchy(600), beam=91.19,
+                           again=events["mass"], flag=(events["mass"] > 2).astype(float))
+    columns = short(scale=scale).fit(events).columns_
+    x = columns.standardise(events.to_numpy())
+    assert columns.kept.tolist() == [0, 1, 2, 3, 4, 7]  # neither the constant column nor the copy
+    np.testing.assert_allclose(columns.restore(x), events.to_numpy(), rtol=1e-9, atol=1e-9)
+    spread = x.std(0)
+    if scale == "none":
+        np.testing.assert_allclose(np.sqrt((spread**2).mean()), 1)
+        np.testing.assert_allclose(spread[3] / spread[0], events["weak"].std() / events["mass"].std())
+    else:
+        np.testing.assert_allclose(spread, 1)
+        assert (np.abs(x[:, 4]).max() < 6) == (scale == "asinh")
+
+
+# Inside scikit-learn
+
+def test_it_works_in_a_pipeline(events):
+    chain = Pipeline([("scale", StandardScaler()), ("probe", short())]).set_output(transform="pandas")
+    events.index += 7
+    Z = chain.fit(events).transform(events)
+    assert list(Z.columns) == ["z1", "z2", "z3", "z4"] == list(chain.get_feature_names_out()) and Z.index.equals(events.index)
+    assert chain.score(events) == chain["probe"].score(StandardScaler().set_output(transform="pandas").fit_transform(events))
+    assert list(chain["probe"].feature_names_in_) == list(events.columns) and chain["probe"].units_ == {}
+    assert clone(chain)["probe"].get_params() == chain["probe"].get_params()
+
+
+def test_a_search_compares_scores(events):
+    for grid in ({"probe__resolution": [0.2, 0.5]}, {"probe__n_latents": [2, 3]}):
+        search = GridSearchCV(Pipeline([("scale", StandardScaler()), ("probe", short(schedule="standard"))]), grid, cv=2).fit(events)
+        assert np.isfinite(search.cv_results_["mean_test_score"]).all() and search.best_params_.keys() == grid.keys()
+
+
+def test_units_come_with_the_frame(events):
+    events.attrs["units"] = {"mass": "GeV", "weight": "pb"}
+    probe = short().fit(events)
+    assert probe.units_ == {"mass": "GeV"} and probe.column_labels() == ["mass [GeV]", "energy", "angle"]
+    assert short().fit(events.to_numpy()).column_labels() == ["x0", "x1", "x2"]

@@ -1,4 +1,5 @@
 """`SymmetryFlows`: known algebras are found and named, too many generators refused, and nothing is claimed about nothing."""
+import functools
 import warnings
 
 import numpy as np
@@ -7,9 +8,14 @@ import pytest
 import torch
 from scipy.linalg import expm
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from symnb import SymmetryFlows
 from symnb.core import SymnbWarning
+from symnb.flows import estimator as module, oracle
 
 METRIC = {"so(3)": [1, 1, 1], "so(4)": [1, 1, 1, 1], "so(1,3)": [1, -1, -1, -1]}
 DIMENSION = {"so(3)": 3, "so(4)": 6, "so(1,3)": 6}
@@ -264,3 +270,62 @@ def test_flows_in_the_latents_of_digits():
     assert z.shape == (20, 2) and flows.decode(z).shape == (20, 64) and flows.losses_["total"] < 0.1
     value = flows.oracle_(flows.flow(z, [-0.5, 0, 0.5]).reshape(-1, 2)).reshape(3, 20)
     assert np.abs(value - value[1]).max() < 0.1 * flows.oracle_(flows.encode(digits.images)).std()
+
+
+# Inside scikit-learn
+
+FEW = "a fifth of the events is kept back to judge the oracle by, so that SymmetryFlows asks for 20 at least, and this check gives 10 or 15"
+
+
+@parametrize_with_checks([SymmetryFlows(n_replicas=1, max_steps=5)], expected_failed_checks=lambda estimator: dict.fromkeys(
+    ["check_n_features_in_after_fitting", "check_estimators_nan_inf", "check_fit2d_1feature"], FEW))
+@pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
+def test_scikit_learn_conventions(estimator, check, monkeypatch):
+    # conventions and not answers: a short training, without a judgement on the four events that a fifth of 20 is
+    monkeypatch.setattr(module, "train_oracle", functools.partial(oracle.train_oracle, steps=10, hidden=(8,), task="regression"))
+    monkeypatch.setattr(module, "check_oracle", lambda function, z, y: oracle.check_oracle(function, z))
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # or a check is skipped
+    check(estimator)
+
+
+def norm(x):
+    return (x**2).sum(-1)
+
+
+@pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
+def test_it_ends_a_pipeline_and_takes_frames_and_series(monkeypatch):
+    monkeypatch.setattr(module, "train_oracle", functools.partial(oracle.train_oracle, steps=100))
+    X = pd.DataFrame(points(600, 2), columns=["px", "py"], index=np.arange(600) + 1000)
+    X.attrs["units"] = {"px": "GeV"}
+    y = pd.Series(norm(X.to_numpy()), index=X.index)
+    chain = Pipeline([("scale", StandardScaler().set_output(transform="pandas")), ("flows", SymmetryFlows("all", generators="linear", random_state=0))])
+    chain.fit(X, y)
+    assert {*chain["flows"].feature_names_in_} == {"px", "py"} and chain.score(X) == chain.score(X, y) <= 0
+    flows = SymmetryFlows("all", oracle=norm, generators="linear").fit(X, y.astype(object))
+    assert "px" in flows.expressions_[0] and flows.column_labels() == ["px [GeV]", "py"]
+    order = np.random.RandomState(0).permutation(600)
+    again = SymmetryFlows("all", oracle=norm, generators="linear", random_state=0).fit(X, y)
+    np.testing.assert_array_equal(again._sample_y, y.to_numpy()[order])
+    np.testing.assert_array_equal(again._sample, X.to_numpy(np.float32)[order])
+
+
+@pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
+def test_a_search_finds_the_kind_of_generators():
+    X = points(600, 3)
+    search = GridSearchCV(SymmetryFlows("all", oracle=norm, max_steps=20, n_replicas=1, random_state=0), {"generators": ["linear", "exact"]}, cv=2).fit(X)
+    assert search.best_params_ == {"generators": "linear"} and search.best_estimator_.algebra_ == "so(3)"
+    assert -1e-9 < search.best_score_ <= 0
+    search = GridSearchCV(SymmetryFlows(oracle=norm, generators="linear", random_state=0), {"n_generators": [2, 3]}, cv=2).fit(X)
+    assert search.best_params_ == {"n_generators": 3}  # so(3) has no subalgebra of two
+
+
+@pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
+def test_the_score_is_minus_the_loss_and_finite_where_nothing_is_claimed():
+    X = points(400, 3)
+    kept_back = X[np.random.RandomState(0).permutation(400)[:80]]
+    for generators in ("linear", "exact", "mlp"):
+        flows = SymmetryFlows(2, oracle=norm, generators=generators, max_steps=20, n_replicas=1, random_state=0).fit(X)
+        np.testing.assert_allclose(flows.score(kept_back), -flows.losses_["total"], rtol=1e-5)
+    for n, score in ((2, -2), ("all", -1)):
+        flows = SymmetryFlows(n, oracle=lambda x: 0 * x[:, :1], generators="linear").fit(X)
+        assert flows.n_generators_ == 0 and flows.score(X) == score

@@ -157,6 +157,11 @@ def test_the_library_needs_no_development_tool():
     assert not [p for p, t in text.items() if len(t.splitlines()) > 300]
 
 
+def test_the_package_says_that_it_is_typed():
+    assert (ROOT / "symnb" / "py.typed").read_text(encoding="utf-8") == ""
+    assert "symnb/py.typed" in (ROOT / "MANIFEST.in").read_text(encoding="utf-8")
+
+
 def test_nothing_of_this_machine_is_in_the_tree():
     """No path of the machine it was made on and no host of a package registry, not even in an output."""
     kinds = {".py", ".ipynb", ".md", ".ini", ".toml", ".yml", ".cff", ".json", ".txt", ""}

@@ -36,7 +36,7 @@ class _Prepare(Validated):
         self._rng, self._device = check_random_state(self.random_state), resolve_device(self.device)
         given, X = X, self._validated(X)
         if len(X) < 20:
-            raise ValueError(f"X has {len(X)} events: give at least 20, and some hundreds for a reliable answer")
+            raise ValueError(f"X has {len(X)} samples (events): give at least 20, and some hundreds for a reliable answer")
         y = self._labels(X, y)
         order = self._rng.permutation(len(X))
         self._remember(given, X, order, y)
@@ -49,9 +49,10 @@ class _Prepare(Validated):
     def _labels(self, X: np.ndarray, y) -> "np.ndarray | None":
         if y is None:
             if self.oracle == "mlp":
-                raise ValueError("y is missing: oracle='mlp' learns from labels; give y, or an oracle (n, d) → (n, k)")
+                raise ValueError("oracle='mlp' requires y to be passed, but the target y is None: give labels to learn from, or an oracle (n, d) → (n, k)")
             return None
         y = np.asarray(y)
+        y = np.asarray(y.tolist()) if y.dtype == object else y  # numbers in a column of objects
         if len(np.shape(y)) < 1 or len(y) != len(X):
             raise ValueError(f"y has shape {np.shape(y)}, X has {len(X)} events: give one label for each event")
         return y
@@ -201,7 +202,25 @@ class _Read:
         self.algebra_, self.algebra_report_ = report.name, str(report)
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0012
+<<<<<<< HEAD
 class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Answering, Persistent, BaseEstimator):
+=======
+class _Fit:
+    "Training and its reading."
+    def fit(self, X, y=None):
+        """Find generators on the events X (n, d) with labels y (n,): integers for classes, or a quantity.
+
+        y may be None when `oracle` is given. Raises ValueError or TypeError, naming the argument, for input that
+        cannot be used; an oracle in which no symmetry can be claimed leaves n_generators_ = 0 and warns.
+        """
+        Z, train, test = self._prepare(X, y)
+        self.solution_ = self._solve(Z, train, test)
+        self._read()
+        return self
+
+# %% ../../nbs/lib/flows/estimator.ipynb #0013
+class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Persistent, BaseEstimator):
+>>>>>>> save
     """Which transformations x → x + ε G(x) leave an oracle φ unchanged, and what algebra do their generators form?
 
     After A. Roman et al., arXiv:2302.00806, sections 2 and 3. n_generators: a number, or 'all'. oracle: 'mlp' learns
@@ -228,6 +247,7 @@ class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting
         self.device, self.random_state, self.verbose = device, random_state, verbose
         self.degree, self.closure, self.noise, self.n_replicas, self.max_steps = degree, closure, noise, n_replicas, max_steps
 
+<<<<<<< HEAD
     def fit(self, X, y=None):
         """Find generators on the events X (n, d) with labels y (n,): integers for classes, or a quantity.
 
@@ -240,6 +260,8 @@ class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting
         self._read()
         return self
 
+=======
+>>>>>>> save
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = isinstance(self.oracle, str)

@@ -107,18 +107,8 @@ def check_finite(X: np.ndarray, names: Sequence[str]) -> None:
 SAMPLE = 2000  # events that an estimator keeps
 
 
-class Validated:
-    "A mixin for estimators: from what the caller has to standardised events."
-    def _validated(self, X, **options) -> np.ndarray:
-        "X as float64 (n, d), or a ValueError that says what is wrong with it."
-        check_text(X)
-        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, **options)
-        check_finite(X, self._names())
-        return X
-
-    def _names(self) -> "list[str]":
-        return getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
-
+class _Remembering:
+    "What is kept of the events of the fit."
     def column_labels(self) -> "list[str]":
         "The columns of X with the units that it came with, such as 'px [GeV]'."
         return [f"{name} [{self.units_[name]}]" if name in self.units_ else str(name) for name in self._names()]
@@ -132,6 +122,19 @@ class Validated:
         with np.errstate(over="ignore"):
             self._sample = X[kept].astype(np.float32)
         self._sample_y = None if y is None else np.asarray(y)[kept]
+
+# %% ../../nbs/lib/probe/inputs.ipynb #0014
+class Validated(_Remembering):
+    "A mixin for estimators: from what the caller has to standardised events."
+    def _validated(self, X, **options) -> np.ndarray:
+        "X as float64 (n, d), or a ValueError that says what is wrong with it."
+        check_text(X)
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, **options)
+        check_finite(X, self._names())
+        return X
+
+    def _names(self) -> "list[str]":
+        return getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
 
     def _prepare(self, X) -> np.ndarray:
         "Validate X, learn its columns; the standardised events in random order."
