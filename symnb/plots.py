@@ -72,7 +72,7 @@ def direction_spectrum(nats: np.ndarray, ax: Axes | None = None, *, label: str |
     ax.set(xlabel="local direction", ylabel=r"$\frac{1}{2}\log(1+e_i)$  [nats]", xticks=i)
     return ax
 
-# %% ../nbs/lib/plots.ipynb #5f8bd3ed
+# %% ../nbs/lib/plots.ipynb #1de3e85d
 def local_dimension_histogram(values: np.ndarray, ax: Axes | None = None, *, color: str = COLORS["green"]) -> Axes:
     "Histogram of the local dimension (n,) at each event, with the median."
     ax = ax or plt.gca()

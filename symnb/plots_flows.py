@@ -182,7 +182,7 @@ def field_arrows(points: np.ndarray, field: Callable, ax: Axes | None = None, *,
     ax.quiver(*grid[near].T, *v.T, color=color, angles="xy", scale_units="xy", scale=1.25 / spacing, width=0.0034, pivot="mid", zorder=3)
     return ax
 
-# %% ../nbs/lib/plots_flows.ipynb #6b6e6578
+# %% ../nbs/lib/plots_flows.ipynb #06eb7250
 def paths_over_events(points: np.ndarray, values: np.ndarray, paths: np.ndarray, ax: Axes | None = None, *,
                       names: "tuple[str, str]" = ("$x_1$", "$x_2$"), label: str = "oracle") -> Axes:
     "Streamlines (T, m, 2) with their starts, at the middle time, over events (n, 2) coloured by `values` (n,)."

@@ -202,9 +202,6 @@ class _Read:
         self.algebra_, self.algebra_report_ = report.name, str(report)
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0012
-<<<<<<< HEAD
-class SymmetryFlows(_Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Answering, Persistent, BaseEstimator):
-=======
 class _Fit:
     "Training and its reading."
     def fit(self, X, y=None):
@@ -214,13 +211,13 @@ class _Fit:
         cannot be used; an oracle in which no symmetry can be claimed leaves n_generators_ = 0 and warns.
         """
         Z, train, test = self._prepare(X, y)
+        self.target_name_ = str(getattr(y, "name", None) or ("the label" if self.oracle == "mlp" else "the oracle"))
         self.solution_ = self._solve(Z, train, test)
         self._read()
         return self
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0013
-class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Persistent, BaseEstimator):
->>>>>>> save
+class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Answering, Persistent, BaseEstimator):
     """Which transformations x → x + ε G(x) leave an oracle φ unchanged, and what algebra do their generators form?
 
     After A. Roman et al., arXiv:2302.00806, sections 2 and 3. n_generators: a number, or 'all'. oracle: 'mlp' learns
@@ -247,21 +244,6 @@ class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Co
         self.device, self.random_state, self.verbose = device, random_state, verbose
         self.degree, self.closure, self.noise, self.n_replicas, self.max_steps = degree, closure, noise, n_replicas, max_steps
 
-<<<<<<< HEAD
-    def fit(self, X, y=None):
-        """Find generators on the events X (n, d) with labels y (n,): integers for classes, or a quantity.
-
-        y may be None when `oracle` is given. Raises ValueError or TypeError, naming the argument, for input that
-        cannot be used; an oracle in which no symmetry can be claimed leaves n_generators_ = 0 and warns.
-        """
-        Z, train, test = self._prepare(X, y)
-        self.target_name_ = str(getattr(y, "name", None) or ("the label" if self.oracle == "mlp" else "the oracle"))
-        self.solution_ = self._solve(Z, train, test)
-        self._read()
-        return self
-
-=======
->>>>>>> save
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = isinstance(self.oracle, str)
