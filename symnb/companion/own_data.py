@@ -7,7 +7,7 @@ __all__ = ['add_probe', 'add_flows']
 
 # %% ../../nbs/lib/companion/own_data.ipynb #0002
 import argparse
-import sys
+import textwrap
 import time
 import warnings
 from pathlib import Path
@@ -91,17 +91,22 @@ def _read(args: argparse.Namespace, target: "str | None" = None):
     return table
 
 
-def _training(args: argparse.Namespace, fit) -> "tuple[object, float]":
-    "The result of fit() and its seconds; warnings become notes."
+def _timed(fit) -> "tuple[object, float, list[str]]":
+    "The result of fit(), its seconds, and what it warned of."
     from symnb.core import SymnbWarning
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", SymnbWarning)
         result = fit()
-    for message in dict.fromkeys(str(w.message) for w in caught if "intrinsic dimension disagree" not in str(w.message)):
-        print(f"  note: {message}", file=sys.stderr)
-    return result, time.perf_counter() - start
+    return result, time.perf_counter() - start, list(dict.fromkeys(str(w.message) for w in caught))
+
+
+def _print_answer(answer, seconds: float, warned: "list[str]") -> None:
+    "The answer, and as notes what it does not say itself."
+    said = " ".join(str(answer).split()).lower()
+    notes = [f"  note: {w}\n" for w in warned if " ".join(w.split(";")[0].split()).lower() not in said]
+    print(f"\n{answer}\n\n{''.join(notes)}Answered in {seconds:.0f} s.")
 
 
 def _about(args: argparse.Namespace, table) -> "dict[str, str]":
@@ -114,18 +119,19 @@ def _probe(args: argparse.Namespace) -> int:
     from symnb.probe.estimator import SymmetryProbe  # torch takes seconds to import
     probe = SymmetryProbe(resolution=args.resolution, n_runs=args.runs, max_steps=args.steps, scale=args.scale, random_state=args.seed,
                           device=args.device, verbose=not args.quiet)
-    _, seconds = _training(args, lambda: probe.fit(table))
-    answer, more = _training(args, lambda: probe.answer(table))
-    print(f"\n{answer}\n\nAnswered in {seconds + more:.0f} s.")
+    _, seconds, warned = _timed(lambda: probe.fit(table))
+    answer, more, _ = _timed(lambda: probe.answer(table))
+    _print_answer(answer, seconds + more, warned)
     scan = args.scan if args.scan is not None else args.html is not None
     if scan:
         print("\nScanning the resolution ...", flush=True)
-        answer, seconds = _training(args, lambda: probe.answer(table, scan=True))
-        print("\n".join(f"  {line}" for line in answer.words["Answer"][-2:]))
+        before = answer.words["Answer"]
+        answer, seconds, _ = _timed(lambda: probe.answer(table, scan=True))
+        print("\n".join(textwrap.fill(line, 100, initial_indent="  ", subsequent_indent="    ") for line in answer.words["Answer"] if line not in before))
     elif args.scan is None:
         print("More: --html report.html for figures and tables, --scan for the count against the resolution.")
     if args.html:
-        _training(args, lambda: probe.report(args.html, table, answer=answer, title=f"How many degrees of freedom does {args.file.name} have?", about=_about(args, table)))
+        _timed(lambda: probe.report(args.html, table, answer=answer, title=f"How many degrees of freedom does {args.file.name} have?", about=_about(args, table)))
         print(f"Report: {args.html}")
     if args.save:
         print(f"Saved: {probe.save(args.save)}")
@@ -144,10 +150,10 @@ def _flows(args: argparse.Namespace) -> int:
     X = _rescaled(X, args.scale)
     flows = SymmetryFlows(args.n if args.n == "all" else int(args.n), generators=args.generators, latent_dim=args.latent_dim,
                           random_state=args.seed, device=args.device, verbose=not args.quiet)
-    _, seconds = _training(args, lambda: flows.fit(X, y))
-    print(f"\n{flows.answer()}\n\nAnswered in {seconds:.0f} s.")
+    _, seconds, warned = _timed(lambda: flows.fit(X, y))
+    _print_answer(flows.answer(), seconds, warned)
     if args.html:
-        _training(args, lambda: flows.report(args.html, X, title=f"Which transformations leave {target} of {args.file.name} alone?", about=_about(args, table)))
+        _timed(lambda: flows.report(args.html, X, title=f"Which transformations leave {target} of {args.file.name} alone?", about=_about(args, table)))
         print(f"Report: {args.html}")
     if args.save:
         print(f"Saved: {flows.save(args.save)}")

@@ -40,9 +40,10 @@ def plural(n: int, word: str) -> str:
     return f"{n} {word}" + ("" if n == 1 else "s")
 
 
-def tell_count(relevant: "int | None", intrinsic: int, n_columns: int) -> "list[str]":
-    "The two counts in a sentence or two."
-    lines = [f"{plural(intrinsic, 'degree')} of freedom in {plural(n_columns, 'varying column')}: at each event the data "
+def tell_count(relevant: "int | None", intrinsic: int, n_columns: int, graded: "float | None" = None) -> "list[str]":
+    "The two counts in a sentence or two; graded: the resolution, where the counts depend on it."
+    at = "" if graded is None else f"At the resolution s = {graded:g}: "
+    lines = [f"{at}{plural(intrinsic, 'degree')} of freedom in {plural(n_columns, 'varying column')}: at each event the data "
              f"{'varies' if intrinsic else 'does not vary'} in {plural(intrinsic, 'direction')} (intrinsic dimension {intrinsic})."]
     if relevant is None:
         return lines
@@ -77,7 +78,9 @@ def tell_scan(scan: pd.DataFrame, s: float) -> "tuple[bool, list[str]]":
             lines.append(f"The number of {words} depends on the resolution s: {told}. Around s = {s:.2g} it is {count}.")
         if column == "directions":
             holds = whole or high / low >= 2.5
-    return holds, lines
+    if unfinished := scan.attrs.get("unfinished"):
+        lines.append(f"Training had not ended at s = {', '.join(f'{u:.2g}' for u in unfinished)}: more steps may change the counts there.")
+    return holds, lines if holds else lines + [f"An answer that changes with s is quoted together with it: {s:.2g} here."]
 
 # %% ../../nbs/lib/probe/answer.ipynb #0011
 _CURVES = {0: "an open curve: no loop", 1: "a closed orbit: one loop, like a circle"}
@@ -99,7 +102,7 @@ def tell_topology(betti: "pd.DataFrame | None", intrinsic: int) -> "list[str]":
         sentence = f"Persistent homology finds {holes}; whether {intrinsic} dimensions close needs holes of dimension {intrinsic}, which are not looked for."
     else:
         sentence = f"Persistent homology finds {holes}, which is no shape with a short name: several pieces, or holes near the size of the gaps between events."
-    return [sentence] + ["This is close: one more hole nearly counted."] * close
+    return [sentence] + ["That was close: one more hole nearly counted."] * close
 
 # %% ../../nbs/lib/probe/answer.ipynb #0013
 def _gap(rho: np.ndarray, k: int) -> "tuple[bool, str]":
@@ -193,7 +196,7 @@ def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool 
     holds, scanned = tell_scan(scan if scan is not None else probe.scan_, probe.resolution)
     level, certainty = tell_certainty(_reasons(probe, holds, probe.n_events_))
     laws = linear_constraints(values[:, kept], short, probe.units_)
-    words = Words({"Answer": tell_count(relevant, probe.intrinsic_dim_, len(kept)) + scanned, "Closed or open": tell_topology(betti, probe.intrinsic_dim_),
+    words = Words({"Answer": tell_count(relevant, probe.intrinsic_dim_, len(kept), None if holds else probe.resolution) + scanned, "Closed or open": tell_topology(betti, probe.intrinsic_dim_),
              "What the relevant latents follow": [f.text + "." for f in following] + _rotation(following),
              "What does not vary": [f"{law} (to within 2 % of the spread)." for law in laws] + _left_out(probe, names),
              "How sure, and why": certainty, "What would change the answer": tell_changes(probe, values, scan)})

@@ -160,7 +160,7 @@ class _Questions:
         """Both counts and the local dimension of X (n, d) against the resolutions s, with the plateau.
 
         s: None takes ten over a decade and a half about the probe's; n_runs: trainings for each and each schedule, None
-        takes the probe's and at most 4. Columns: resolution, relevant, progressive, local_dim, directions, on_plateau (longest run of equal `directions`).
+        takes the probe's and at most 4. attrs["unfinished"]: resolutions at which no standard training had ended. Columns: resolution, relevant, progressive, local_dim, directions, on_plateau (longest run of equal `directions`).
         """
         s = self.resolution * 10 ** np.linspace(-0.8, 0.7, 10) if s is None else s
         x, s = self._events(X), np.sort(np.atleast_1d(np.asarray(s, dtype=float)))
@@ -168,11 +168,14 @@ class _Questions:
             raise ValueError("s must hold positive resolutions, in units of each column's standard deviation")
         n = n_runs or min(self.n_runs, 4)
         plan = [(schedule, value) for value in s for schedule in SCHEDULES for _ in range(n)]
-        rho, e = (a.reshape(len(s), 2, n, -1) for a in spectra(self._train(x, plan, self.random_state), x))
+        runs = self._train(x, plan, self.random_state)
+        rho, e = (a.reshape(len(s), 2, n, -1) for a in spectra(runs, x))
         counts, directions = count_relevant(rho, self.threshold), count_directions(e[:, 0])
         columns = dict(relevant=[most_common(c) for c in counts[:, 0]], progressive=[most_common(c) for c in counts[:, 1]],
                        local_dim=local_dimension(e[:, 0]).mean(1), directions=[most_common(d) for d in directions])
-        return pd.DataFrame(dict(resolution=s, **columns, on_plateau=plateau(columns["directions"])))
+        scan = pd.DataFrame(dict(resolution=s, **columns, on_plateau=plateau(columns["directions"])))
+        scan.attrs["unfinished"] = s[~runs.fit.converged.reshape(len(s), -1)[:, :n].any(1)].tolist()
+        return scan
 
     def topology(self, X, max_dim: int = 2) -> pd.DataFrame:
         """Betti numbers (`betti_table`) of X (n, d) as a run reconstructs it, which has denoised it at its resolution.
