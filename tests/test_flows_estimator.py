@@ -329,3 +329,13 @@ def test_the_score_is_minus_the_loss_and_finite_where_nothing_is_claimed():
     for n, score in ((2, -2), ("all", -1)):
         flows = SymmetryFlows(n, oracle=lambda x: 0 * x[:, :1], generators="linear").fit(X)
         assert flows.n_generators_ == 0 and flows.score(X) == score
+
+
+def test_the_same_seed_gives_the_same_fit_with_a_learned_oracle():
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    fits = []
+    for noise in (1, 2):  # what else draws numbers in the process must not matter
+        torch.manual_seed(noise)
+        fits.append(SymmetryFlows("all", generators="linear", random_state=0).fit(X, (X**2).sum(1)))
+    np.testing.assert_array_equal(fits[0].oracle_(X), fits[1].oracle_(X))
+    np.testing.assert_array_equal(fits[0].coefficients_, fits[1].coefficients_)

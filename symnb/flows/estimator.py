@@ -73,7 +73,8 @@ class _Oracle:
         self.oracles_ = None
         if self.oracle == "mlp":
             several = self.generators in FAMILIES
-            half = own_halves(len(z), 4) if several else torch.arange(len(z))[None]
+            draw = torch.Generator().manual_seed(0)  # the events are in a random order already
+            half = own_halves(len(z), 4, draw) if several else torch.arange(len(z))[None]
             self.oracles_ = train_oracle(z[half], y[half.numpy()], held_out=0.1, random_state=self._rng, device=self._device,
                                          verbose=self.verbose).cpu()
         as_oracle(self._oracle, z)  # raises for what cannot be used

@@ -62,7 +62,7 @@ def spectrum(rows: Tensor, f: Tensor) -> tuple[Tensor, Tensor]:
     return values, vectors @ turn.T.flip(-1)
 
 # %% ../../nbs/lib/flows/nullspace.ipynb #0010
-def own_halves(n: int, n_models: int, generator: torch.Generator | None = None) -> Tensor:
+def own_halves(n: int, n_models: int, generator: torch.Generator) -> Tensor:
     "Indices (n_models, n // 2): for each oracle of an ensemble its own random half of n events to train on."
     return torch.rand(n_models, n, generator=generator).argsort(1)[:, : n // 2]
 
