@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 
 from .figures import FOLDERS, find_notebooks
+from .formulas import with_formulas
 from .reference import reference
 
 # %% ../../nbs/lib/companion/pages.ipynb #0004
@@ -74,6 +75,8 @@ def page(
     texts += [(o.data, "text/markdown") for c in nb.cells for o in c.get("outputs", []) if "text/markdown" in o.get("data", {})]
     for owner, key in texts:
         owner[key] = relinked(owner[key], place.parent.as_posix())
+    for data in (o.data for c in nb.cells for o in c.get("outputs", []) if "text/html" in o.get("data", {})):
+        data["text/html"] = with_formulas(data["text/html"])
     if place.parts[0] == "lib":
         module = ".".join(["symnb", *place.with_suffix("").parts[1:]])
         nb.cells[0].source = re.sub(r"^# .*", f"# {module}\n\n:::{{py:module}} {module}\n:::", nb.cells[0].source, count=1)
