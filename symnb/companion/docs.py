@@ -20,7 +20,7 @@ from pathlib import Path
 from .figures import find_notebooks
 from .formulas import math_font, mathml
 from .pages import write_sources
-from .reference import definitions
+from .reference import definitions, heirs
 
 # %% ../../nbs/lib/companion/docs.ipynb #0004
 def find_source(app, module: str) -> tuple[str, dict] | None:
@@ -29,7 +29,8 @@ def find_source(app, module: str) -> tuple[str, dict] | None:
     if not path.exists():
         return None
     code = path.read_text(encoding="utf-8")
-    return code, {name: ("def", node.lineno, node.end_lineno) for name, node in definitions(ast.parse(code).body)
+    body = ast.parse(code).body
+    return code, {name: ("def", node.lineno, node.end_lineno) for name, node in definitions(body, inherit=heirs(body))
                   if "." not in name or isinstance(node, ast.FunctionDef)}
 
 
@@ -41,7 +42,8 @@ def web_source(
 ) -> str | None:
     "Where a definition is on the web, for `sphinx.ext.linkcode`; bound to the first two arguments."
     path = Path(*info["module"].split(".")).with_suffix(".py")
-    lines = {name: node.lineno for name, node in definitions(ast.parse((root / path).read_text(encoding="utf-8")).body)}
+    body = ast.parse((root / path).read_text(encoding="utf-8")).body
+    lines = {name: node.lineno for name, node in definitions(body, inherit=heirs(body))}
     return f"{blob}/{path.as_posix()}#L{lines[info['fullname']]}" if info["fullname"] in lines else None
 
 
@@ -79,8 +81,10 @@ def setup(app) -> dict:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 # %% ../../nbs/lib/companion/docs.ipynb #0005
-# A page from a disk may not fetch others, so there the search shows titles without excerpts
-_SEARCH = 'if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;'
+# A page from a disk may not fetch others, so there the search shows titles without excerpts.
+# Chromium does not stretch braces anew when the font arrives, only in formulas that are new.
+_SCRIPT = """if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SCRIPT_SUMMARY = false;
+document.fonts.load('1em "STIX Two Math"').then(() => document.querySelectorAll("math").forEach(m => m.replaceWith(m.cloneNode(true))));"""
 
 
 def configuration(
@@ -104,7 +108,7 @@ def configuration(
         "viewcode_follow_imported_members": False, "viewcode_line_numbers": True,
         "python_maximum_signature_line_length": 88, "add_module_names": False, "toc_object_entries_show_parents": "hide",
         "smartquotes": False, "html_static_path": ["_static"], "html_css_files": ["styles.css"], "html_copy_source": False, "html_show_sourcelink": False,
-        "html_js_files": [("", {"body": _SEARCH})],
+        "html_js_files": [("", {"body": _SCRIPT})],
     }
 
 # %% ../../nbs/lib/companion/docs.ipynb #0007
@@ -123,7 +127,7 @@ def build_docs(
         shutil.copy(notebooks / "styles.css", source / "_static")
         warnings = io.StringIO()
         app = Sphinx(source, None, site, Path(folder, "doctrees"), "html", configuration(notebooks.parent),
-                     status=None, warning=warnings, parallel=2)
+                     status=None, warning=warnings)
         app.build()
         if out.exists():
             out.rename(Path(folder, "old"))

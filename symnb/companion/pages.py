@@ -7,6 +7,7 @@ __all__ = ['DIRECTIVE', 'page_cell', 'relinked', 'page', 'read_sidebar', 'leaves
            'gallery', 'write_overviews', 'write_sources']
 
 # %% ../../nbs/lib/companion/pages.ipynb #0002
+import ast
 import json
 import posixpath
 import re
@@ -17,7 +18,7 @@ import nbformat
 
 from .figures import FOLDERS, find_notebooks
 from .formulas import with_formulas
-from .reference import reference
+from .reference import heirs, reference
 
 # %% ../../nbs/lib/companion/pages.ipynb #0004
 DIRECTIVE = re.compile(r"^#\|\s*([\w-]+):?[ \t]*(.*)\n?", re.M)
@@ -25,7 +26,10 @@ _TAGS = {("echo", "false"): "remove-input", ("output", "false"): "remove-output"
          ("hide_output", ""): "remove-output", ("code-fold", "true"): "hide-input"}
 
 
-def page_cell(cell: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
+def page_cell(
+    cell: nbformat.NotebookNode,
+    inherit: dict[str, str] | None = None,  # of its notebook, see `heirs`
+) -> nbformat.NotebookNode | None:
     "One cell as its page shows it, or None where it shows nothing."
     if cell.cell_type != "code":
         return cell
@@ -33,7 +37,7 @@ def page_cell(cell: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
     names = {name for name, _ in directives}
     cell.source = DIRECTIVE.sub("", cell.source).strip()
     if "export" in names:
-        text = reference(cell.source)
+        text = reference(cell.source, inherit)
         return nbformat.v4.new_markdown_cell(text) if text else None
     if names & {"hide", "exporti"} or ("include", "false") in directives or not (cell.source or cell.outputs):
         return None
@@ -65,7 +69,9 @@ def page(
 ) -> nbformat.NotebookNode:
     "The notebook as Sphinx is to read it."
     nb, place = nbformat.read(path, as_version=4), path.relative_to(notebooks)
-    nb.cells = [cell for cell in map(page_cell, nb.cells) if cell is not None]
+    exports = [c.source for c in nb.cells if c.cell_type == "code" and c.source.startswith("#| export")]
+    inherit = heirs(ast.parse("\n".join(exports)).body)
+    nb.cells = [shown for cell in nb.cells if (shown := page_cell(cell, inherit)) is not None]
     nb.metadata = {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"},
                    "language_info": {"name": "python"}}
     for cell in nb.cells:
@@ -132,10 +138,14 @@ def overview(name: str, contents: list, notebooks: Path) -> str:
     return "\n".join(lines) + "\n"
 
 # %% ../../nbs/lib/companion/pages.ipynb #0017
-def gallery(figures: Path) -> str:
+def gallery(
+    figures: Path,  # a folder with manifest.json
+    order: list[str],  # of the notebooks
+) -> str:
     "Every figure with the notebook that draws it and how it was made, as MyST."
     path = figures / "manifest.json"
     made = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else {}
+    made = dict(sorted(made.items(), key=lambda item: order.index(item[1]["notebook"].removeprefix("nbs/"))))
     lines = ["# The figures", ""]
     for name, how in made.items():
         where = how["notebook"].removeprefix("nbs/")
@@ -167,7 +177,7 @@ def write_sources(notebooks: Path, folder: Path) -> None:
     if found != {*leaves(contents)}:
         raise ValueError(f"nbs/sidebar.yml and the notebooks differ in {', '.join(sorted(found ^ {*leaves(contents)}))}")
     shutil.copytree(notebooks.parent / "figures", folder / "figures", ignore=lambda _, names: {n for n in names if not n.endswith(".png")})
-    (folder / "figures" / "index.md").write_text(gallery(notebooks.parent / "figures"), encoding="utf-8")
+    (folder / "figures" / "index.md").write_text(gallery(notebooks.parent / "figures", leaves(contents)), encoding="utf-8")
     for leaf in leaves(contents):
         (folder / leaf).parent.mkdir(exist_ok=True, parents=True)
         nbformat.write(page(notebooks / leaf, notebooks), folder / leaf)
