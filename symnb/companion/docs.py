@@ -81,10 +81,8 @@ def setup(app) -> dict:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 # %% ../../nbs/lib/companion/docs.ipynb #0005
-# A page from a disk may not fetch others, so there the search shows titles without excerpts.
-# Chromium does not stretch braces anew when the font arrives, only in formulas that are new.
-_SCRIPT = """if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SCRIPT_SUMMARY = false;
-document.fonts.load('1em "STIX Two Math"').then(() => document.querySelectorAll("math").forEach(m => m.replaceWith(m.cloneNode(true))));"""
+# A page from a disk may not fetch others, so there the search shows titles without excerpts
+_SCRIPT = 'if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;'
 
 
 def configuration(
