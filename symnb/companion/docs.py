@@ -33,7 +33,7 @@ def find_source(app, module: str) -> tuple[str, dict] | None:
     return code, {name: ("def", node.lineno, node.end_lineno) for name, node in definitions(body, inherit=heirs(body))
                   if "." not in name or isinstance(node, ast.FunctionDef)}
 
-
+# %% ../../nbs/lib/companion/docs.ipynb #0005
 def web_source(
     root: Path,
     blob: str,  # where the files of the branch are on the web
@@ -46,7 +46,7 @@ def web_source(
     lines = {name: node.lineno for name, node in definitions(body, inherit=heirs(body))}
     return f"{blob}/{path.as_posix()}#L{lines[info['fullname']]}" if info["fullname"] in lines else None
 
-
+# %% ../../nbs/lib/companion/docs.ipynb #0006
 def _finish(app, error: Exception | None) -> None:
     if error is None:
         pages = "".join(p.read_text(encoding="utf-8") for p in Path(app.outdir).rglob("*.html"))
@@ -60,7 +60,7 @@ def _share_tree(app, name: str, template: str, context: dict, doctree) -> None:
         trees, folder, make = app.env.__dict__.setdefault("symnb_trees", {}), posixpath.dirname(name), context["toctree"]
         context["toctree"] = lambda **options: trees[folder] if folder in trees else trees.setdefault(folder, make(**options))
 
-
+# %% ../../nbs/lib/companion/docs.ipynb #0007
 def setup(app) -> dict:
     "Called by Sphinx."
     from docutils.nodes import SkipNode
@@ -80,7 +80,7 @@ def setup(app) -> dict:
     app.connect("build-finished", _finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
-# %% ../../nbs/lib/companion/docs.ipynb #0005
+# %% ../../nbs/lib/companion/docs.ipynb #0008
 # A page from a disk may not fetch others, so there the search shows titles without excerpts
 _SCRIPT = 'if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;'
 
@@ -109,7 +109,7 @@ def configuration(
         "html_js_files": [("", {"body": _SCRIPT})],
     }
 
-# %% ../../nbs/lib/companion/docs.ipynb #0007
+# %% ../../nbs/lib/companion/docs.ipynb #0010
 def build_docs(
     out: Path,  # folder of the site; replaced as a whole, and only by a complete one
     notebooks: Path | None = None,  # default: the folder nbs of the clone
