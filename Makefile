@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env figures test readme clean
+.PHONY: help env figures test docs readme clean
 
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -27,6 +27,7 @@ FAILED = { tail -n 8 $(LOG); echo 'The installation failed; pip says why above, 
 help:
 	@echo 'make figures   draw every figure into figures/   (PROFILE=smoke|quick|paper, JOBS=2)'
 	@echo 'make test      run every test'
+	@echo 'make docs      build the documentation into _docs/, from the notebooks as they are'
 	@echo 'make env       only create the environment       (PYTHON=python3, TORCH_INDEX=URL of more torch builds)'
 	@echo 'make readme    write README.md from nbs/index.ipynb'
 	@echo 'make clean     remove the environment and every cache; the figures stay'
@@ -70,9 +71,12 @@ test: $(STAMP)
 	@echo '[4/4] the tests'
 	@$(BIN)/python -m pytest tests --ignore tests/test_hygiene.py --durations 5
 
+docs: $(STAMP)
+	@$(BIN)/python -c 'from symnb.companion.docs import write_docs; write_docs()'
+
 readme: $(STAMP)
 	@$(BIN)/python -c 'from symnb.companion.readme import write_readme; write_readme()'
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache build *.egg-info figures/.run-* figures/.failed
+	rm -rf $(VENV) .cache .pytest_cache build _proc *.egg-info figures/.run-* figures/.failed
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

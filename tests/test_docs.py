@@ -1,0 +1,261 @@
+"""The site of the documentation: complete, whole, and quiet on a machine without a network."""
+import ast
+import os
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from conftest import ROOT
+
+pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of Sphinx, for its own extensions
+
+pytest.importorskip("sphinx")
+bs4 = pytest.importorskip("bs4")
+
+from symnb.companion.docs import build_docs
+from symnb.companion.pages import write_sources
+
+NOTEBOOKS = sorted(p.relative_to(ROOT / "nbs").with_suffix("") for p in (ROOT / "nbs").rglob("*.ipynb")
+                   if ".ipynb_checkpoints" not in p.parts)
+MODULES = [p.relative_to(ROOT).with_suffix("") for p in sorted((ROOT / "symnb").rglob("*.py")) if p.name[0] != "_"]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """The site, with what Sphinx had to say about it."""
+    out = tmp_path_factory.mktemp("docs") / "site"
+    return out, build_docs(out, ROOT / "nbs")
+
+
+@pytest.fixture(scope="session")
+def site(built):
+    return built[0]
+
+
+@pytest.fixture(scope="session")
+def pages(site):
+    """Every page, parsed; without the colours of the code, and the sidebar on the first one only, for speed."""
+    def parsed(name, text):
+        text = re.sub(r'<span class="\w{1,3}">([^<]*)</span>', r"\1", text)
+        text = text if name == "index.html" else re.sub(r'<div class="sidebar-tree">.*?(?=</aside>)', "", text, flags=re.S)
+        return bs4.BeautifulSoup(text, "html.parser")
+    paths = {p.relative_to(site).as_posix(): p for p in site.rglob("*.html")}
+    return {name: parsed(name, p.read_text(encoding="utf-8")) for name, p in paths.items()}
+
+
+def test_sphinx_has_nothing_to_complain_about(built):
+    assert built[1] == []
+
+
+def test_every_notebook_is_in_the_sidebar_in_reading_order(pages):
+    entries = [a["href"] for a in pages["index.html"].select(".sidebar-tree a[href]")]
+    assert {f"{n.as_posix()}.html" for n in NOTEBOOKS} <= {*entries, "index.html"} and {*entries} <= pages.keys()
+    sections = [e for e in entries if e.startswith("review/")]
+    assert sections == sorted(sections) and entries.index("latent_flows/section06_beyond.html") < entries.index("lib/core.html")
+
+
+def test_each_page_has_the_headings_of_its_notebook(pages):
+    for n in NOTEBOOKS:
+        page = pages[f"{n.as_posix()}.html"]
+        assert len(page.find_all("h1")) == 1 and page.select_one("article h1").get_text(), n
+        assert n.name == "index" or page.select_one(".related-pages a.next-page, .related-pages a.prev-page"), n
+
+
+def test_no_directive_and_no_error_is_shown(pages):
+    for name, page in pages.items():
+        shown = "\n".join(pre.get_text() for pre in page.find_all("pre"))
+        assert not re.search(r"^#\|", shown, re.M), name
+        if not name.startswith("_modules"):
+            assert not re.search(r"^Traceback \(most recent", shown, re.M) and not page.select(".traceback"), name
+
+
+def test_hidden_and_silent_cells_stay_so(pages):
+    text = pages["index.html"].select_one("article").get_text()
+    assert "notebook_map" not in text and "read_claims" not in text  # echo: false
+    assert pages["index.html"].select("article table") and "claims of the review" in text  # but what they show is there
+
+
+def test_formulas_are_drawn_before_anybody_looks(pages):
+    assert sum(len(page.find_all("math")) for page in pages.values()) > 300
+    for name, page in pages.items():
+        prose = page.find("article").find_all(string=True) if page.find("article") else []
+        text = "".join(t for t in prose if not t.find_parent(["pre", "code", "iframe", "dt", "script", "style"]))
+        assert not re.search(r"\$[^$\n]+\$|\\(frac|mathrm|sum|sigma)\b", text), name
+
+
+# Links
+
+def targets(page, tags):
+    return [(tag, element[key]) for tag, key in tags for element in page.find_all(tag) if element.get(key)]
+
+
+def test_nothing_is_loaded_from_the_network(site, pages):
+    loads = [("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("link", "href"), ("video", "src"), ("object", "data")]
+    for name, page in pages.items():
+        away = [t for _, t in targets(page, loads) if urlsplit(t).scheme not in ("", "data") or t.startswith("//")]
+        assert not away, (name, away)
+    for style in site.rglob("*.css"):
+        assert not re.search(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", style.read_text(encoding="utf-8")), style
+
+
+def test_every_link_leads_somewhere(site, pages):
+    places = {name: {e["id"] for e in page.find_all(id=True)} for name, page in pages.items()}
+    broken = []
+    for name, page in pages.items():
+        for _, link in targets(page, [("a", "href"), ("img", "src"), ("script", "src"), ("link", "href")]):
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or link == "#":
+                continue
+            target = os.path.normpath((Path(name).parent / unquote(parts.path)).as_posix()) if parts.path else name
+            there = (site / target).is_file() and (not parts.fragment or target not in places or unquote(parts.fragment) in places[target])
+            if not there: broken.append((name, link))
+    assert not broken
+
+
+def test_links_between_notebooks_became_links_between_pages(pages):
+    left = [(name, a["href"]) for name, page in pages.items() for a in page.find_all("a", href=True) if a["href"].split("#")[0].endswith(".ipynb")]
+    assert not left
+    assert "scorecard" in pages["review/section10_scorecard.html"].get_text().lower()
+    assert pages["index.html"].select_one('article a[href="review/section10_scorecard.html"]')
+    assert pages["index.html"].select_one('article a[href="figures/index.html#review-fig7"]')
+
+
+# The reference
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_public_names_are_documented_and_lead_to_their_source(pages, module):
+    tree = ast.parse((ROOT / module).with_suffix(".py").read_text(encoding="utf-8"))
+    [names] = [ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "__all__"]
+    imported = {a.name for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    page, source = (pages.get(f"{p.as_posix()}.html") for p in ("lib" / module.relative_to("symnb"), "_modules" / module))
+    for name in names:
+        if name in imported:  # documented where it is defined
+            assert page.find("a", class_="reference", title=re.compile(rf"\.{name}$")), name
+            continue
+        signature = page.find(id=f"{'.'.join(module.parts)}.{name}")
+        assert signature, f"{name} is missing"
+        path, anchor = signature.find("a", class_="reference", href=re.compile("_modules"))["href"].split("#")
+        assert path.endswith(f"_modules/{module.as_posix()}.html") and anchor == name
+        first = source.find(id=name).get_text().replace("[docs]", "").strip()
+        assert re.match(rf"\d+\s*((def|class) {name}\b|(\w+, )*{name}\b.*=)", first), first[:80]
+
+
+def test_a_signature_says_what_the_source_says(pages):
+    page = pages["lib/companion/figures.html"]
+    entry = page.find(id="symnb.companion.figures.save_figure")
+    assert "name: str" in entry.get_text() and "None" in entry.get_text()
+    body = entry.find_next("dd").get_text()
+    assert "200 dpi" in body and "a matplotlib figure" in body  # the docstring, and the comment beside the argument
+
+
+# A build that fails
+
+def test_a_failed_build_leaves_the_old_site_alone(tmp_path):
+    shutil.copytree(ROOT / "nbs" / "guides", tmp_path / "nbs" / "guides")
+    (tmp_path / "nbs" / "sidebar.yml").write_text("website: {sidebar: {contents: [index.ipynb]}}")
+    (tmp_path / "_docs").mkdir()
+    (tmp_path / "_docs" / "index.html").write_text("good")
+    with pytest.raises(ValueError, match="sidebar.yml"):
+        build_docs(tmp_path / "_docs", tmp_path / "nbs")
+    assert (tmp_path / "_docs" / "index.html").read_text() == "good" and not [*(tmp_path / "_proc").iterdir()]
+
+
+def test_the_sidebar_must_name_every_notebook(tmp_path):
+    shutil.copytree(ROOT / "nbs", tmp_path / "nbs", ignore=shutil.ignore_patterns("review", "latent_flows", ".ipynb_checkpoints"))
+    with pytest.raises(ValueError, match="nbs/sidebar.yml and the notebooks differ in guides/new.ipynb|extra"):
+        shutil.copy(tmp_path / "nbs" / "index.ipynb", tmp_path / "nbs" / "extra.ipynb")
+        write_sources(tmp_path / "nbs", tmp_path / "source")
+
+
+# In a browser, from the disk
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]
+
+
+def chromium():
+    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    return next((path for name in names if name and (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not chromium():
+        pytest.skip("NO BROWSER: there is no chromium on PATH and none in $CHROMIUM, so nobody looked at the site")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def view(browser, site):
+    """A page of the browser; all its requests and complaints are looked at when the test is over."""
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    requests, trouble = [], []
+    page.on("request", lambda r: requests.append(r.url))
+    page.on("requestfailed", lambda r: trouble.append(f"failed: {r.url}"))
+    page.on("console", lambda m: trouble.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: trouble.append(str(e)))
+    page.open = lambda name: page.goto((site / name).as_uri())
+    yield page
+    page.close()
+    assert not trouble
+    assert requests and not [r for r in requests if not re.match(r"file://|data:|about:", r)]
+
+
+OPENED = ["index.html", "lib/probe/vae.html", "review/section05_relevance.html", "latent_flows/section05_2_three_latents.html",
+          "figures/index.html", "_modules/symnb/core.html", "genindex.html"]
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_a_page_opens_from_the_disk(view, name):
+    view.open(name)
+    assert view.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    assert view.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the window"
+
+
+@pytest.mark.parametrize("name", ["lib/probe/vae.html", "review/section04_probes.html"])
+def test_formulas_are_seen(view, name):
+    view.open(name)
+    view.evaluate("document.fonts.ready")
+    sizes = view.evaluate("[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect()).map(r => [r.width, r.height])")
+    assert sizes and min(min(s) for s in sizes) > 3
+    assert view.evaluate("[...document.fonts].map(f => [f.family, f.status])") == [["STIX Two Math", "loaded"]]
+    assert view.evaluate('''document.fonts.check('1em "STIX Two Math"', "\U0001d465\U0001d707")''')  # italics, which no page spells out
+    assert not re.search(r"\$[^$\n]+\$", view.evaluate("""() => {const a = document.querySelector('article').cloneNode(true);
+        a.querySelectorAll('pre, code').forEach(e => e.remove()); return a.textContent}"""))
+
+
+def test_the_search_finds_pages_without_a_server(view):
+    view.open("index.html")
+    view.fill(".sidebar-search", "Killing form")
+    view.press(".sidebar-search", "Enter")
+    view.wait_for_selector("#search-results ul.search li a")
+    view.wait_for_function("document.querySelector('.search-summary')?.textContent.includes('found')")
+    links = view.eval_on_selector_all("#search-results ul.search li a", "all => all.map(a => a.getAttribute('href'))")
+    assert any("flows/lie" in link for link in links) and any(link.startswith("latent_flows/") for link in links)
+    view.click("#search-results ul.search li a")
+    view.wait_for_selector("article h1")
+    assert "/search.html" not in view.url and "Killing" in view.inner_text("article")
+
+
+def test_the_turntable_turns(view):
+    view.open("latent_flows/section05_2_three_latents.html")
+    canvas = view.frame_locator("article iframe").first.locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    before, box = canvas.evaluate("c => c.toDataURL()"), canvas.bounding_box()
+    view.mouse.move(box["x"] + 200, box["y"] + 200)
+    view.mouse.down()
+    view.mouse.move(box["x"] + 320, box["y"] + 240, steps=4)
+    view.mouse.up()
+    assert canvas.evaluate("c => c.toDataURL()") != before
+
+
+def test_a_narrow_window_shows_a_menu(view):
+    view.set_viewport_size({"width": 400, "height": 800})
+    view.open("review/section05_relevance.html")
+    assert view.is_visible("label.nav-overlay-icon") and view.evaluate("document.documentElement.scrollWidth <= innerWidth")
