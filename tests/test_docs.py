@@ -15,7 +15,7 @@ pytest.importorskip("sphinx")
 bs4 = pytest.importorskip("bs4")
 
 from symnb.companion.docs import build_docs
-from symnb.companion.pages import write_sources
+from symnb.companion.doc_sources import write_sources
 
 NOTEBOOKS = sorted(p.relative_to(ROOT / "nbs").with_suffix("") for p in (ROOT / "nbs").rglob("*.ipynb")
                    if ".ipynb_checkpoints" not in p.parts)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from .figures import find_notebooks
 from .formulas import math_font, mathml
-from .pages import write_sources
+from .doc_sources import write_sources
 from .reference import definitions, heirs
 
 # %% ../../nbs/lib/companion/docs.ipynb #0004
