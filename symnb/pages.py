@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from .core import figure_style
 from .files import atomic
@@ -26,7 +25,8 @@ from .files import atomic
 # %% ../nbs/lib/pages.ipynb #0004
 def drawn(draw: Callable, width: float = 6.0, height: float = 3.6, alt: str = "") -> str:
     "An `<img>` with what `draw(figure)` draws, its data inside."
-    import matplotlib as mpl
+    import matplotlib as mpl  # only who draws should wait for it
+    from matplotlib.figure import Figure
     with mpl.rc_context():
         figure_style()
         figure, image = Figure(figsize=(width, height)), io.BytesIO()

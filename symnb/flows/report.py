@@ -7,18 +7,20 @@ __all__ = ['kind_of', 'readable_basis', 'in_basis', 'tell_flows', 'Answering']
 
 # %% ../../nbs/lib/flows/report.ipynb #0002
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 from sklearn.utils.validation import check_is_fitted
 
 from .algebra import killing_form
 from .families import sparse_basis
 from .options import FAMILIES
 from ..pages import Words, drawn, matrix, paragraphs, settings, table, write_page
-from ..plots_flows import constants_picture, killing_spectrum, paths_over_events
+
+if TYPE_CHECKING:  # only who draws should wait for matplotlib
+    from matplotlib.figure import Figure
 
 # %% ../../nbs/lib/flows/report.ipynb #0004
 def kind_of(A: np.ndarray, tolerance: float = 0.05) -> str:
@@ -131,7 +133,8 @@ def _travel(flows, Z: np.ndarray, weights: np.ndarray, n_starts: int = 8) -> "tu
     return t, paths, np.stack([flows.oracle_(z) for z in paths])
 
 
-def _streamlines(figure: Figure, flows, Z: np.ndarray, weights: np.ndarray, names: "list[str]", label: str) -> None:
+def _streamlines(figure: "Figure", flows, Z: np.ndarray, weights: np.ndarray, names: "list[str]", label: str) -> None:
+    from symnb.plots_flows import paths_over_events
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     t, paths, values = _travel(flows, Z, weights)
     there = flows.oracle_(Z)
@@ -157,6 +160,7 @@ def _matrices(flows) -> str:
 def _algebra_section(flows) -> str:
     if not flows.solution_.found or not 1 < flows.n_generators_ <= 10:
         return ""
+    from symnb.plots_flows import constants_picture, killing_spectrum
     n, constants = flows.n_generators_, in_basis(flows.structure_constants_, readable_basis(flows))
     picture = drawn(lambda f: constants_picture(constants, f.subplots(1, n, squeeze=False)[0]), 1.4 * n + 0.8, 2.0, "structure constants")
     return picture + drawn(lambda f: killing_spectrum(killing_form(constants), f.subplots()), 4.5, 2.6, "Killing form")

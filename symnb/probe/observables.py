@@ -9,14 +9,14 @@ __all__ = ['predictability', 'observable_table']
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
-from sklearn.model_selection import cross_val_predict
-from sklearn.neighbors import KNeighborsRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 # %% ../../nbs/lib/probe/observables.ipynb #0004
 def predictability(inputs: np.ndarray, targets: np.ndarray, n_neighbors: int = 15) -> np.ndarray:
     "Five-fold cross-validated R² of nearest-neighbour regression: inputs (n, p), targets (n, q) → (q,)."
+    from sklearn.model_selection import cross_val_predict  # slow to import, and a fit needs none of these
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
     model = make_pipeline(StandardScaler(), KNeighborsRegressor(n_neighbors))
     guess = cross_val_predict(model, inputs, targets, cv=5).reshape(targets.shape)
     return 1 - ((targets - guess) ** 2).mean(0) / targets.var(0)

@@ -7,25 +7,28 @@ __all__ = ['Reporting', 'Answering']
 
 # %% ../../nbs/lib/probe/report.ipynb #0002
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from sklearn.utils.validation import check_is_fitted
 
 from ..core import SCHEDULE_COLORS
 from ..pages import drawn, settings, table, write_page
-from ..plots import local_dimension_histogram, plane, relevance_spectrum, resolution_curve
 from .answer import Answer, make_answer
 from .dimension import spectrum_of_events, local_dimension
 from .following import Following
 from .relevance import count_relevant
 
+if TYPE_CHECKING:  # only who draws should wait for matplotlib
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 # %% ../../nbs/lib/probe/report.ipynb #0004
-def _maps(figure: Figure, latents: np.ndarray, X: pd.DataFrame, following: "list[Following]", labels: "dict[str, str]") -> None:
+def _maps(figure: "Figure", latents: np.ndarray, X: pd.DataFrame, following: "list[Following]", labels: "dict[str, str]") -> None:
     "Latents (n, L) over the columns of X (n, d) that they follow most."
+    from symnb.plots import plane
     like = X.corr().abs()
     for ax, f in zip(figure.subplots(1, len(following), squeeze=False)[0], following):
         first = f.columns[0] if f.columns else X.columns[0]
@@ -55,6 +58,7 @@ def _spectrum_section(probe) -> str:
 
 
 def _local_section(probe, X) -> str:
+    from symnb.plots import local_dimension_histogram
     values = probe.local_dimensions(X)
     note = "How many directions the decoder moves in at each event, by the best training of the first schedule."
     return drawn(lambda f: local_dimension_histogram(values, f.subplots()), 6, 3, "local dimension") + f'<p class="note">{note}</p>'
@@ -75,7 +79,8 @@ def _latents_section(probe, X: pd.DataFrame, answer: Answer) -> str:
 def _scan_section(probe, scan: "pd.DataFrame | None") -> str:
     if scan is None:
         return ""
-    def draw(figure: Figure) -> None:
+    from symnb.plots import resolution_curve
+    def draw(figure: "Figure") -> None:
         ax = resolution_curve(scan, figure.subplots())
         ax.axvline(probe.resolution, color="black", lw=1, ls="--")
         ax.text(probe.resolution, ax.get_ylim()[1], " asked", va="top", fontsize=9)
@@ -103,8 +108,9 @@ class Reporting:
         lines.append(f"Intrinsic dimension {self.intrinsic_dim_}.")
         return "\n".join(lines + ([f"Note: {self.intrinsic_message_}."] if self.intrinsic_message_ else []))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
         "Draw the relevance spectra of the trained schedules on `ax`, and return it."
+        from symnb.plots import relevance_spectrum
         check_is_fitted(self)
         for i, (schedule, rho) in enumerate(self.relevance_.items()):
             ax = relevance_spectrum(rho, ax, label=schedule, color=SCHEDULE_COLORS[schedule], marker="os"[i],
