@@ -69,7 +69,7 @@ def _latents_section(probe, X: pd.DataFrame, answer: Answer) -> str:
     if not shown:
         return ""
     kept = X.iloc[:1500, probe.columns_.kept]
-    latents = np.asarray(probe.transform(X))[:1500]
+    latents = np.asarray(probe.transform(probe._plain(X)))[:1500]
     picture = drawn(lambda f: _maps(f, latents, kept, shown, labels), 3.3 * len(shown) + 0.5, 3.0, "latents over columns")
     return (picture + "<h3>R² of each column from the latents</h3>" + table(_matrix(answer.observables, "r2_observable"), 2)
             + "<h3>R² of each latent from a column</h3>" + table(_matrix(answer.observables, "r2_latent"), 2)
