@@ -405,6 +405,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                    'symnb.data.arrays._layout': ('lib/data/arrays.html#_layout', 'symnb/data/arrays.py'),
                                    'symnb.data.arrays._load_arrays': ('lib/data/arrays.html#_load_arrays', 'symnb/data/arrays.py'),
                                    'symnb.data.arrays._named': ('lib/data/arrays.html#_named', 'symnb/data/arrays.py'),
+                                   'symnb.data.arrays._numbered': ('lib/data/arrays.html#_numbered', 'symnb/data/arrays.py'),
                                    'symnb.data.arrays.read_csv': ('lib/data/arrays.html#read_csv', 'symnb/data/arrays.py'),
                                    'symnb.data.arrays.read_numpy': ('lib/data/arrays.html#read_numpy', 'symnb/data/arrays.py'),
                                    'symnb.data.arrays.read_parquet': ('lib/data/arrays.html#read_parquet', 'symnb/data/arrays.py'),

@@ -148,6 +148,10 @@ def test_published_files():
     ("a|b\n1|2\n3|4", ["a", "b"], [1, 2]),
     (",a,b\n0,5,6\n1,7,8\n", ["a", "b"], [5, 6]),
     ('a b\n"1" 1 2\n"2" 3 4\n', ["row", "a", "b"], [1, 1, 2]),
+    ("0,1\n5,6\n7,8\n", ["x0", "x1"], [5, 6]),
+    (",0,1\n0,5,6\n1,7,8\n", ["x0", "x1"], [5, 6]),
+    ('name,a\n"c, d",1\n"e\nf",2\n', ["a"], [1]),
+    ("a,a\n1,2\n3,4\n", ["a", "a.1"], [1, 2]),
     ("a, b\r\n1, 2\r\n3, 4\r\n", ["a", "b"], [1, 2])])
 def test_text_in_many_layouts(tmp_path, text, columns, first):
     (tmp_path / "t.dat").write_bytes(text.encode())
@@ -164,6 +168,21 @@ def test_units_survive(tmp_path, events):
     bare.to_parquet(tmp_path / "attrs.parquet")
     assert load(tmp_path / "attrs.parquet").attrs["units"] == {"px_mu": "GeV"}
     assert split_units(["p [GeV]", "p [MeV]"]) == (["p [GeV]", "p [MeV]"], {})
+
+
+def test_columns_of_every_type(tmp_path):
+    n = 40
+    table = pd.DataFrame(dict(x=np.arange(n) / 3, whole=pd.array([1, None, 3, 4] * 10, dtype="Int64"), flag=pd.array([True, False, None, True] * 10, dtype="boolean"),
+                              letter=pd.Categorical(["a", "b"] * 20), value=pd.Categorical([1.5, 2.5] * 20), day=pd.date_range("2026", periods=n), pair=[[1, 2]] * n))
+    table.to_parquet(tmp_path / "t.parquet")
+    read = load(tmp_path / "t.parquet")
+    assert list(read) == ["x", "whole", "flag", "value"] and len(read) == 20 and np.isfinite(read.to_numpy(float)).all()
+    assert "20 of 40 events have NaN or infinite values (whole, flag): dropped" in read.attrs["notes"]
+    assert "left out, not numbers: letter, day, pair" in read.attrs["notes"]
+    np.savez(tmp_path / "t.npz", a=np.arange(5) * 1j, b=np.arange(5) / 2)
+    assert list(load(tmp_path / "t.npz")) == ["b"]
+    np.save(tmp_path / "t.npy", np.array([(1.5, 2), (3.5, 4)], dtype=[("x", "f8"), ("y", "i4")]))
+    assert load(tmp_path / "t.npy").to_dict("list") == dict(x=[1.5, 3.5], y=[2, 4])
 
 
 # Choosing

@@ -43,11 +43,17 @@ def _is_number(text: str, decimal: str = ".") -> bool:
         return False
 
 
+def _numbered(first: "list[str]") -> bool:
+    "Is this the header 0, 1, 2, … that pandas writes for a table without names, maybe after the empty name of an index?"
+    names = first[1:] if first[:1] == [""] else first
+    return len(first) > 1 and names == [str(j) for j in range(len(names))]
+
+
 def _layout(lines: "list[str]") -> dict:
     "The options of pandas.read_csv for a text that starts with these lines; names=None stands for a header in the text."
     body = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     comments = [line.lstrip("# \t") for line in lines if line.lstrip().startswith("#")]
-    counts = {sep: [len(next(csv.reader([line], delimiter=sep), [])) for line in body[:20]] for sep in ",;\t|"}
+    counts = {sep: [len(row) for row in csv.reader(body[:20], delimiter=sep)] for sep in ",;\t|"}
     steady = {sep: n[0] for sep, n in counts.items() if n and n[0] > 1 and min(n[:-1] or n) > 1}
     sep = max(steady, key=steady.get) if steady else " "
     cells = lambda line: next(csv.reader([line.strip()], delimiter=sep, skipinitialspace=True), []) if sep != " " else line.split()
@@ -56,7 +62,9 @@ def _layout(lines: "list[str]") -> dict:
     numbers = {d: sum(_is_number(cell, d) for cell in later) for d in ".,"}
     decimal = "," if sep == ";" and numbers[","] > numbers["."] else "."
     options = dict(sep=r"\s+" if sep == " " else sep, decimal=decimal, comment="#" if comments else None, names=None, header=0)
-    if first and all(_is_number(cell, decimal) for cell in first):
+    if _numbered(first):
+        options["names"] = [f"x{cell}" if cell else "Unnamed: 0" for cell in first]
+    elif first and all(_is_number(cell, decimal) for cell in first):
         above = cells(comments[-1]) if comments else []
         options |= dict(names=above if len(above) == len(first) else [f"x{j}" for j in range(len(first))], header=None)
     elif len(body) > 1 and len(first) + 1 == len(cells(body[1])):  # R numbers the rows, and does not name the numbers

@@ -72,7 +72,9 @@ class _Numbers:
     def __call__(self, piece: pd.DataFrame, labels: "str | None") -> pd.DataFrame:
         out = {}
         for name, column in piece.items():
-            if column.dtype.kind == "b":
+            if isinstance(column.dtype, pd.api.extensions.ExtensionDtype) and column.dtype.kind in "biuf":  # pandas' own numbers, with gaps
+                column = pd.Series(column.to_numpy(float, na_value=np.nan), column.index)
+            elif column.dtype.kind == "b":
                 column = column.astype(np.int8)
             if column.dtype.kind not in "iuf" and name != labels:
                 column = self._convert(name, column)
@@ -82,8 +84,8 @@ class _Numbers:
         return pd.DataFrame(out, index=piece.index)
 
     def _convert(self, name: str, column: pd.Series) -> pd.Series:
-        dates = column.dtype.kind in "mM"
-        values = pd.Series(np.nan, column.index) if dates else pd.to_numeric(column.astype(object), errors="coerce").astype(float)
+        other = column.dtype.kind in "mMc"  # dates, and complex numbers
+        values = pd.Series(np.nan, column.index) if other else pd.to_numeric(column.astype(object), errors="coerce").astype(float)
         text = column.notna() & values.isna()
         self.numbers[name], self.texts[name] = self.numbers[name] + int(values.notna().sum()), self.texts[name] + int(text.sum())
         if text.any():
