@@ -140,17 +140,19 @@ def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models
         generator: torch.Generator, batch_size: int = 64, lr: float = 5e-3, hold: tuple[int, int] = (1000, 4000),
         decay: float = 1.0, weight_decay: float = 0.0, window: int = 100, tol: float = 0.01, patience: int = 3,
         on_plateau: Callable[[Tensor], Tensor] = torch.zeros_like, on_decay: Callable[[], None] = lambda: None,
-        verbose: bool = False) -> FitResult:
+        on_window: Callable[[int, int], None] = lambda step, total: None, verbose: bool = False) -> FitResult:
     """Train K models at once by Adam until all have converged; warns (SymnbWarning) when `hold[1]` came first for most.
 
     loss(events (K, batch_size) int) → (K,); hold: fewest and most steps at the full rate; decay: cosine steps for each
     step held; weight_decay: as AdamW's; on_plateau(runs (K,) bool) → (K,) bool: which of the runs go on with a changed
-    problem; on_decay() is called once, when the rate begins to fall.
+    problem; on_decay() is called once, when the rate begins to fall; on_window(step, total) is called after each window,
+    with the most steps there can still be in all: an exception raised in it ends the training.
     """
     adam = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
     plateau, rate, history, device, mean, seen, step = _Plateau(tol, patience), _Rate(), [], generator.device, 0.0, 0, 0
     done = torch.zeros(n_models, dtype=torch.bool, device=device)
-    with tqdm(disable=not verbose, desc="training", unit=" steps") as bar:
+    total = hold[1] + max(1, round(decay * hold[1]))
+    with tqdm(total=total, disable=not verbose, desc="training", unit=" steps") as bar:
         while step != rate.last:
             adam.param_groups[0]["lr"] = lr * rate(step)
             losses = loss(torch.randint(n_events, (n_models, batch_size), generator=generator, device=device))
@@ -171,7 +173,9 @@ def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models
                 if step >= hold[0] and done.all() or step >= hold[1]:
                     rate.fall(step, max(1, round(decay * step)))
                     on_decay()
+                    total = bar.total = rate.last
             mean, seen = 0.0, 0
+            on_window(step, total)
     if done.sum() < n_models / 2 and hold[0] < hold[1]:
         warnings.warn(f"{int((~done).sum())} of {n_models} runs were still improving after {hold[1]} steps", SymnbWarning, stacklevel=2)
     return FitResult(step, done.cpu().numpy(), np.array(history))
