@@ -29,16 +29,16 @@ class _Model:
 
     def _train(self, job: Job, generators: str, seed: int) -> None:
         def stage(i: int) -> None:
-            job.deliver(lambda: self._advance(i))
+            job.deliver(lambda: self._stage(i))
         flows = fit_digits(self.digits, generators, seed, stage)
         self._draw_plane(job, flows)
 
-    def _advance(self, i: int) -> None:
-        self.bar.value = i + 0.5
+    def _stage(self, i: int) -> None:
+        self.advance((i + 0.5) / len(STAGES))
         self.say(f"training {i + 1} of {len(STAGES)}: {STAGES[i]} …")
 
     def _draw_plane(self, job: Job, flows: SymmetryFlows) -> None:
-        figure = Figure(figsize=(5.4, 4.7), dpi=200, layout="constrained")
+        figure = Figure(figsize=(5.4, 4.4), dpi=200, layout="constrained")
         ax = oracle_plane(flows, self.digits, figure)
         picture = png(figure)
         job.deliver(lambda: self._ready(flows, picture, ax, figure))
@@ -51,11 +51,19 @@ class _Model:
         for slider, (low, high) in ((self.z1, ax.get_xlim()), (self.z2, ax.get_ylim())):
             slider.min, slider.max = -100, 100
             slider.min, slider.max = round(low, 2), round(high, 2)
-        self.bar.value, self.bar.bar_style, self.stop.disabled = len(STAGES), "success", True
+        self.advance(1.0, "success")
         for control in self.controls:
             control.disabled = False
-        self.say(flows.summary().splitlines()[0])
-        self._choose_digit()
+        self.say(flows.summary().splitlines()[1])
+        self.digit.value = self._typical()  # calls _choose_digit, but where it is there already
+        if self.walk is None:
+            self._choose_digit()
+
+    def _typical(self) -> int:
+        "The number of the digit that is nearest to the mean of the first class."
+        member = self.digits.labels == self.digits.labels.min()
+        distance = np.linalg.norm(self._z - self._z[member].mean(0), axis=1)
+        return int(np.where(member, distance, np.inf).argmin())
 
 # %% ../../nbs/lib/explorer/flows.ipynb #0006
 class _Walking:
@@ -72,7 +80,7 @@ class _Walking:
             self.plane.draw_curve(self.walk.z, start, self.walk.origin)
         finally:
             self._quiet = False
-        figure = Figure(figsize=(5.6, 2.2), dpi=110, layout="constrained")
+        figure = Figure(figsize=(6.6, 2.2), dpi=110, layout="constrained")
         self.strip.value = png(draw_strip(self.walk, self.digits.shape, self.names[1], figure))
         self.before.value = self._digit(self.walk.origin)
         self._show(self.walk.origin)
@@ -132,7 +140,7 @@ class _Callbacks:
     @guarded
     def _cancel(self, _=None) -> None:
         self.worker.cancel()
-        self.stop.disabled, self.bar.bar_style = True, "warning"
+        self.advance(self.bar.value, "warning")
         self.say("cancelled: make a new FlowExplorer to train again")
 
 # %% ../../nbs/lib/explorer/flows.ipynb #0008
@@ -148,7 +156,8 @@ class FlowExplorer(_Model, _Walking, _Callbacks, Panel):
         self.names = [str(c) for c in np.unique(self.digits.labels)]
         if len(self.names) != 2:
             raise ValueError(f"digits has the classes {', '.join(self.names)}: the flow explorer wants two")
-        super().__init__([self._make(), w.HBox([self.bar, self.stop])], "1120px")
+        super().__init__([self._make()], "1120px")
+        self.advance(0.0)
         self.plane.observe(self._pick, "picked")
         self.plane.observe(self._drag, "at")
         for control, callback in ((self.digit, self._choose_digit), (self.z1, self._place), (self.z2, self._place), (self.t, self._slide)):
@@ -158,12 +167,11 @@ class FlowExplorer(_Model, _Walking, _Callbacks, Panel):
 
     def show_error(self, error: BaseException) -> None:
         self.mark_old(self.walk is not None)
-        self.stop.disabled, self.bar.bar_style = True, "danger"
+        self.advance(self.bar.value, "danger")
         self.say(one_line(error), bad=True)
 
     def _make(self) -> w.HBox:
-        self.plane, self.bar = Plane(width=486, height=423, color=COLORS["green"]), w.FloatProgress(max=len(STAGES), layout=w.Layout(width="240px"))
-        self.stop = w.Button(description="cancel", icon="stop", layout=w.Layout(width="90px"))
+        self.plane = Plane(width=486, height=396, color=COLORS["green"])
         self.before, self.now, self.strip = (w.Image(format="png", layout=w.Layout(width=width)) for width in ("132px", "132px", "100%"))
         self.numbers, both = w.HTML(), dict(disabled=True, style={"description_width": "70px"}, layout=w.Layout(width="285px"))
         self.digit = w.IntSlider(description="digit no.", max=len(self.digits) - 1, continuous_update=False, **both)

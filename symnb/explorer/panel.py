@@ -22,7 +22,7 @@ _STYLE = f"""<style>
 .symnb-old img, .symnb-old .symnb-words {{ opacity: .3; filter: grayscale(1) }}
 .symnb-words {{ font: 14px/1.45 sans-serif }}
 .symnb-words b {{ color: {COLORS["blue"]} }}
-.symnb-status {{ font: 13px/1.4 sans-serif; color: #555; min-height: 1.4em }}
+.symnb-status {{ font: 13px/1.4 sans-serif; color: #555; min-height: 1.4em; padding-left: 8px }}
 .symnb-bad {{ color: {COLORS["vermillion"]} }}
 </style>"""
 
@@ -39,11 +39,13 @@ def one_line(error: BaseException) -> str:
 
 # %% ../../nbs/lib/explorer/panel.ipynb #0005
 class Panel(w.VBox):
-    "A box whose callbacks and threads report in its line of status. `close` ends its thread."
+    "A box whose callbacks and threads report in its last line: progress, a button to cancel, words. `close` ends its thread."
     def __init__(self, children: "list[w.Widget]", width: str):
         self.worker = Worker(self.show_error)
-        self.status = w.HTML()
-        super().__init__([w.HTML(_STYLE, layout=w.Layout(height="0", margin="0")), *children, self.status],
+        self.bar, self.status = w.FloatProgress(max=1.0, layout=w.Layout(width="220px")), w.HTML()
+        self.stop = w.Button(description="cancel", icon="stop", disabled=True, layout=w.Layout(width="90px"))
+        foot = w.HBox([self.bar, self.stop, self.status], layout=w.Layout(align_items="center", margin="6px 0 0 0"))
+        super().__init__([w.HTML(_STYLE, layout=w.Layout(height="0", margin="0")), *children, foot],
                          layout=w.Layout(width=width, max_width="100%"))
         self.add_class("symnb-panel")
         self.say("")
@@ -57,6 +59,10 @@ class Panel(w.VBox):
     def show_error(self, error: BaseException) -> None:
         "An exception of a callback or of the thread, as one line."
         self.say(one_line(error), bad=True)
+
+    def advance(self, share: float, style: str = "info") -> None:
+        "Move the bar; it can be cancelled while its style is info."
+        self.bar.value, self.bar.bar_style, self.stop.disabled = share, style, style != "info"
 
     def mark_old(self, old: bool) -> None:
         "Grey out what is shown: it answers another question than the one the controls ask."

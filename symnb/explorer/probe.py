@@ -38,7 +38,7 @@ class _Controls:
         self.resolution = _slider(w.FloatLogSlider, "resolution s", value=resolution, min=-1.2, max=0, step=0.05, readout_format=".2f")
         self.schedule = _slider(w.Dropdown, "schedule", options=list(SCHEDULES), value=schedule)
         self.latents = _slider(w.IntSlider, "latents", value=4, min=1, max=8)
-        self.steps = _slider(w.Dropdown, "steps", options=sorted({1500, 3000, 8000, steps}), value=steps)
+        self.steps = _slider(w.Dropdown, "steps", options=sorted({1000, 2000, 6000, steps}), value=steps)
         self.seed = _slider(w.IntSlider, "seed", value=seed, min=0, max=20)
         self.knobs = [self.width, self.noise, self.resolution, self.schedule, self.latents, self.steps, self.seed]
         for knob in self.knobs:
@@ -96,8 +96,8 @@ class _Training:
         how = dict(resolution=round(self.resolution.value, 4), schedule=self.schedule.value, n_latents=self.latents.value,
                    n_runs=self.n_runs, steps=self.steps.value, seed=self.seed.value)
         self.mark_old(self.view is not None)
-        self.state, self.first_after, self.stop.disabled = "training", None, False
-        self.bar.max, self.bar.value, self.bar.bar_style = self.steps.value, 0, "info"
+        self.state, self.first_after = "training", None
+        self.advance(0.0)
         self.say("training …")
         self.worker.start(lambda job: self._work(job, x, how, start))
 
@@ -106,14 +106,11 @@ class _Training:
 
         def watch(step, total, look):
             nonlocal shown
-            job.deliver(lambda: self._advance(step, total))
+            job.deliver(lambda: self.advance(step / total))
             if step < total and time.perf_counter() - shown > 0.5:
                 self._deliver(job, look(), start)
                 shown = time.perf_counter()
         self._deliver(job, quick_probe(x, on_window=watch, **how), start)
-
-    def _advance(self, step: int, total: int) -> None:
-        self.bar.max, self.bar.value = total, step
 
     def _deliver(self, job: Job, view: ProbeView, start: float) -> None:
         picture = png(draw_probe(view, Figure(figsize=(10.2, 3.1), dpi=110, layout="constrained")))
@@ -128,7 +125,8 @@ class _Showing:
         self.numbers.value = words(_numbers(view), "numbers")
         self.mark_old(False)
         if view.final:
-            self.state, self.stop.disabled, self.bar.bar_style = "done", True, "success"
+            self.state = "done"
+            self.advance(1.0, "success")
             self.say(f"done: first picture after {self.first_after:.1f} s, final after {seconds:.1f} s")
 
     @guarded
@@ -138,7 +136,8 @@ class _Showing:
             self._stopped("cancelled", "cancelled")
 
     def _stopped(self, state: str, why: str) -> None:
-        self.state, self.stop.disabled, self.bar.bar_style = state, True, "warning"
+        self.state = state
+        self.advance(self.bar.value, "warning")
         tail = "the plot in grey is of earlier settings" if self.is_old else "the plot shows an unfinished training"
         self.say(f"{why}: {tail if self.view else 'nothing to show yet'}", bad=state == "failed")
 
@@ -163,13 +162,11 @@ class ProbeExplorer(_Controls, _Upload, _Training, _Showing, Panel):
     waits for the first change. `view` is the `ProbeView` on show, `state` is idle, training, done, cancelled or failed.
     """
     def __init__(self, data: str = "circle", *, width: float = 0.2, noise: float = 0.0, resolution: float = 0.2239,
-                 schedule: str = "standard", steps: int = 3000, n_runs: int = 4, seed: int = 0, start: bool = True):
+                 schedule: str = "standard", steps: int = 2000, n_runs: int = 4, seed: int = 0, start: bool = True):
         self.n_runs = n_runs
         controls = self._make_controls(data, width, noise, resolution, schedule, steps, seed)
-        self.bar = w.IntProgress(layout=w.Layout(width="240px"))
-        self.stop = w.Button(description="cancel", icon="stop", disabled=True, layout=w.Layout(width="90px"))
         self.picture, self.numbers = w.Image(format="png", layout=w.Layout(width="100%")), w.HTML()
-        right = w.VBox([self.picture, self.numbers, w.HBox([self.bar, self.stop])], layout=w.Layout(flex="1 1 0", min_width="0"))
+        right = w.VBox([self.picture, self.numbers], layout=w.Layout(flex="1 1 0", min_width="0"))
         super().__init__([w.HBox([controls, right])], "1120px")
         self.stop.on_click(self._cancel)
         self._choose() if start else None

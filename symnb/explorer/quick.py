@@ -122,8 +122,8 @@ def check_settings(resolution: float, schedule: str, n_latents: int, n_runs: int
 
 
 def quick_probe(x: np.ndarray, resolution: float = 0.22, schedule: str = "standard", n_latents: int = 4, *, n_runs: int = 4,
-                steps: int = 3000, seed: int = 0,
-                on_window: "Callable[[int, int, Callable[[], ProbeView]], None]" = lambda step, total, look: None) -> ProbeView:
+                steps: int = 2000, seed: int = 0,
+                on_window: "Callable[[int, int, Callable[[], ProbeView]], None] | None" = None) -> ProbeView:
     """Probe events x (n, d), standardised as by `events`, with n_runs trainings of `steps` steps.
 
     on_window(step, total, look) is called about every hundred steps; look() is the answer so far, and an exception ends
@@ -131,7 +131,7 @@ def quick_probe(x: np.ndarray, resolution: float = 0.22, schedule: str = "standa
     """
     check_settings(resolution, schedule, n_latents, n_runs, steps)
     view = lambda runs, step, total: ProbeView(schedule, resolution, **_look(runs, x, step, total))
-    window = lambda step, total, runs: on_window(step, total, lambda: view(runs, step, total))
+    window = lambda step, total, runs: on_window and on_window(step, total, lambda: view(runs, step, total))
     runs = train_vae(x, np.full(n_runs, schedule == "progressive"), np.full(n_runs, resolution), n_latents,
                      hold=(steps // 2, steps // 2), random_state=seed, on_window=window)
     return view(runs, runs.fit.steps, runs.fit.steps)

@@ -88,10 +88,10 @@ def oracle_plane(flows: SymmetryFlows, digits: Digits, figure: Figure):
     return ax
 
 
-def draw_strip(way: Walk, shape: "tuple[int, int]", name: str, figure: Figure) -> Figure:
+def draw_strip(way: Walk, shape: "tuple[int, int]", name: str, figure: Figure, n_images: int = 11) -> Figure:
     "Decoded digits along the walk, and the oracle's probability of class `name` there."
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.1))
-    shown = np.arange(0, len(way.t), 8)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2.2))
+    shown = np.linspace(0, len(way.t) - 1, n_images).round().astype(int)
     image_strip(way.images[shown].reshape(-1, *shape).clip(0, 1), above, positions=way.t[shown])
     above.tick_params(bottom=False, labelbottom=False)
     below.plot(way.t, way.probability, color=COLORS["green"], lw=2)
