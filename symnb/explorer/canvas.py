@@ -36,6 +36,7 @@ function render({model, el}) {
     g.beginPath(); path.map(see).forEach((p, i) => i ? g.lineTo(...p) : g.moveTo(...p));
     g.strokeStyle = "#fff"; g.lineWidth = 5; g.stroke(); g.strokeStyle = "#000"; g.lineWidth = 2.5; g.stroke();
     dot(model.get("start"), 5, "#7F7F7F"); dot(path[at], 8, model.get("color")); g.restore();
+    [c.dataset.x, c.dataset.y] = see(path[at]);
     c.setAttribute("aria-valuemin", 0); c.setAttribute("aria-valuemax", path.length - 1); c.setAttribute("aria-valuenow", at); }
   function send() { due = null; sent = performance.now(); model.save_changes(); }
   function move(i) { if (i < 0 || i >= model.get("path").length || i === model.get("at")) return;

@@ -80,7 +80,7 @@ class _Walking:
             self.plane.draw_curve(self.walk.z, start, self.walk.origin)
         finally:
             self._quiet = False
-        figure = Figure(figsize=(6.6, 2.2), dpi=110, layout="constrained")
+        figure = Figure(figsize=(6, 2.3), dpi=150, layout="constrained")
         self.strip.value = png(draw_strip(self.walk, self.digits.shape, self.names[1], figure))
         self.before.value = self._digit(self.walk.origin)
         self._show(self.walk.origin)
@@ -94,7 +94,7 @@ class _Walking:
         return _enlarged(self.walk.images[at].reshape(self.digits.shape))
 
 
-def _enlarged(image: np.ndarray, pixels: int = 132) -> bytes:
+def _enlarged(image: np.ndarray, pixels: int = 192) -> bytes:
     times, buffer = max(1, pixels // len(image)), io.BytesIO()
     imsave(buffer, np.kron(image, np.ones((times, times))), cmap="gray_r", vmin=0, vmax=1, format="png")
     return buffer.getvalue()
@@ -102,11 +102,11 @@ def _enlarged(image: np.ndarray, pixels: int = 132) -> bytes:
 
 def _numbers(way: Walk, at: int, name: str) -> str:
     before, o = way.probability, way.origin
-    row = lambda what, *cells: f"<tr><td>{what}</td>" + "".join(f'<td style="padding-left:1.2em;text-align:right">{c}</td>' for c in cells) + "</tr>"
-    return ("<table>" + row("", "start", "now") + row("t", "0", f"{way.t[at]:+.2f}")
+    row = lambda what, *cells: f"<tr><td>{what}</td>" + "".join(f'<td style="padding-left:.9em;text-align:right">{c}</td>' for c in cells) + "</tr>"
+    return ('<table style="white-space:nowrap;font-size:13px">' + row("", "start", "now") + row("t", "0", f"{way.t[at]:+.2f}")
             + row(f"probability of {name}", f"<b>{before[o]:.4g}</b>", f"<b>{before[at]:.4g}</b>")
             + row("logit", f"{way.logit[o]:.4f}", f"{way.logit[at]:.4f}")
-            + row("drift of the logit", "", f"{100 * way.drift(at):+.3f} %") + "</table>")
+            + row("drift of the logit", "", f"{way.drift(at):+.4f}") + "</table>")
 
 # %% ../../nbs/lib/explorer/flows.ipynb #0007
 class _Callbacks:
@@ -156,7 +156,8 @@ class FlowExplorer(_Model, _Walking, _Callbacks, Panel):
         self.names = [str(c) for c in np.unique(self.digits.labels)]
         if len(self.names) != 2:
             raise ValueError(f"digits has the classes {', '.join(self.names)}: the flow explorer wants two")
-        super().__init__([self._make()], "1120px")
+        super().__init__([self._make()], "960px")
+        self.add_class("symnb-flows")
         self.advance(0.0)
         self.plane.observe(self._pick, "picked")
         self.plane.observe(self._drag, "at")
@@ -171,13 +172,13 @@ class FlowExplorer(_Model, _Walking, _Callbacks, Panel):
         self.say(one_line(error), bad=True)
 
     def _make(self) -> w.HBox:
-        self.plane = Plane(width=486, height=396, color=COLORS["green"])
-        self.before, self.now, self.strip = (w.Image(format="png", layout=w.Layout(width=width)) for width in ("132px", "132px", "100%"))
-        self.numbers, both = w.HTML(), dict(disabled=True, style={"description_width": "70px"}, layout=w.Layout(width="285px"))
+        self.plane = Plane(width=432, height=352, color=COLORS["green"])
+        self.before, self.now, self.strip = (w.Image(format="png", layout=w.Layout(width=width)) for width in ("96px", "96px", "100%"))
+        self.numbers, both = w.HTML(), dict(disabled=True, style={"description_width": "62px"}, layout=w.Layout(width="238px"))
         self.digit = w.IntSlider(description="digit no.", max=len(self.digits) - 1, continuous_update=False, **both)
         self.z1, self.z2 = (w.FloatSlider(description=f"start z{i}", step=0.01, min=-9, max=9, continuous_update=False, **both) for i in "₁₂")
         self.t = w.FloatSlider(description="t", min=self.times[0], max=self.times[-1], step=round(float(np.diff(self.times).min()), 6), **both)
         self.controls = [self.digit, self.z1, self.z2, self.t]
-        digits = w.HBox([self.before, w.HTML('<div style="font:28px sans-serif;padding:48px 8px">→</div>'), self.now, self.numbers])
+        digits = w.HBox([self.before, w.HTML('<div style="font:22px sans-serif;padding:34px 4px">→</div>'), self.now, self.numbers])
         sliders = w.HBox([w.VBox([self.digit, self.t]), w.VBox([self.z1, self.z2])])
         return w.HBox([self.plane, w.VBox([digits, self.strip, sliders], layout=w.Layout(flex="1 1 0", min_width="0"))])

@@ -20,7 +20,7 @@ _STYLE = f"""<style>
 .symnb-panel {{ border: 1px solid #d0d0d0; border-radius: 6px; padding: 10px 12px; overflow: hidden; color: #222; background: #fff }}
 .symnb-panel img {{ transition: opacity .15s; max-width: 100%; object-fit: contain }}
 .symnb-old img, .symnb-old .symnb-words {{ opacity: .3; filter: grayscale(1) }}
-.symnb-words {{ font: 14px/1.45 sans-serif }}
+.symnb-words {{ font: 13px/1.45 sans-serif }}
 .symnb-words b {{ color: {COLORS["blue"]} }}
 .symnb-status {{ font: 13px/1.4 sans-serif; color: #555; min-height: 1.4em; padding-left: 8px }}
 .symnb-bad {{ color: {COLORS["vermillion"]} }}

@@ -13,25 +13,26 @@ from pathlib import Path
 
 import ipywidgets as w
 import numpy as np
-from matplotlib.figure import Figure
 
 from .panel import Panel, guarded, one_line, words
-from .pictures import png
-from .quick import DATASETS, ProbeView, dataset, draw_probe, events, quick_probe
+from .pictures import LivePicture
+from .quick import DATASETS, ProbeView, dataset, events, quick_probe
 from .worker import Cancelled, Job
 from ..probe.vae import SCHEDULES
 
 # %% ../../nbs/lib/explorer/probe.ipynb #0004
 def _slider(kind: type, name: str, **options) -> w.Widget:
-    return kind(description=name, continuous_update=False, style={"description_width": "78px"},
-                layout=w.Layout(width="300px"), **options)
+    if kind is not w.Dropdown:
+        options["continuous_update"] = False
+    return kind(description=name, style={"description_width": "76px"},
+                layout=w.Layout(width="268px"), **options)
 
 
 class _Controls:
     "The knobs of the probe, and the box they are in."
     def _make_controls(self, data: str, width: float, noise: float, resolution: float, schedule: str, steps: int, seed: int) -> w.VBox:
         self.data = _slider(w.Dropdown, "data", options=list(DATASETS), value=data)
-        self.upload = w.FileUpload(description="upload a file", multiple=False, layout=w.Layout(width="222px", margin="2px 2px 2px 80px"))
+        self.upload = w.FileUpload(description="upload a file", multiple=False, layout=w.Layout(width="186px", margin="2px 2px 2px 82px"))
         self.upload_says = w.HTML()
         self.width = _slider(w.FloatSlider, "ring width", value=width, min=0, max=0.8, step=0.02)
         self.noise = _slider(w.FloatSlider, "noise", value=noise, min=0, max=0.5, step=0.02)
@@ -46,7 +47,7 @@ class _Controls:
         self.data.observe(self._choose, "value")
         self.upload.observe(self._receive, "value")
         unit = w.HTML(words("ring width in radii; noise and resolution in<br>standard deviations of a column", "unit"))
-        return w.VBox([self.data, self.upload, self.upload_says, *self.knobs, unit], layout=w.Layout(width="312px", flex="0 0 auto"))
+        return w.VBox([self.data, self.upload, self.upload_says, *self.knobs, unit], layout=w.Layout(width="276px", flex="0 0 auto"))
 
 # %% ../../nbs/lib/explorer/probe.ipynb #0006
 def read_upload(name: str, content: bytes):
@@ -75,9 +76,10 @@ class _Upload:
             return
         self.upload_says.value, label = "", f"upload: {file['name']}"
         self._uploaded = label, X
-        with self.data.hold_trait_notifications():
-            self.data.options = [*DATASETS, label]
-            self.data.value = label
+        self.data.unobserve(self._choose, "value")  # new options choose the first of them
+        self.data.options, self.data.value = [*DATASETS, label], label
+        self.data.observe(self._choose, "value")
+        self._choose()
 
     def _events(self) -> np.ndarray:
         "Events as the controls say, standardised."
@@ -113,7 +115,7 @@ class _Training:
         self._deliver(job, quick_probe(x, on_window=watch, **how), start)
 
     def _deliver(self, job: Job, view: ProbeView, start: float) -> None:
-        picture = png(draw_probe(view, Figure(figsize=(10.2, 3.1), dpi=110, layout="constrained")))
+        picture = self.draw(view)
         job.deliver(lambda: self._show(view, picture, time.perf_counter() - start))
 
 # %% ../../nbs/lib/explorer/probe.ipynb #0009
@@ -151,7 +153,7 @@ def _numbers(view: ProbeView) -> str:
     runs = ", ".join(f"{d} in {k}" for d, k in zip(*np.unique(view.counts, return_counts=True)))
     rho = ", ".join(f"{r:.2f}" for r in np.median(view.relevance, axis=0))
     return (f"relevant latents <b>{view.n_relevant}</b> ({runs} of {len(view.counts)} runs) &emsp; local dimension "
-            f"<b>{view.local_dim.mean():.2f}</b> ± {view.local_dim.std():.2f} &emsp; relevance <b>{rho}</b> "
+            f"<b>{view.local_dim.mean():.2f}</b> ± {view.local_dim.std():.2f}<br>median relevance <b>{rho}</b> "
             f"&emsp; step <b>{view.steps}</b>{' (final)' if view.final else ''}")
 
 
@@ -163,11 +165,12 @@ class ProbeExplorer(_Controls, _Upload, _Training, _Showing, Panel):
     """
     def __init__(self, data: str = "circle", *, width: float = 0.2, noise: float = 0.0, resolution: float = 0.2239,
                  schedule: str = "standard", steps: int = 2000, n_runs: int = 4, seed: int = 0, start: bool = True):
-        self.n_runs = n_runs
+        self.n_runs, self.draw = n_runs, LivePicture()
         controls = self._make_controls(data, width, noise, resolution, schedule, steps, seed)
         self.picture, self.numbers = w.Image(format="png", layout=w.Layout(width="100%")), w.HTML()
         right = w.VBox([self.picture, self.numbers], layout=w.Layout(flex="1 1 0", min_width="0"))
-        super().__init__([w.HBox([controls, right])], "1120px")
+        super().__init__([w.HBox([controls, right])], "960px")
+        self.add_class("symnb-probe")
         self.stop.on_click(self._cancel)
         self._choose() if start else None
 

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from ..core import COLORS
 from ..data.digits import Digits, small_digits
-from .pictures import tidy
 from ..flows.estimator import SymmetryFlows
 from ..flows.solvers import Solution
 from ..plots_flows import image_strip, latent_plane
@@ -43,7 +42,8 @@ def fit_digits(digits: Digits | None = None, generators: str = "mlp", seed: int 
                on_stage: Callable[[int], None] = lambda stage: None) -> SymmetryFlows:
     "Flows for `digits` of two classes; None: the zeros and ones of `small_digits`. on_stage: called before each of `STAGES`."
     digits = digits or small_digits("both", (0, 1))
-    flows = _Staged(n_generators=1, oracle="mlp", generators=generators, latent_dim=2, device="cpu", random_state=seed)
+    flows = _Staged(n_generators=1, oracle="mlp", generators=generators, latent_dim=2, device="cpu", random_state=seed,
+                    max_steps=1000, n_replicas=2)
     flows._on_stage = on_stage
     try:
         return flows.fit(digits.images, digits.labels)
@@ -66,8 +66,8 @@ class Walk:
     origin = property(lambda self: int(np.abs(self.t).argmin()))
 
     def drift(self, at: int) -> float:
-        "How far the logit has moved from the start, as a share of its size there."
-        return (self.logit[at] - self.logit[self.origin]) / abs(self.logit[self.origin])
+        "How far the logit has moved from its value at the start."
+        return self.logit[at] - self.logit[self.origin]
 
 
 def walk(flows: SymmetryFlows, start: np.ndarray, t: np.ndarray = TIMES) -> Walk:
@@ -97,5 +97,5 @@ def draw_strip(way: Walk, shape: "tuple[int, int]", name: str, figure: Figure, n
     below.plot(way.t, way.probability, color=COLORS["green"], lw=2)
     below.axvline(0, color=COLORS["grey"], lw=1, ls=":")
     below.set(ylim=(-0.05, 1.05), xlabel="t along the streamline [standard deviations]", ylabel=f"probability of {name}")
-    tidy(below)
+    below.spines[["top", "right"]].set_visible(False)
     return figure
