@@ -135,7 +135,8 @@ class _Callbacks:
         if not self._quiet and self.walk is not None:
             at = min(max(change["new"], 0), len(self.walk.t) - 1)
             self._show(at)
-            self.t.value = round(float(self.walk.t[at]), 4)
+            if np.abs(self.walk.t - self.t.value).argmin() != at:  # else a slider that moves on would be pulled back
+                self.t.value = round(float(self.walk.t[at]), 4)
 
     @guarded
     def _cancel(self, _=None) -> None:
