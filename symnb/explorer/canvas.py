@@ -11,7 +11,7 @@ import numpy as np
 import traitlets as tr
 
 # %% ../../nbs/lib/explorer/canvas.ipynb #0004
-_SCRIPT = """
+_EYE = """
 function render({model, el}) {
   const c = document.createElement("canvas"), g = c.getContext("2d"), image = new Image(), ratio = window.devicePixelRatio || 1;
   let url = null, dragging = false, due = null, sent = 0;
@@ -38,6 +38,10 @@ function render({model, el}) {
     dot(model.get("start"), 5, "#7F7F7F"); dot(path[at], 8, model.get("color")); g.restore();
     [c.dataset.x, c.dataset.y] = see(path[at]);
     c.setAttribute("aria-valuemin", 0); c.setAttribute("aria-valuemax", path.length - 1); c.setAttribute("aria-valuenow", at); }
+"""
+
+# %% ../../nbs/lib/explorer/canvas.ipynb #0005
+_HAND = """
   function send() { due = null; sent = performance.now(); model.save_changes(); }
   function move(i) { if (i < 0 || i >= model.get("path").length || i === model.get("at")) return;
     model.set("at", i); if (due === null) due = setTimeout(send, Math.max(0, 40 - performance.now() + sent)); }
@@ -59,7 +63,7 @@ function render({model, el}) {
 export default { render };
 """
 
-# %% ../../nbs/lib/explorer/canvas.ipynb #0005
+# %% ../../nbs/lib/explorer/canvas.ipynb #0006
 class Plane(anywidget.AnyWidget):
     """A picture with a plane in it, a curve, and two markers.
 
@@ -67,7 +71,7 @@ class Plane(anywidget.AnyWidget):
     of the picture; extent: the coordinates there (left, right, lower, upper); path: the curve, [[x, y], …]; start: a
     point; at: which point of the curve is marked; picked: where the reader clicked.
     """
-    _esm = _SCRIPT
+    _esm = _EYE + _HAND
     png = tr.Bytes(b"").tag(sync=True)
     width, height = tr.Int(400).tag(sync=True), tr.Int(400).tag(sync=True)
     box = tr.List([0.0, 0.0, 1.0, 1.0]).tag(sync=True)

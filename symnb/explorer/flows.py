@@ -43,6 +43,9 @@ class _Model:
         picture = png(figure)
         job.deliver(lambda: self._ready(flows, picture, ax, figure))
 
+# %% ../../nbs/lib/explorer/flows.ipynb #0005
+class _Ready:
+    "Flows that are there."
     def _ready(self, flows: SymmetryFlows, picture: bytes, ax, figure: Figure) -> None:
         extent, size = ax.get_window_extent(), figure.bbox
         self.flows, self._z = flows, flows.encode(self.digits.images)
@@ -65,7 +68,7 @@ class _Model:
         distance = np.linalg.norm(self._z - self._z[member].mean(0), axis=1)
         return int(np.where(member, distance, np.inf).argmin())
 
-# %% ../../nbs/lib/explorer/flows.ipynb #0006
+# %% ../../nbs/lib/explorer/flows.ipynb #0007
 class _Walking:
     "From the controls to a walk, and to the place on it."
     walk: "Walk | None" = None
@@ -93,7 +96,7 @@ class _Walking:
     def _digit(self, at: int) -> bytes:
         return _enlarged(self.walk.images[at].reshape(self.digits.shape))
 
-
+# %% ../../nbs/lib/explorer/flows.ipynb #0008
 def _enlarged(image: np.ndarray, pixels: int = 192) -> bytes:
     times, buffer = max(1, pixels // len(image)), io.BytesIO()
     imsave(buffer, np.kron(image, np.ones((times, times))), cmap="gray_r", vmin=0, vmax=1, format="png")
@@ -108,7 +111,7 @@ def _numbers(way: Walk, at: int, name: str) -> str:
             + row("logit", f"{way.logit[o]:.4f}", f"{way.logit[at]:.4f}")
             + row("drift of the logit", "", f"{way.drift(at):+.4f}") + "</table>")
 
-# %% ../../nbs/lib/explorer/flows.ipynb #0007
+# %% ../../nbs/lib/explorer/flows.ipynb #0009
 class _Callbacks:
     "What the controls set in motion."
     @guarded
@@ -144,8 +147,23 @@ class _Callbacks:
         self.advance(self.bar.value, "warning")
         self.say("cancelled: make a new FlowExplorer to train again")
 
-# %% ../../nbs/lib/explorer/flows.ipynb #0008
-class FlowExplorer(_Model, _Walking, _Callbacks, Panel):
+# %% ../../nbs/lib/explorer/flows.ipynb #0010
+class _Layout:
+    "Plane, pictures, numbers and sliders."
+    def _make(self) -> w.HBox:
+        self.plane = Plane(width=432, height=352, color=COLORS["green"])
+        self.before, self.now, self.strip = (w.Image(format="png", layout=w.Layout(width=width)) for width in ("96px", "96px", "100%"))
+        self.numbers, both = w.HTML(), dict(disabled=True, style={"description_width": "62px"}, layout=w.Layout(width="238px"))
+        self.digit = w.IntSlider(description="digit no.", max=len(self.digits) - 1, continuous_update=False, **both)
+        self.z1, self.z2 = (w.FloatSlider(description=f"start z{i}", step=0.01, min=-9, max=9, continuous_update=False, **both) for i in "₁₂")
+        self.t = w.FloatSlider(description="t", min=self.times[0], max=self.times[-1], step=round(float(np.diff(self.times).min()), 6), **both)
+        self.controls = [self.digit, self.z1, self.z2, self.t]
+        digits = w.HBox([self.before, w.HTML('<div style="font:22px sans-serif;padding:34px 4px">→</div>'), self.now, self.numbers])
+        sliders = w.HBox([w.VBox([self.digit, self.t]), w.VBox([self.z1, self.z2])])
+        return w.HBox([self.plane, w.VBox([digits, self.strip, sliders], layout=w.Layout(flex="1 1 0", min_width="0"))])
+
+# %% ../../nbs/lib/explorer/flows.ipynb #0011
+class FlowExplorer(_Layout, _Model, _Ready, _Walking, _Callbacks, Panel):
     """Pick a digit in the latent plane and walk along the symmetry: the digit changes, the probability stays put.
 
     flows: a fitted `SymmetryFlows` with latent_dim=2 and an oracle for the two classes of `digits`; None trains one,
@@ -171,15 +189,3 @@ class FlowExplorer(_Model, _Walking, _Callbacks, Panel):
         self.mark_old(self.walk is not None)
         self.advance(self.bar.value, "danger")
         self.say(one_line(error), bad=True)
-
-    def _make(self) -> w.HBox:
-        self.plane = Plane(width=432, height=352, color=COLORS["green"])
-        self.before, self.now, self.strip = (w.Image(format="png", layout=w.Layout(width=width)) for width in ("96px", "96px", "100%"))
-        self.numbers, both = w.HTML(), dict(disabled=True, style={"description_width": "62px"}, layout=w.Layout(width="238px"))
-        self.digit = w.IntSlider(description="digit no.", max=len(self.digits) - 1, continuous_update=False, **both)
-        self.z1, self.z2 = (w.FloatSlider(description=f"start z{i}", step=0.01, min=-9, max=9, continuous_update=False, **both) for i in "₁₂")
-        self.t = w.FloatSlider(description="t", min=self.times[0], max=self.times[-1], step=round(float(np.diff(self.times).min()), 6), **both)
-        self.controls = [self.digit, self.z1, self.z2, self.t]
-        digits = w.HBox([self.before, w.HTML('<div style="font:22px sans-serif;padding:34px 4px">→</div>'), self.now, self.numbers])
-        sliders = w.HBox([w.VBox([self.digit, self.t]), w.VBox([self.z1, self.z2])])
-        return w.HBox([self.plane, w.VBox([digits, self.strip, sliders], layout=w.Layout(flex="1 1 0", min_width="0"))])

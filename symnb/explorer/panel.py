@@ -38,7 +38,18 @@ def one_line(error: BaseException) -> str:
     return text[0] if text else type(error).__name__
 
 # %% ../../nbs/lib/explorer/panel.ipynb #0005
-class Panel(w.VBox):
+class _Marked:
+    "Is what is shown the answer to what the controls ask?"
+    def mark_old(self, old: bool) -> None:
+        "Grey out what is shown: it answers another question than the one the controls ask."
+        (self.add_class if old else self.remove_class)("symnb-old")
+
+    @property
+    def is_old(self) -> bool:
+        return "symnb-old" in self._dom_classes
+
+# %% ../../nbs/lib/explorer/panel.ipynb #0006
+class Panel(_Marked, w.VBox):
     "A box whose callbacks and threads report in its last line: progress, a button to cancel, words. `close` ends its thread."
     def __init__(self, children: "list[w.Widget]", width: str):
         self.worker = Worker(self.show_error)
@@ -51,7 +62,7 @@ class Panel(w.VBox):
         self.say("")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}: live in JupyterLab and Voilà"
+        return f"{type(self).__name__}, which lives in JupyterLab or Voilà: run the notebook there"
 
     def say(self, text: str, bad: bool = False) -> None:
         self.status.value = f'<div class="symnb-status{" symnb-bad" if bad else ""}">{escape(text)}</div>'
@@ -64,14 +75,6 @@ class Panel(w.VBox):
         "Move the bar; it can be cancelled while its style is info."
         self.bar.value, self.bar.bar_style, self.stop.disabled = share, style, style != "info"
 
-    def mark_old(self, old: bool) -> None:
-        "Grey out what is shown: it answers another question than the one the controls ask."
-        (self.add_class if old else self.remove_class)("symnb-old")
-
-    @property
-    def is_old(self) -> bool:
-        return "symnb-old" in self._dom_classes
-
     def wait(self, timeout: float | None = None) -> bool:
         "Wait for the thread: True when it has ended."
         return self.worker.wait(timeout)
@@ -80,7 +83,7 @@ class Panel(w.VBox):
         self.worker.close()
         super().close()
 
-# %% ../../nbs/lib/explorer/panel.ipynb #0006
+# %% ../../nbs/lib/explorer/panel.ipynb #0007
 def guarded(callback: Callable) -> Callable:
     "A method of a `Panel` as a callback: one at a time, and no exception leaves it."
     @functools.wraps(callback)

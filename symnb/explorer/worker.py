@@ -14,7 +14,7 @@ from collections.abc import Callable
 class Cancelled(Exception):
     "This work was called off."
 
-
+# %% ../../nbs/lib/explorer/worker.ipynb #0005
 class Job:
     "A piece of work, as the work itself sees it."
     def __init__(self, lock: threading.RLock):
@@ -35,14 +35,9 @@ class Job:
         with self._lock:
             self._off.set()
 
-# %% ../../nbs/lib/explorer/worker.ipynb #0005
-class Worker:
-    "Run `work(job)` in a thread of its own; new work calls the older off. Exceptions go to `on_error`."
-    def __init__(self, on_error: Callable[[Exception], None]):
-        self.on_error, self.lock = on_error, threading.RLock()
-        self._job, self._threads = None, []
-        atexit.register(self.close)  # a thread inside torch must not outlive the interpreter
-
+# %% ../../nbs/lib/explorer/worker.ipynb #0006
+class _Running:
+    "Starting work, and what becomes of it."
     def start(self, work: Callable[[Job], None]) -> None:
         with self.lock:
             self.cancel()
@@ -61,6 +56,14 @@ class Worker:
                 job.deliver(lambda: self.on_error(error))
             except Cancelled:
                 pass
+
+# %% ../../nbs/lib/explorer/worker.ipynb #0007
+class Worker(_Running):
+    "Run `work(job)` in a thread of its own; new work calls the older off. Exceptions go to `on_error`."
+    def __init__(self, on_error: Callable[[Exception], None]):
+        self.on_error, self.lock = on_error, threading.RLock()
+        self._job, self._threads = None, []
+        atexit.register(self.close)  # a thread inside torch must not outlive the interpreter
 
     def cancel(self) -> None:
         "Call off what is running; it delivers nothing from now on."
