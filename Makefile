@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env figures test docs readme clean
+.PHONY: help env figures explorer test docs readme clean
 
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -26,6 +26,7 @@ FAILED = { tail -n 8 $(LOG); echo 'The installation failed; pip says why above, 
 
 help:
 	@echo 'make figures   draw every figure into figures/   (PROFILE=smoke|quick|paper, JOBS=2)'
+	@echo 'make explorer  open the explorers in a browser, served by Voilà'
 	@echo 'make test      run every test'
 	@echo 'make docs      build the documentation into _docs/, from the notebooks as they are'
 	@echo 'make env       only create the environment       (PYTHON=python3, TORCH_INDEX=URL of more torch builds)'
@@ -58,6 +59,9 @@ $(STAMP): settings.ini setup.py constraints.txt Makefile
 
 figures: $(STAMP)
 	@$(BIN)/symnb figures --profile $(PROFILE) --jobs $(JOBS)
+
+explorer: $(STAMP)
+	@$(BIN)/python -m voila nbs/guides/explorer.ipynb
 
 # Cheap before dear; pytest closes
 test: $(STAMP)

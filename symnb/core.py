@@ -127,8 +127,9 @@ class _Rate:
     "The learning rate as a share of its full value: warm up, hold until told to fall, then a cosine."
     start = last = None
 
-    def fall(self, step: int, steps: int) -> None:
+    def fall(self, step: int, steps: int) -> int:
         self.start, self.last = step, step + steps
+        return self.last
 
     def __call__(self, step: int) -> float:
         if self.last is None:
@@ -140,17 +141,17 @@ def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models
         generator: torch.Generator, batch_size: int = 64, lr: float = 5e-3, hold: tuple[int, int] = (1000, 4000),
         decay: float = 1.0, weight_decay: float = 0.0, window: int = 100, tol: float = 0.01, patience: int = 3,
         on_plateau: Callable[[Tensor], Tensor] = torch.zeros_like, on_decay: Callable[[], None] = lambda: None,
-        verbose: bool = False) -> FitResult:
+        on_window: Callable[[int, int], None] = lambda step, total: None, verbose: bool = False) -> FitResult:
     """Train K models at once by Adam until all have converged; warns (SymnbWarning) when `hold[1]` came first for most.
 
     loss(events (K, batch_size) int) → (K,); hold: fewest and most steps at the full rate; decay: cosine steps for each
     step held; weight_decay: as AdamW's; on_plateau(runs (K,) bool) → (K,) bool: which of the runs go on with a changed
-    problem; on_decay() is called once, when the rate begins to fall.
+    problem; on_decay(): once, when the rate begins to fall; on_window(step, most steps in all): after each window, may raise.
     """
     adam = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
     plateau, rate, history, device, mean, seen, step = _Plateau(tol, patience), _Rate(), [], generator.device, 0.0, 0, 0
-    done = torch.zeros(n_models, dtype=torch.bool, device=device)
-    with tqdm(disable=not verbose, desc="training", unit=" steps") as bar:
+    done, total = torch.zeros(n_models, dtype=torch.bool, device=device), hold[1] + max(1, round(decay * hold[1]))
+    with tqdm(total=total, disable=not verbose, desc="training", unit=" steps") as bar:
         while step != rate.last:
             adam.param_groups[0]["lr"] = lr * rate(step)
             losses = loss(torch.randint(n_events, (n_models, batch_size), generator=generator, device=device))
@@ -164,14 +165,14 @@ def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models
             bar.update(step - bar.n)
             history.append(mean.cpu().numpy())
             if rate.last is None:
-                reached = plateau.update(mean)
-                go_on = on_plateau(reached)
+                go_on = on_plateau(reached := plateau.update(mean))
                 plateau.restart(go_on)
                 done |= reached & ~go_on
                 if step >= hold[0] and done.all() or step >= hold[1]:
-                    rate.fall(step, max(1, round(decay * step)))
+                    total = bar.total = rate.fall(step, max(1, round(decay * step)))
                     on_decay()
             mean, seen = 0.0, 0
+            on_window(step, total)
     if done.sum() < n_models / 2 and hold[0] < hold[1]:
         warnings.warn(f"{int((~done).sum())} of {n_models} runs were still improving after {hold[1]} steps", SymnbWarning, stacklevel=2)
     return FitResult(step, done.cpu().numpy(), np.array(history))

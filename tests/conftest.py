@@ -31,3 +31,11 @@ def tree(tmp_path, monkeypatch):
         nbformat.write(new.new_notebook(cells=[tagged, *map(new.new_code_cell, cells)]), path)
         return tmp_path / "nbs"
     return write
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say it where nobody overlooks it when the browser tests did not run."""
+    skipped = [r for r in terminalreporter.stats.get("skipped", []) if "NO BROWSER" in str(r.longrepr)]
+    if skipped:
+        terminalreporter.write_sep("!", "NO BROWSER", red=True, bold=True)
+        terminalreporter.write_line(f"{len(skipped)} tests of the explorers in JupyterLab and Voilà did NOT run: {skipped[0].longrepr[2]}", red=True)

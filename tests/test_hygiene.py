@@ -19,7 +19,7 @@ from symnb.companion.runner import _digests
 NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 EXPERIMENTS = [p for p in NOTEBOOKS if p.relative_to(ROOT / "nbs").parts[0] in FOLDERS]
 MODULES = sorted(p for p in (ROOT / "symnb").rglob("*.py") if p.name != "_modidx.py")
-ROOMS = ["files", "core", "packing", "persistence", "data", "plots", "plots_flows", "pages", "probe", "flows", "compare", "companion"]  # each imports only from those before it
+ROOMS = ["files", "core", "packing", "persistence", "data", "plots", "plots_flows", "pages", "probe", "flows", "compare", "explorer", "companion"]  # each imports only from those before it
 
 
 def name(path):

@@ -8,6 +8,7 @@ __all__ = ['SCHEDULES', 'BatchedVAE', 'kl_terms', 'elbo', 'TrainedVAE', 'train_v
 # %% ../../nbs/lib/probe/vae.ipynb #0002
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,31 +94,34 @@ class _Opening:
 # %% ../../nbs/lib/probe/vae.ipynb #0012
 @dataclass
 class TrainedVAE:
-    "K trained autoencoders with the runs' `progressive` (K,) and `s2` (K, 1), and the record of the `fit`."
+    "K trained autoencoders with the runs' `progressive` (K,) and `s2` (K, 1), and the record of the `fit` (None before its end)."
     vae: BatchedVAE
     progressive: Tensor
     s2: Tensor
-    fit: FitResult
+    fit: FitResult | None = None
 
 
 def train_vae(x: np.ndarray, progressive: np.ndarray, resolution: np.ndarray, n_latents: int, *,
               hidden: tuple[int, ...] = (64, 64), batch_size: int = 64, hold: tuple[int, int] = (1000, 4000),
-              device: torch.device = torch.device("cpu"), random_state=None, verbose: bool = False) -> TrainedVAE:
+              device: torch.device = torch.device("cpu"), random_state=None, verbose: bool = False,
+              on_window: Callable[[int, int, TrainedVAE], None] = lambda step, total, runs: None) -> TrainedVAE:
     """Train K autoencoders on x, standardised by the caller, as one batched model.
 
     x: (n, d) for all, or (K, n, d), one data set for each; progressive (K,) bool and resolution (K,) say what each run
-    is; hold: fewest and most training steps before the learning rate decays for as many again.
+    is; hold: fewest and most training steps before the learning rate decays for as many again; on_window: as in `fit`,
+    with the autoencoders as they are.
     """
     generator, n_models = torch_generator(random_state, device), len(progressive)
     to = lambda a, dtype: torch.as_tensor(np.asarray(a), dtype=dtype, device=device)
     x, s2, progressive = to(x, torch.float32), to(resolution, torch.float32)[:, None] ** 2, to(progressive, torch.bool)
     x, rows = x.expand(n_models, -1, -1), torch.arange(n_models, device=device)[:, None]
-    vae = BatchedVAE(n_models, x.shape[2], n_latents, hidden, generator)
-    opening = _Opening(vae, x[:, :500], progressive)
+    runs = TrainedVAE(BatchedVAE(n_models, x.shape[2], n_latents, hidden, generator), progressive, s2)
+    opening = _Opening(runs.vae, x[:, :500], progressive)
 
     def loss(events: Tensor) -> Tensor:
-        return -elbo(vae, x[rows, events], s2, opening.mask, generator).mean(1)
+        return -elbo(runs.vae, x[rows, events], s2, opening.mask, generator).mean(1)
 
-    record = fit(loss, vae.parameters(), n_models, x.shape[1], generator=generator, batch_size=batch_size,
-                 hold=hold, on_plateau=opening.at_plateau, on_decay=opening.all, verbose=verbose)
-    return TrainedVAE(vae, progressive, s2, record)
+    runs.fit = fit(loss, runs.vae.parameters(), n_models, x.shape[1], generator=generator, batch_size=batch_size,
+                   hold=hold, on_plateau=opening.at_plateau, on_decay=opening.all, verbose=verbose,
+                   on_window=lambda step, total: on_window(step, total, runs))
+    return runs

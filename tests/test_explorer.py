@@ -1,0 +1,207 @@
+"""The explorers without a browser: their numbers, their threads, their messages."""
+import datetime
+import importlib
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("anywidget")
+from symnb.explorer import probe as probe_module
+from symnb.explorer.flows import FlowExplorer
+from symnb.explorer.probe import ProbeExplorer
+from symnb.explorer.quick import dataset, events, quick_probe
+from symnb.explorer.walk import fit_digits, walk
+from symnb.explorer.worker import Cancelled
+
+
+@pytest.fixture
+def explorer():
+    with_small_steps = ProbeExplorer("ring", steps=200, n_runs=2)
+    yield with_small_steps
+    with_small_steps.close()
+    assert not with_small_steps.worker.busy
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fit_digits(seed=0)
+
+
+def settle(explorer):
+    assert explorer.wait(60)
+    return explorer
+
+
+def uploaded(name, content):
+    return [dict(name=name, type="", size=len(content), content=content, last_modified=datetime.datetime.now())]
+
+
+# The probe
+
+def test_a_direct_call_gives_the_numbers_on_show(explorer):
+    explorer.noise.value, explorer.resolution.value, explorer.schedule.value = 0.1, 0.3, "progressive"
+    view = settle(explorer).view
+    direct = quick_probe(events(dataset("ring", 0.2), 0.1), 0.3, "progressive", n_runs=2, steps=200)
+    assert view.final and np.array_equal(view.relevance, direct.relevance) and np.array_equal(view.spectrum, direct.spectrum)
+    assert f"<b>{direct.local_dim.mean():.2f}</b>" in explorer.numbers.value
+    assert explorer.state == "done" and not explorer.is_old
+
+
+def test_a_change_calls_the_training_off_and_marks_what_is_on_show(explorer):
+    settle(explorer)
+    before = explorer.picture.value
+    explorer.steps.value = 6000
+    assert explorer.state == "training" and explorer.is_old and explorer.picture.value == before
+    explorer.steps.value = 200
+    settle(explorer)
+    assert explorer.view.total == 200 and explorer.view.final and not explorer.is_old
+
+
+def test_a_cancelled_training_delivers_nothing_more(explorer):
+    settle(explorer)
+    explorer.steps.value = 6000
+    explorer.stop.click()
+    view, picture = explorer.view, explorer.picture.value
+    settle(explorer)
+    assert explorer.state == "cancelled" and "cancelled" in explorer.status.value and explorer.stop.disabled
+    assert (explorer.view, explorer.picture.value) == (view, picture) and explorer.is_old == (view.total != 6000)
+
+
+def test_every_data_set_can_be_chosen(explorer):
+    for name in probe_module.DATASETS:
+        explorer.data.value = name
+        assert explorer.width.disabled == (name != "ring")
+        assert settle(explorer).state == "done" and "symnb-bad" not in explorer.status.value, name
+
+
+def test_a_file_that_cannot_be_read_says_why_and_changes_nothing(explorer):
+    view = settle(explorer).view
+    explorer.upload.value = uploaded("numbers.csv", b"\x00\x01\x02")
+    assert "symnb-bad" in explorer.upload_says.value and "Traceback" not in explorer.upload_says.value
+    assert settle(explorer).view is view and explorer.state == "done" and not explorer.is_old
+
+
+def test_an_uploaded_file_is_a_data_set_like_the_others(explorer, monkeypatch):
+    X = pd.DataFrame(dataset("disk", n=300), columns=["a", "b"])
+    monkeypatch.setattr(probe_module, "read_upload", lambda name, content: X)
+    explorer.upload.value = uploaded("disk.csv", b"anything")
+    view = settle(explorer).view
+    assert explorer.data.value == "upload: disk.csv" and explorer.state == "done" and not explorer.upload_says.value
+    assert np.array_equal(view.relevance, quick_probe(events(X), 0.2239, n_runs=2, steps=200).relevance)
+
+
+@pytest.mark.parametrize("X", [np.ones((200, 2)), np.ones((5, 2)), np.full((200, 2), np.nan), np.array([["a"]] * 200), np.ones(200)])
+def test_data_that_cannot_be_probed_is_refused_in_one_line(X):
+    with pytest.raises(ValueError) as error:
+        events(X)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("wrong", [dict(resolution=0), dict(schedule="both"), dict(n_latents=0), dict(n_runs=True), dict(steps=1)])
+def test_settings_that_make_no_sense_are_named(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        quick_probe(np.zeros((200, 2)), **wrong)
+
+
+def test_an_error_in_the_thread_becomes_a_line(explorer, monkeypatch, capfd):
+    settle(explorer)
+    def broken(*args, **kwargs):
+        raise RuntimeError("the networks are on strike\nuntil Monday")
+    monkeypatch.setattr(probe_module, "quick_probe", broken)
+    explorer.seed.value = 3
+    settle(explorer)
+    assert explorer.state == "failed" and explorer.is_old and "on strike: " in explorer.status.value and "Monday" not in explorer.status.value
+    monkeypatch.undo()
+    explorer.seed.value = 4
+    assert settle(explorer).state == "done" and not explorer.is_old and "symnb-bad" not in explorer.status.value
+    assert capfd.readouterr() == ("", "")
+
+
+def test_many_changes_leave_one_answer_and_no_thread(explorer):
+    for noise in np.linspace(0, 0.4, 9):
+        explorer.noise.value = noise
+        time.sleep(0.02)
+    direct = quick_probe(events(dataset("ring", 0.2), explorer.noise.value), 0.2239, n_runs=2, steps=200)
+    assert np.array_equal(settle(explorer).view.relevance, direct.relevance)
+    explorer.steps.value = 6000
+    explorer.close()
+    assert not [t for t in threading.enumerate() if t.name == "symnb explorer"]
+
+
+# The flows
+
+def test_walking_shows_the_flow_the_oracle_and_the_decoder(model):
+    explorer = settle(FlowExplorer(model))
+    explorer.digit.value = 5
+    start = model.encode(explorer.digits.images)[5]
+    path = model.flow(start[None], explorer.times)[:, 0]
+    explorer.t.value = -0.8
+    at = explorer.plane.at
+    assert np.isclose(explorer.times[at], -0.8) and np.array_equal(explorer.walk.z, path)
+    assert np.array_equal(explorer.walk.logit, model.oracle_(path)[:, 0]) and np.array_equal(explorer.walk.images, model.decode(path))
+    assert f"{model.oracle_(path[[at]])[0, 0]:.4f}" in explorer.numbers.value
+    assert abs(explorer.walk.drift(at)) < 0.05 * model.oracle_(model.encode(explorer.digits.images)).std()
+    explorer.close()
+
+
+def test_moving_along_a_streamline_is_quick_and_changes_the_digit(model):
+    explorer = settle(FlowExplorer(model))
+    explorer.plane.picked = [0.3, 0.2]
+    assert (explorer.z1.value, explorer.z2.value) == (0.3, 0.2) and explorer.before.value == explorer.now.value
+    begin = time.perf_counter()
+    for at in range(10, 20):
+        explorer.plane.at = at
+    assert time.perf_counter() - begin < 1 and explorer.before.value != explorer.now.value
+    assert np.isclose(explorer.t.value, explorer.times[19])
+    explorer.z2.value = 0.4
+    assert explorer.plane.start == [0.3, 0.4] and explorer.t.value == 0
+    explorer.close()
+
+
+def test_flows_train_in_stages_and_can_be_called_off():
+    def stop(stage):
+        if stage == 1:
+            raise Cancelled
+    with pytest.raises(Cancelled):
+        fit_digits(on_stage=stop)
+    explorer = FlowExplorer()
+    explorer.stop.click()
+    settle(explorer)
+    assert explorer.flows is None and "cancelled" in explorer.status.value
+    explorer.close()
+
+
+def test_a_start_without_a_streamline_says_so(model):
+    explorer = settle(FlowExplorer(model))
+    explorer.plane.picked = [float("inf"), 0.0]
+    assert "symnb-bad" in explorer.status.value and explorer.is_old
+    explorer.plane.picked = [0.0, 0.1]
+    assert not explorer.is_old
+    explorer.close()
+
+
+def test_a_model_without_a_symmetry_is_no_traceback(model):
+    import copy
+    none = copy.copy(model)
+    none.n_generators_, none.message_ = 0, "the oracle is at chance"
+    with pytest.raises(ValueError, match="at chance"):
+        walk(none, [0, 0])
+    explorer = settle(FlowExplorer(none))
+    assert "at chance" in explorer.status.value
+    explorer.close()
+
+
+# Without the libraries
+
+def test_a_missing_library_is_named(monkeypatch):
+    import symnb.explorer
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.util.find_spec", lambda name: None)
+        with pytest.raises(ImportError, match=r"pip install 'symnb\[companion\]'"):
+            importlib.reload(symnb.explorer)
+    assert importlib.reload(symnb.explorer).ProbeExplorer is ProbeExplorer
+    with pytest.raises(AttributeError):
+        symnb.explorer.Nothing
