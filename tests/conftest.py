@@ -1,5 +1,7 @@
 """Small trees of notebooks for the tests of the companion; nothing here imports torch."""
 import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,9 +35,44 @@ def tree(tmp_path, monkeypatch):
     return write
 
 
+# A browser, where there is one
+
+_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+          "--disable-sync"]
+
+
+@pytest.fixture(scope="module")  # while it lives, asyncio is taken
+def chromium():
+    """Chromium, for all tests that look at pages."""
+    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    path = next((found for name in names if name and (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("NO BROWSER: install chromium, or name one in $CHROMIUM")
+    playwright = pytest.importorskip("playwright.sync_api", reason="NO BROWSER: playwright is not installed")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=path, args=_QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def offline(chromium):
+    """A page for files on the disk; what it asks for elsewhere, and what it complains about, fails the test."""
+    page = chromium.new_page(viewport={"width": 1400, "height": 900})
+    requests, trouble = [], []
+    page.on("request", lambda r: requests.append(r.url))
+    page.on("requestfailed", lambda r: trouble.append(f"failed: {r.url}"))
+    page.on("console", lambda m: trouble.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: trouble.append(str(e)))
+    yield page
+    page.close()
+    assert not trouble
+    assert requests and not [r for r in requests if not re.match(r"file://|data:|about:", r)]
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say it where nobody overlooks it when the browser tests did not run."""
     skipped = [r for r in terminalreporter.stats.get("skipped", []) if "NO BROWSER" in str(r.longrepr)]
     if skipped:
         terminalreporter.write_sep("!", "NO BROWSER", red=True, bold=True)
-        terminalreporter.write_line(f"{len(skipped)} tests of the explorers in JupyterLab and Voilà did NOT run: {skipped[0].longrepr[2]}", red=True)
+        terminalreporter.write_line(f"{len(skipped)} tests of the explorers, the reports and the site in a browser did NOT run: {skipped[0].longrepr[2]}", red=True)

@@ -196,3 +196,15 @@ def test_smooth_flows_and_latents_report_as_well(tmp_path):
     assert "Generators as matrices" not in headings(page)
     if flows.n_generators_:
         assert "one smooth transformation of the latent space" in page and page.count("data:image/png;base64,") == 1
+
+
+# In a browser, from the disk
+
+def test_reports_open_offline(probe, events, lorentz, tmp_path, offline):
+    scan = pd.DataFrame(dict(resolution=[0.1, 0.2, 0.4], relevant=[3, 3, 2], progressive=[3, 2, 2], local_dim=[2.2, 2.0, 1.9], directions=[3, 2, 2],
+                             on_plateau=[False, True, True]))
+    for path in (probe.report(tmp_path / "probe.html", events, scan=scan), lorentz.report(tmp_path / "flows.html")):
+        offline.goto(path.as_uri())
+        assert offline.evaluate("document.images.length >= 4 && [...document.images].every(i => i.complete && i.naturalWidth > 300)")
+        offline.set_viewport_size({"width": 400, "height": 800})
+        assert offline.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than a phone"

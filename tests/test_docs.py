@@ -1,6 +1,5 @@
 """The site of the documentation: complete, whole, and quiet on a machine without a network."""
 import ast
-import os
 import re
 import shutil
 from pathlib import Path
@@ -171,40 +170,11 @@ def test_the_sidebar_must_name_every_notebook(tmp_path):
 
 # In a browser, from the disk
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-
-
-def chromium():
-    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
-    return next((path for name in names if name and (path := shutil.which(name))), None)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not chromium():
-        pytest.skip("NO BROWSER: there is no chromium on PATH and none in $CHROMIUM, so nobody looked at the site")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def view(browser, site):
-    """A page of the browser; all its requests and complaints are looked at when the test is over."""
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
-    requests, trouble = [], []
-    page.on("request", lambda r: requests.append(r.url))
-    page.on("requestfailed", lambda r: trouble.append(f"failed: {r.url}"))
-    page.on("console", lambda m: trouble.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda e: trouble.append(str(e)))
-    page.open = lambda name: page.goto((site / name).as_uri())
-    yield page
-    page.close()
-    assert not trouble
-    assert requests and not [r for r in requests if not re.match(r"file://|data:|about:", r)]
+def view(offline, site):
+    """A page of the browser that opens pages of the site by their names."""
+    offline.open = lambda name: offline.goto((site / name).as_uri())
+    return offline
 
 
 OPENED = ["index.html", "lib/probe/vae.html", "review/section05_relevance.html", "latent_flows/section05_2_three_latents.html",
