@@ -65,17 +65,17 @@ def _stretches(scan: pd.DataFrame, column: str) -> "list[tuple[int, float, float
 def tell_scan(scan: pd.DataFrame, s: float) -> "tuple[bool, list[str]]":
     "Whether the count at resolution s holds over a factor of at least 2.5 in s, and in what way it depends on s."
     lines, holds = [], True
-    for column, words in (("directions", "local directions"), ("relevant", "relevant latents")):
+    for column, words in (("directions", "local direction"), ("relevant", "relevant latent")):
         if column not in scan:
             continue
         parts = _stretches(scan, column)
         count, low, high = min(parts, key=lambda p: max(p[1] / s, s / p[2], 1))
         whole = low == scan.resolution.min() and high == scan.resolution.max()
         if len(parts) == 1:
-            lines.append(f"{count} {words} at every resolution from {low:.2g} to {high:.2g}.")
+            lines.append(f"{plural(count, words)} at every resolution from {low:.2g} to {high:.2g}.")
         else:
             told = "; ".join(f"{n} " + (f"at {a:.2g}" if a == b else f"from {a:.2g} to {b:.2g}") for n, a, b in parts)
-            lines.append(f"The number of {words} depends on the resolution s: {told}. Around s = {s:.2g} it is {count}.")
+            lines.append(f"The number of {words}s depends on the resolution s: {told}. Around s = {s:.2g} it is {count}.")
         if column == "directions":
             holds = whole or high / low >= 2.5
     if unfinished := scan.attrs.get("unfinished"):
