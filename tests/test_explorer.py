@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 pytest.importorskip("anywidget")
+from symnb.data import geometry
 from symnb.explorer import probe as probe_module
 from symnb.explorer.flows import FlowExplorer
 from symnb.explorer.probe import ProbeExplorer
@@ -82,6 +83,12 @@ def test_a_file_that_cannot_be_read_says_why_and_changes_nothing(explorer):
     explorer.upload.value = uploaded("numbers.csv", b"\x00\x01\x02")
     assert "symnb-bad" in explorer.upload_says.value and "Traceback" not in explorer.upload_says.value
     assert settle(explorer).view is view and explorer.state == "done" and not explorer.is_old
+
+
+def test_a_real_file_is_uploaded_with_its_names(explorer):
+    ring = geometry.circle(300, noise=0.02, random_state=0)
+    explorer.upload.value = uploaded("ring.csv", pd.DataFrame(ring, columns=["px [GeV]", "py [GeV]"]).to_csv(index=False).encode())
+    assert explorer.wait(60) and explorer.data.value == "upload: ring.csv" and explorer.view.names == ("px", "py") and explorer.state == "done"
 
 
 def test_an_uploaded_file_is_a_data_set_like_the_others(explorer, monkeypatch):

@@ -81,11 +81,11 @@ class _Upload:
         self.data.observe(self._choose, "value")
         self._choose()
 
-    def _events(self) -> np.ndarray:
-        "Events as the controls say, standardised."
+    def _events(self) -> "tuple[np.ndarray, list[str] | None]":
+        "Events as the controls say, standardised, and the names of their columns."
         label, seed = self.data.value, self.seed.value
         X = self._uploaded[1] if self._uploaded and label == self._uploaded[0] else dataset(label, self.width.value, seed=seed)
-        return events(X, self.noise.value, seed)
+        return events(X, self.noise.value, seed), [str(c) for c in X] if hasattr(X, "columns") else None
 
 # %% ../../nbs/lib/explorer/probe.ipynb #0008
 class _Training:
@@ -94,9 +94,9 @@ class _Training:
     state, first_after = "idle", None
 
     def _train(self) -> None:
-        x, start = self._events(), time.perf_counter()
+        (x, names), start = self._events(), time.perf_counter()
         how = dict(resolution=round(self.resolution.value, 4), schedule=self.schedule.value, n_latents=self.latents.value,
-                   n_runs=self.n_runs, steps=self.steps.value, seed=self.seed.value)
+                   n_runs=self.n_runs, steps=self.steps.value, seed=self.seed.value, names=names)
         self.mark_old(self.view is not None)
         self.state, self.first_after = "training", None
         self.advance(0.0)

@@ -6,7 +6,7 @@
 __all__ = ['DATASETS', 'dataset', 'events', 'ProbeView', 'check_settings', 'quick_probe']
 
 # %% ../../nbs/lib/explorer/quick.ipynb #0002
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -85,23 +85,23 @@ class ProbeView:
                 f"{self.local_dim.mean():.2f} ± {self.local_dim.std():.2f}; after {self.steps} of {self.total} steps")
 
 # %% ../../nbs/lib/explorer/quick.ipynb #0010
-def _map(x: np.ndarray) -> "tuple[np.ndarray, tuple[str, str]]":
+def _map(x: np.ndarray, names: "Sequence[str]") -> "tuple[np.ndarray, tuple[str, str]]":
     "The plane of the latent map: the two columns, or the leading principal axes of more."
     if x.shape[1] <= 2:
-        return (x if x.shape[1] == 2 else np.column_stack([x, np.zeros(len(x))])), ("x₁", "x₂")
+        return (x if x.shape[1] == 2 else np.column_stack([x, np.zeros(len(x))])), (*names, "")[:2]
     axes = np.linalg.svd(x - x.mean(0), full_matrices=False)[2]
     return x @ axes[:2].T, ("principal axis 1", "principal axis 2")
 
 
 @torch.no_grad()
-def _look(runs: TrainedVAE, x: np.ndarray, steps: int, total: int) -> dict:
+def _look(runs: TrainedVAE, x: np.ndarray, columns: "Sequence[str]", steps: int, total: int) -> dict:
     "The numbers and pictures of autoencoders as they are."
     events = torch.as_tensor(x, dtype=torch.float32).expand(runs.vae.n_models, -1, -1)
     mu, log_var = runs.vae.encode(events)
     rho = relevance(mu.numpy(), (0.5 * log_var).exp().numpy())
     order, shown = np.argsort(-rho[0])[:2], slice(0, 1500)
     z = np.column_stack([mu[0].numpy()[shown, order], np.zeros((len(x[shown]), 2))])[:, :2]
-    xy, names = _map(x)
+    xy, names = _map(x, columns)
     return dict(steps=steps, total=total, relevance=-np.sort(-rho, axis=1), names=names, xy=xy[shown], z=z,
                 spectrum=local_spectrum(runs.vae, mu[:, :500], runs.s2))
 
@@ -118,15 +118,16 @@ def check_settings(resolution: float, schedule: str, n_latents: int, n_runs: int
 
 
 def quick_probe(x: np.ndarray, resolution: float = 0.22, schedule: str = "standard", n_latents: int = 4, *, n_runs: int = 4,
-                steps: int = 2000, seed: int = 0,
+                steps: int = 2000, seed: int = 0, names: "Sequence[str] | None" = None,
                 on_window: "Callable[[int, int, Callable[[], ProbeView]], None] | None" = None) -> ProbeView:
-    """Probe events x (n, d), standardised as by `events`, with n_runs trainings of `steps` steps.
+    """Probe events x (n, d), standardised as by `events`, with n_runs trainings of `steps` steps; names: of the columns.
 
     on_window(step, total, look) is called about every hundred steps; look() is the answer so far, and an exception ends
     the training. Raises ValueError for a setting that makes no sense.
     """
     check_settings(resolution, schedule, n_latents, n_runs, steps)
-    view = lambda runs, step, total: ProbeView(schedule, resolution, **_look(runs, x, step, total))
+    names = names or [f"x{'₁₂'[j]}" for j in range(min(x.shape[1], 2))]
+    view = lambda runs, step, total: ProbeView(schedule, resolution, **_look(runs, x, names, step, total))
     window = lambda step, total, runs: on_window and on_window(step, total, lambda: view(runs, step, total))
     runs = train_vae(x, np.full(n_runs, schedule == "progressive"), np.full(n_runs, resolution), n_latents,
                      hold=(steps // 2, steps // 2), random_state=seed, on_window=window)
