@@ -73,7 +73,7 @@ test: $(STAMP)
 	@echo '[3/4] every experiment, profile smoke'
 	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && $(BIN)/symnb figures --profile smoke --jobs 2 --out "$$out"
 	@echo '[4/4] the tests'
-	@$(BIN)/python -m pytest tests --ignore tests/test_hygiene.py --durations 5
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --ignore tests/test_hygiene.py --durations 5 -n $(JOBS) --dist loadfile
 
 docs: $(STAMP)
 	@$(BIN)/python -c 'from symnb.companion.docs import write_docs; write_docs()'
