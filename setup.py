@@ -27,7 +27,7 @@ setup(
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Science/Research",
         "Programming Language :: Python :: 3",
-        "Programming Language :: Python :: 3.11",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),  # those of .github/workflows/test.yml
         "Topic :: Scientific/Engineering :: Physics",
         "Typing :: Typed",
     ],

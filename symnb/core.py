@@ -27,8 +27,8 @@ def resolve_device(device: "str | torch.device" = "auto") -> torch.device:
     if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError) as error:
+        found = torch.device(device if isinstance(device, torch.device) else str(device))  # 3 is a GPU for some builds only
+    except RuntimeError as error:
         raise ValueError(f"device={device!r} is not a device: use 'auto', 'cpu', 'cuda' or 'cuda:N'") from error
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"device={device!r} was asked for, but torch {torch.__version__} sees "

@@ -116,6 +116,14 @@ def test_metadata(dist, cfg):
     assert "Typing :: Typed" in meta.get_all("Classifier") and meta["Description-Content-Type"] == "text/markdown" and "# symnb" in meta.get_payload()
 
 
+def test_every_python_that_is_named_is_tested(dist, cfg):
+    with zipfile.ZipFile(dist[1]) as wheel:
+        meta = next(wheel.read(n).decode() for n in wheel.namelist() if n.endswith("/METADATA"))
+    named = re.findall(r"^Classifier: Programming Language :: Python :: (3\.\d+)$", meta, re.M)
+    [matrix] = re.findall(r"^ +python: (\[.*\])$", (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"), re.M)
+    assert named == json.loads(matrix) and named[0] == cfg["min_python"]
+
+
 # In the fresh environment
 
 def test_it_is_installed_elsewhere_with_types_and_without_the_extras(home):
@@ -153,7 +161,7 @@ def test_import_is_quick(home):
 
 
 def test_files_of_other_tools_load(home, tmp_path):
-    """Written here by pandas, numpy, pylhe and uproot; read there through the library and the command."""
+    """Written here by pandas, numpy, pylhe and uproot, or published with scikit-learn and pyarrow; read there."""
     table = ee_to_mumu(200, energy_spread=0.2, random_state=0)
     paths = [write(tmp_path, kind, table) for kind in ("csv", "parquet", "npz", "root")]
     paths.append(write_lhe(tmp_path / "events.lhe", [[(13, *e[:4]), (-13, *e[4:])] for e in table.to_numpy()]))
@@ -165,6 +173,13 @@ print(json.dumps([t.to_dict('list') for t in tables]))"""
     for path, found in zip(paths, json.loads(python(home, code, *paths)), strict=True):
         names = list(found) if path.suffix == ".lhe" else COLUMNS
         np.testing.assert_allclose(np.column_stack([found[c] for c in names]), table, rtol=1e-6, err_msg=path.name)
+    code = """import importlib.util, pathlib
+from symnb.data import load
+inside = lambda package, *parts: pathlib.Path(importlib.util.find_spec(package).origin).parent.joinpath(*parts)
+assert load(inside("sklearn", "datasets", "data", "digits.csv.gz")).shape == (1797, 65)
+old = inside("pyarrow", "tests", "data", "parquet", "v0.7.1.parquet")
+assert not old.exists() or {"carat", "price"} <= set(load(old))"""
+    python(home, code)
     answered = symnb_command(home, "probe", paths[0], "--runs", 1, "--steps", 50, "--quiet")
     assert answered.returncode == 0, answered.stderr
     assert answered.stdout.startswith("events.csv: 200 events, 8 columns: px_mu") and "Answered in" in answered.stdout
