@@ -7,6 +7,7 @@ __all__ = ['main']
 
 # %% ../../nbs/lib/companion/cli.ipynb #0002
 import argparse
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -117,6 +118,9 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         return args.run(args)
+    except BrokenPipeError:  # whoever reads has read enough, as in symnb probe FILE | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError, ImportError, MemoryError) as error:
         print(f"symnb: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
         return 2
