@@ -102,7 +102,13 @@ def test_holes_in_words(numbers, intrinsic, words):
     betti = pd.DataFrame(dict(dimension=[1, 2], betti=numbers, lifetimes=[[], []], strongest_rejected=[0.1, 0.2]))
     [sentence] = tell_topology(betti, intrinsic)
     assert words in sentence
-    assert "close" in tell_topology(betti.assign(strongest_rejected=0.9), intrinsic)[1] and tell_topology(None, intrinsic) == []
+    assert "close" in tell_topology(betti.assign(strongest_rejected=0.95), intrinsic)[1] and tell_topology(None, intrinsic) == []
+
+
+def test_few_events_get_an_answer_that_says_so():
+    X = np.random.default_rng(0).normal(size=(15, 2))
+    answer = SymmetryProbe(n_runs=1, max_steps=20, random_state=0).fit(X).answer(X)
+    assert "15 events: use 500 or more" in str(answer) and answer.level == "not sure"
 
 
 def test_certainty_counts_what_speaks_against():

@@ -77,7 +77,7 @@ def test_flows_find_the_rotation(tmp_path, capsys):
     report = tmp_path / "plane.html"
     assert run("flows", tmp_path / "plane.csv", "--target", "r2", "--html", report, "--quiet", "--save", tmp_path / "f.safetensors") == 0
     words = " ".join(capsys.readouterr().out.split())
-    assert "R2 does not change under one linear transformation of x, y" in words and "(rotation)" in words
+    assert "r2 does not change under one linear transformation of x, y" in words and "(rotation)" in words
     page = report.read_text(encoding="utf-8")
     assert "J1 (rotation)" in page and "x [cm]" not in page.split("Streamlines")[0] and "http" not in page
     from symnb import SymmetryFlows
@@ -90,7 +90,7 @@ def test_flows_with_classes_of_text(tmp_path, capsys):
     pd.DataFrame(x, columns=["a", "b"]).assign(kind=np.where(np.hypot(*x.T) > 1.2, "far", "near")).to_parquet(tmp_path / "t.parquet")
     assert run("flows", tmp_path / "t.parquet", "--target", "kind", "--generators", "exact", "--quiet") == 0
     words = capsys.readouterr().out
-    assert "classes of kind: 0 = far, 1 = near" in words and "Kind does not change under one smooth transformation" in " ".join(words.split())
+    assert "classes of kind: 0 = far, 1 = near" in words and "kind does not change under one smooth transformation" in " ".join(words.split())
 
 
 # Options

@@ -272,8 +272,8 @@ def bad_files(folder: Path, events: pd.DataFrame) -> "dict[str, tuple[Path, str]
     found["truncated lhe.gz"] = put("half.lhe.gz", gzip.compress(lhe)[:200]), "truncated or damaged"
     found |= {f"empty {kind}": (put(f"none.{kind}", b""), "is empty") for kind in whole}
     found |= {"blanks": (put("blank.csv", "\n \n"), "is empty"), "only a header": (put("head.csv", "a,b\n"), "has no rows"),
-              "wrong name": (put("root.csv", whole["root"]), "named as a CSV file, but its contents are ROOT: rename it to root.root"),
-              "text as parquet": (put("text.parquet", "a,b\n1,2\n"), "named as a Parquet file, but its contents are CSV"),
+              "wrong name": (put("root.csv", whole["root"]), "has a name for CSV, but its contents are ROOT: rename it to root.root"),
+              "text as parquet": (put("text.parquet", "a,b\n1,2\n"), "has a name for Parquet, but its contents are CSV"),
               "mixed types": (put("mixed.csv", "a,b\n" + "1,2\n" * 30 + "3,broken\n"), "mixes numbers and text in the column 'b': 'broken' in row 31"),
               "no numbers": (put("words.csv", "a,b\nx,y\nu,v\n"), "has no column of numbers"),
               "ragged": (put("ragged.csv", "a,b\n1,2\n3,4,5\n"), "is no table"),

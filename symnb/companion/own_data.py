@@ -7,6 +7,7 @@ __all__ = ['add_probe', 'add_flows']
 
 # %% ../../nbs/lib/companion/own_data.ipynb #0002
 import argparse
+import os
 import textwrap
 import time
 import warnings
@@ -26,7 +27,7 @@ _FLOWS_EXAMPLES = """examples:
   symnb flows points.parquet --target label --generators mlp --n 1
 """
 
-
+# %% ../../nbs/lib/companion/own_data.ipynb #e3dfe7c9
 def _whole(least: int):
     def number(text: str) -> int:
         value = int(text)
@@ -58,7 +59,7 @@ def add_probe(commands: argparse._SubParsersAction) -> None:
     sub = commands.add_parser("probe", help="how many degrees of freedom does a file have?", epilog=_PROBE_EXAMPLES,
                               formatter_class=argparse.RawDescriptionHelpFormatter)
     _add_file_options(sub, "standard")
-    sub.add_argument("--resolution", type=float, default=0.22, metavar="S", help="size of what is still seen, in spreads of a column (default: 0.22)")
+    sub.add_argument("--resolution", type=float, default=0.22, metavar="S", help="size of what is still seen, in spreads of a column: put it above the noise (default: 0.22)")
     sub.add_argument("--runs", type=_whole(1), default=4, metavar="N", help="trainings of each schedule (default: 4)")
     sub.add_argument("--steps", type=_whole(1), default=2000, metavar="N", help="most training steps before the rate falls (default: 2000)")
     sub.add_argument("--scan", action=argparse.BooleanOptionalAction, default=None, help="scan the resolution over a decade and a half (default: with --html)")
@@ -85,10 +86,19 @@ def _read(args: argparse.Namespace, target: "str | None" = None):
             raise ValueError(f"cannot write {place}: there is no folder {place.absolute().parent}; create it first")
     table = load(args.file, args.columns, args.query, args.max_events, target=target, tree=args.tree, particles=args.particles, strict=args.strict,
                  random_state=args.seed, progress=not args.quiet)
-    print(f"{args.file.name}: {len(table):,} events, {table.shape[1]} columns: {', '.join(map(str, table.columns[:12]))}{' …' * (table.shape[1] > 12)}")
+    units = table.attrs["units"]
+    shown = ", ".join(f"{c} [{units[c]}]" if c in units else str(c) for c in table.columns[:12]) + " …" * (table.shape[1] > 12)
+    print(f"{args.file.name}: {len(table):,} events, {table.shape[1]} columns: {shown}")
     for note in table.attrs["notes"]:
         print(f"  {note}")
     return table
+
+# %% ../../nbs/lib/companion/own_data.ipynb #0b2da11c
+def _half_the_cores() -> None:
+    "Small matrix products lose more to threads that wait for each other than they gain, above all on a machine that does other things."
+    import torch
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
 
 
 def _timed(fit) -> "tuple[object, float, list[str]]":
@@ -117,6 +127,7 @@ def _about(args: argparse.Namespace, table) -> "dict[str, str]":
 def _probe(args: argparse.Namespace) -> int:
     table = _read(args)
     from symnb.probe.estimator import SymmetryProbe  # torch takes seconds to import
+    _half_the_cores()
     probe = SymmetryProbe(resolution=args.resolution, n_runs=args.runs, max_steps=args.steps, scale=args.scale, random_state=args.seed,
                           device=args.device, verbose=not args.quiet)
     _, seconds, warned = _timed(lambda: probe.fit(table))
@@ -142,11 +153,13 @@ def _flows(args: argparse.Namespace) -> int:
     if args.n != "all" and not (args.n.isdecimal() and int(args.n) > 0):
         raise ValueError(f"--n {args.n}: give a number of at least 1, or all")
     table = _read(args, args.target)
-    target = table.columns[[c == args.target or c == args.target.rsplit(" [", 1)[0] for c in table.columns]][0]
+    from symnb.data.tables import choose_columns
+    [target] = choose_columns(list(table), [args.target])
     X, y = table.drop(columns=target), table[target]
     if classes := table.attrs.get("classes"):
         print(f"  classes of {target}: " + ", ".join(f"{k} = {name}" for k, name in enumerate(classes[:10])) + " …" * (len(classes) > 10))
     from symnb.flows.estimator import SymmetryFlows  # torch takes seconds to import
+    _half_the_cores()
     X = _rescaled(X, args.scale)
     flows = SymmetryFlows(args.n if args.n == "all" else int(args.n), generators=args.generators, latent_dim=args.latent_dim,
                           random_state=args.seed, device=args.device, verbose=not args.quiet)

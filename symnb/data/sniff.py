@@ -73,7 +73,7 @@ def file_format(path: "str | Path") -> str:
     found = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None) or _text_format(path, head)
     named = next((kind for kind, endings in ENDINGS.items() if path.name.lower().endswith(endings)), found)
     if named != found:
-        raise ValueError(f"{path.name} is named as a {named} file, but its contents are {found}: rename it to "
+        raise ValueError(f"{path.name} has a name for {named}, but its contents are {found}: rename it to "
                          f"{path.name.split('.')[0]}{ENDINGS[found][0]} if that is right, or fetch the right file")
     return found
 

@@ -28,7 +28,8 @@ def _words(names: "str | Sequence[str] | None") -> "list[str] | None":
     return [w.strip() for w in names.split(",") if w.strip()] if isinstance(names, str) else None if names is None else [str(n) for n in names]
 
 
-def choose_columns(there: "list[str]", wanted: "list[str] | None", file: str = "the table", available: "Sequence[str]" = ()) -> "list[str]":
+def choose_columns(there: "list[str]", wanted: "list[str] | None", file: str = "the table", available: "Sequence[str]" = (),
+                   what: str = "columns") -> "list[str]":
     "Those of the columns `there` that `wanted` asks for, in its order. Raises ValueError for one that is missing, with what is near."
     if wanted is None:
         return there
@@ -41,7 +42,7 @@ def choose_columns(there: "list[str]", wanted: "list[str] | None", file: str = "
             names = list(dict.fromkeys([*there, *available]))
             near = difflib.get_close_matches(word, names, 1)
             shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-            raise ValueError(f"columns: {file} has no {word!r}" + (f" (did you mean {near[0]!r}?)" if near else "") + f"; it has {shown}")
+            raise ValueError(f"{what}: {file} has no {word!r}" + (f" (did you mean {near[0]!r}?)" if near else "") + f"; it has {shown}")
         chosen += [c for c in found if c not in chosen]
     return [c for c in chosen if not any(fnmatchcase(c, pattern) for pattern in without)]
 
@@ -57,7 +58,7 @@ def select_events(table: pd.DataFrame, query: "str | None", file: str = "the tab
     except Exception as error:  # pandas raises what Python's parser and its operators raise
         missing = re.search(r"name '([^']+)' is not defined", str(error))
         if missing:
-            choose_columns([str(c) for c in table], [missing[1]], f"query={query!r}: {file}")
+            choose_columns([str(c) for c in table], [missing[1]], file, what=f"query={query!r}")
         raise ValueError(f"query={query!r} cannot be evaluated: {' '.join(str(error).split())}; write it like 'pt > 20 and abs(eta) < 2.5'") from error
     if not isinstance(mask, pd.Series) or mask.dtype.kind != "b":
         raise ValueError(f"query={query!r} must be true or false for each event, as in 'pt > 20'")
@@ -254,10 +255,10 @@ def load(
         raise ValueError(f"max_events={max_events!r} must be an integer of at least 1, or None for all")
     asked = wanted if wanted is None or target is None else [*(w for w in wanted if w != target), target]
     reading = _Reading(path, max_events, check_random_state(random_state))
-    with tqdm(total=100, desc=f"reading {path.name}", bar_format="{desc}: {percentage:3.0f} %|{bar}| {elapsed}", disable=not progress, leave=False) as bar:
+    with tqdm(total=100, desc=f"reading {path.name}", bar_format="{desc}: {percentage:3.0f} %|{bar}| {elapsed}", disable=None if progress else True, leave=False) as bar:
         for piece in _pieces(path, lambda share: bar.update(int(100 * share) - bar.n), asked, query, tree, particles):
             if target is not None:
-                [target] = choose_columns([str(c) for c in piece], [target], f"target={target!r}: {path.name}")
+                [target] = choose_columns([str(c) for c in piece], [target], path.name, what="target")
             reading.take(piece, asked, query, target)
     table, notes = _finish(reading, {*(wanted or []), target}, target, strict, query)
     numbered = _row_numbers(table, {*(wanted or []), target})

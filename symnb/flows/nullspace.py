@@ -184,7 +184,7 @@ def _flat(dead: float) -> str:
 def _message(values: Tensor, n: int, noise: float, min_gap: float) -> str:
     "Why `n` fields are null and no others."
     if n:
-        return (f"{n} generators: at most {float(values[n - 1]):.1e} of their size points across the level sets, with a noise of "
+        return (f"{n} generator{'s' * (n > 1)}: at most {float(values[n - 1]):.1e} of their size points across the level sets, with a noise of "
                 f"{noise:.1e}; the next field has {float(values[n]):.1e}")
     text = f"no symmetry is claimed: the best field has {float(values[0]):.1e} of its size across the level sets, with a noise of {noise:.1e}"
     steps = values[1:] / values[:-1].clamp(min=1e-300)

@@ -83,9 +83,10 @@ def _lead(flows, what: str, where: str) -> "list[str]":
     if not flows.solution_.found:
         return [f"No symmetry of {what} is claimed: {flows.message_.removeprefix('no symmetry is claimed: ')}."]
     several = f"{n} independent {kind} transformations" if n > 1 else f"one {kind} transformation"
-    lines = [f"{what[0].upper() + what[1:]} does not change under {several} of {where}."]
+    subject = what[0].upper() + what[1:] if what.startswith("the ") else what  # a name is left as it is
+    lines = [f"{subject} does not change under {several} of {where}."]
     if flows.algebra_:
-        lines.append(f"Their generators close and form {_algebra_words(flows.algebra_)}." if n > 1 else f"It generates {_algebra_words(flows.algebra_)}.")
+        lines.append(f"Their generators close and form {_algebra_words(flows.algebra_)}." if n > 1 else "It generates a group of one parameter.")
     elif n > 1:
         lines.append("Their generators do not form an algebra with a known name, with constant coefficients.")
     return lines

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..pages import Words
 from .following import Following, follow, linear_constraints
+from .observables import observable_table
 from .relevance import count_relevant, most_common
 
 # %% ../../nbs/lib/probe/answer.ipynb #0004
@@ -20,13 +21,15 @@ from .relevance import count_relevant, most_common
 class Answer:
     """What a probe found: `relevant` and `intrinsic` dimension, `level` ('sure', 'fairly sure', 'not sure'), and the evidence.
 
-    words: sentences under headings; following: one `Following` for each relevant latent; observables, betti, scan: DataFrames
-    (betti and scan may be None).
+    words: sentences under headings; events (n, d) and latents (n, k), the relevant ones of the best standard training;
+    following: one `Following` for each; observables, betti, scan: DataFrames (betti and scan may be None).
     """
     relevant: "int | None"
     intrinsic: int
     level: str
     words: Words
+    events: pd.DataFrame
+    latents: np.ndarray
     following: "list[Following]" = field(default_factory=list)
     observables: "pd.DataFrame | None" = None
     betti: "pd.DataFrame | None" = None
@@ -93,7 +96,7 @@ def tell_topology(betti: "pd.DataFrame | None", intrinsic: int) -> "list[str]":
     if betti is None or intrinsic == 0:
         return []
     numbers = tuple(betti.betti)
-    close = bool(betti.strongest_rejected.max() > 0.75)
+    close = bool(betti.strongest_rejected.max() > 0.9)
     known = _CURVES.get(numbers[0]) if intrinsic == 1 else _SURFACES.get(numbers) if intrinsic == 2 else None
     holes = " and ".join(plural(n, "loop" if d == 1 else "void") for d, n in zip(betti.dimension, numbers))
     if known:
@@ -105,7 +108,7 @@ def tell_topology(betti: "pd.DataFrame | None", intrinsic: int) -> "list[str]":
     return [sentence] + ["That was close: one more hole nearly counted."] * close
 
 # %% ../../nbs/lib/probe/answer.ipynb #0013
-def _gap(rho: np.ndarray, k: int) -> "tuple[bool, str]":
+def _gap(rho: np.ndarray, k: int, threshold: float) -> "tuple[bool, str]":
     "Is there a clear step in the spectra rho (n_runs, L) after k latents?"
     middle = np.median(rho, axis=0)
     if k == 0:
@@ -113,8 +116,8 @@ def _gap(rho: np.ndarray, k: int) -> "tuple[bool, str]":
     after = middle[k] if k < len(middle) else 0.0
     words = f"The weakest latent that counts has a relevance of {middle[k - 1]:.2g}, " + (
         f"the strongest that does not {after:.2g}" if k < len(middle) else "and all latents count: give the probe more (n_latents)")
-    clear = k < len(middle) and middle[k - 1] > 3 * after
-    return clear, words + ("." if clear or k == len(middle) else ": the spectrum falls gradually, without a clear step.")
+    clear = k < len(middle) and middle[k - 1] > max(3 * after, 1.5 * threshold)
+    return clear, words + ("." if clear or k == len(middle) else f": no clear step at the threshold of {threshold:g}.")
 
 
 def _reasons(probe, holds: bool, n_events: int) -> "list[tuple[bool, str]]":
@@ -127,7 +130,7 @@ def _reasons(probe, holds: bool, n_events: int) -> "list[tuple[bool, str]]":
     witnesses = probe.intrinsic_message_.split(";")[0] or "Local directions, their plateau over resolutions and the latents of progressive training agree"
     return [(agree == probe.n_runs and agree > 1, f"{agree} of {plural(probe.n_runs, 'independent training')} "
              f"find{'s' if agree == 1 else ''} {plural(k, 'relevant latent')}" + (": one run cannot disagree with itself." if probe.n_runs == 1 else ".")),
-            _gap(probe.relevance_[schedule], k), (not probe.intrinsic_message_, witnesses[0].upper() + witnesses[1:] + "."),
+            _gap(probe.relevance_[schedule], k, probe.threshold), (not probe.intrinsic_message_, witnesses[0].upper() + witnesses[1:] + "."),
             (steady and holds, f"Local directions at neighbouring resolutions: {resolutions}."),
             (n_events >= 500, f"{n_events:,} events" + ("." if n_events >= 500 else ": use 500 or more."))]
 
@@ -164,10 +167,11 @@ def tell_changes(probe, X: np.ndarray, scan: "pd.DataFrame | None") -> "list[str
         lines.append("How the count depends on s over a decade and a half has not been asked: a resolution scan does.")
     tails = names[kept][_tails(X[:, kept]) > 0.4]
     if len(tails) and probe.scale != "asinh":
-        lines.append(f"Heavy tails in {', '.join(tails[:5])}: one event in a hundred sets the scale there; scale='asinh' looks at the bulk.")
+        lines.append(f"Heavy tails in {', '.join(tails[:5])}: one event in a hundred sets the scale there; scale='asinh' looks at the bulk, and so does the logarithm of a column that is positive.")
     few = [n for n, column in zip(names[kept], X[:, kept].T) if len(np.unique(column)) <= 10]
     if few:
-        lines.append(f"Discrete columns count as directions: {', '.join(few[:5])} take{'s' * (len(few) == 1)} at most ten values; leave out what is a label.")
+        lines.append(f"Discrete columns: {', '.join(few[:5])} take{'s' * (len(few) == 1)} at most ten values. Each needs a latent and is no direction in which an event "
+                     "can move; leave out what is a label.")
     if probe.scale == "standard" and len(kept) > 1:
         lines.append("The scale of the columns: each counts by its own spread; scale='none' keeps their relative sizes, so that narrow ones matter less.")
     return lines
@@ -181,17 +185,23 @@ def _at_most(X, n: int):
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
 
 
+def _latents(probe, X) -> np.ndarray:
+    "Posterior means (n, k) of the relevant latents of X by the best run of the first schedule; a progressive encoding may be torn."
+    schedule = next(iter(probe.relevance_))
+    k = most_common(count_relevant(probe.relevance_[schedule], probe.threshold))
+    return probe.encode(X, schedule)[0][probe.elbo_[schedule].argmax()][:, :k]
+
+
 def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool = True) -> Answer:
     "The answer of a fitted `probe` from the events X (n, d); scan: a `resolution_scan`; topology: look for holes as well."
     X = _at_most(X, 2000)
     values, names, labels = np.asarray(X, dtype=float), probe._names(), probe.column_labels()
     kept, relevant = probe.columns_.kept, probe.relevant_dim_
-    latents = np.asarray(probe.transform(X))
-    n_latents = most_common(count_relevant(probe.relevance_[next(iter(probe.relevance_))], probe.threshold))
+    latents = _latents(probe, X)
     x, short = probe.columns_.standardise(values), [names[j] for j in kept]
-    following = [follow(latents[:, j], x, short, j + 1) for j in range(n_latents)]
-    shown = pd.DataFrame(values[:1500, kept], columns=[labels[j] for j in kept]).iloc[:, :20]
-    observables = probe.observables(X[:1500], shown)
+    following = [follow(z, x, short, j) for j, z in enumerate(latents.T, start=1)]
+    shown = [labels[j] for j in kept][:20]
+    observables = observable_table(latents[:1500], values[:1500, kept[:20]], shown) if latents.shape[1] else None
     betti = probe.topology(X, max_dim=2 if probe.intrinsic_dim_ == 2 else 1) if topology and probe.intrinsic_dim_ else None
     holds, scanned = tell_scan(scan if scan is not None else probe.scan_, probe.resolution)
     level, certainty = tell_certainty(_reasons(probe, holds, probe.n_events_))
@@ -200,7 +210,7 @@ def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool 
              "What the relevant latents follow": [f.text + "." for f in following] + _rotation(following),
              "What does not vary": [f"{law} (to within 2 % of the spread)." for law in laws] + _left_out(probe, names),
              "How sure, and why": certainty, "What would change the answer": tell_changes(probe, values, scan)})
-    return Answer(relevant, probe.intrinsic_dim_, level, words, following, observables, betti, scan)
+    return Answer(relevant, probe.intrinsic_dim_, level, words, pd.DataFrame(values, columns=names), latents, following, observables, betti, scan)
 
 # %% ../../nbs/lib/probe/answer.ipynb #0018
 def _rotation(following: "list[Following]") -> "list[str]":

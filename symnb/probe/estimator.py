@@ -154,8 +154,8 @@ class _Generate:
         return float(mean_elbo(self.best_vae_, x, self.runs_.s2[[self.best_run_]], seed=0)[0])
 
 # %% ../../nbs/lib/probe/estimator.ipynb #0011
-class _Questions:
-    "What else one may ask a fitted probe."
+class _Scan:
+    "The counts against the resolution."
     def resolution_scan(self, X, s=None, n_runs: "int | None" = None) -> pd.DataFrame:
         """Both counts and the local dimension of X (n, d) against the resolutions s, with the plateau.
 
@@ -177,6 +177,9 @@ class _Questions:
         scan.attrs["unfinished"] = s[~runs.fit.converged.reshape(len(s), -1)[:, :n].any(1)].tolist()
         return scan
 
+# %% ../../nbs/lib/probe/estimator.ipynb #7d2df94a
+class _Questions(_Scan):
+    "What else one may ask a fitted probe."
     def topology(self, X, max_dim: int = 2) -> pd.DataFrame:
         """Betti numbers (`betti_table`) of X (n, d) as a run reconstructs it, which has denoised it at its resolution.
 

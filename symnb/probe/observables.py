@@ -17,7 +17,7 @@ def predictability(inputs: np.ndarray, targets: np.ndarray, n_neighbors: int = 1
     from sklearn.neighbors import KNeighborsRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    model = make_pipeline(StandardScaler(), KNeighborsRegressor(n_neighbors))
+    model = make_pipeline(StandardScaler(), KNeighborsRegressor(min(n_neighbors, len(inputs) * 4 // 5)))
     guess = cross_val_predict(model, inputs, targets, cv=5).reshape(targets.shape)
     return 1 - ((targets - guess) ** 2).mean(0) / targets.var(0)
 

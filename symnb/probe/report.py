@@ -64,13 +64,12 @@ def _local_section(probe, X) -> str:
     return drawn(lambda f: local_dimension_histogram(values, f.subplots()), 6, 3, "local dimension") + f'<p class="note">{note}</p>'
 
 
-def _latents_section(probe, X: pd.DataFrame, answer: Answer) -> str:
+def _latents_section(probe, answer: Answer) -> str:
     shown, labels = answer.following[:4], dict(zip(map(str, probe._names()), probe.column_labels()))
     if not shown:
         return ""
-    kept = X.iloc[:1500, probe.columns_.kept]
-    latents = np.asarray(probe.transform(probe._plain(X)))[:1500]
-    picture = drawn(lambda f: _maps(f, latents, kept, shown, labels), 3.3 * len(shown) + 0.5, 3.0, "latents over columns")
+    kept = answer.events.iloc[:1500, probe.columns_.kept]
+    picture = drawn(lambda f: _maps(f, answer.latents[:1500], kept, shown, labels), 3.3 * len(shown) + 0.5, 3.0, "latents over columns")
     return (picture + "<h3>R² of each column from the latents</h3>" + table(_matrix(answer.observables, "r2_observable"), 2)
             + "<h3>R² of each latent from a column</h3>" + table(_matrix(answer.observables, "r2_latent"), 2)
             + '<p class="note">By nearest-neighbour regression, cross-validated: 1 means determined, 0 means nothing to do with it.</p>')
@@ -162,7 +161,7 @@ class Answering(Reporting):
         plain = self._plain(X)
         sections = answer.words.sections() + [
             ("Relevance of the latents", _spectrum_section(self)), ("Local dimension", _local_section(self, plain)),
-            ("Latents and columns", _latents_section(self, X, answer)), ("Resolution scan", _scan_section(self, answer.scan)),
+            ("Latents and columns", _latents_section(self, answer)), ("Resolution scan", _scan_section(self, answer.scan)),
             ("Holes", _topology_section(answer.betti)),
             ("Settings", settings(self.get_params(deep=False), (about or {}) | {"events": f"{self.n_events_:,}", "training": f"{self.fit_seconds_:.0f} s"}))]
         return write_page(path, title or "How many degrees of freedom?", answer.words.lead(), sections)
