@@ -104,7 +104,7 @@ class TrainedVAE:
 def train_vae(x: np.ndarray, progressive: np.ndarray, resolution: np.ndarray, n_latents: int, *,
               hidden: tuple[int, ...] = (64, 64), batch_size: int = 64, hold: tuple[int, int] = (1000, 4000),
               device: torch.device = torch.device("cpu"), random_state=None, verbose: bool = False,
-              on_window: Callable[[int, int, TrainedVAE], None] = lambda step, total, runs: None) -> TrainedVAE:
+              on_window: "Callable[[int, int, TrainedVAE], None] | None" = None) -> TrainedVAE:
     """Train K autoencoders on x, standardised by the caller, as one batched model.
 
     x: (n, d) for all, or (K, n, d), one data set for each; progressive (K,) bool and resolution (K,) say what each run
@@ -123,5 +123,5 @@ def train_vae(x: np.ndarray, progressive: np.ndarray, resolution: np.ndarray, n_
 
     runs.fit = fit(loss, runs.vae.parameters(), n_models, x.shape[1], generator=generator, batch_size=batch_size,
                    hold=hold, on_plateau=opening.at_plateau, on_decay=opening.all, verbose=verbose,
-                   on_window=lambda step, total: on_window(step, total, runs))
+                   on_window=lambda step, total: on_window and on_window(step, total, runs))
     return runs
