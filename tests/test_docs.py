@@ -1,5 +1,6 @@
 """The site of the documentation: complete, whole, and quiet on a machine without a network."""
 import ast
+import os
 import re
 import shutil
 from pathlib import Path

@@ -40,7 +40,7 @@ def test_the_answer_for_a_ring(ring, tmp_path, capsys):
     shown = capsys.readouterr()
     words = " ".join(shown.out.split())
     assert "1 degree of freedom in 2 varying columns" in words and "relevant dimension 2" in words
-    assert "closed orbit: one loop, like a circle" in words and "is a function of x and y together" in words or "is a function of y and x together" in words
+    assert "closed orbit: one loop, like a circle" in words and "z1 follows" in words and "z2 follows" in words
     assert re.search(r"0\.1\d cm in x", words) and "Answered in" in words and "training:" in shown.err
     page = report.read_text(encoding="utf-8")
     assert "x [cm]" in page and "ring.csv" in page and page.rstrip().endswith("</html>")
