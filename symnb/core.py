@@ -27,12 +27,16 @@ def resolve_device(device: "str | torch.device" = "auto") -> torch.device:
     if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(device if isinstance(device, torch.device) else str(device))  # 3 is a GPU for some builds only
+        found = torch.device(
+            device if isinstance(device, torch.device) else str(device)
+        )  # 3 is a GPU for some builds only
     except RuntimeError as error:
         raise ValueError(f"device={device!r} is not a device: use 'auto', 'cpu', 'cuda' or 'cuda:N'") from error
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device={device!r} was asked for, but torch {torch.__version__} sees "
-                         f"{torch.cuda.device_count()} GPUs: use device='auto' or 'cpu', or install a GPU build of torch")
+        raise ValueError(
+            f"device={device!r} was asked for, but torch {torch.__version__} sees "
+            f"{torch.cuda.device_count()} GPUs: use device='auto' or 'cpu', or install a GPU build of torch"
+        )
     if found.type not in ("cpu", "cuda"):
         raise ValueError(f"device={device!r} is not supported: use 'auto', 'cpu' or 'cuda'")
     return found
@@ -63,12 +67,29 @@ SCHEDULE_COLORS = {"standard": COLORS["blue"], "progressive": COLORS["orange"]}
 def figure_style() -> None:
     "Set matplotlib's defaults to the style shared by all figures."
     import matplotlib as mpl
-    mpl.rcParams.update({
-        "axes.prop_cycle": mpl.cycler(color=[COLORS[c] for c in ("blue", "orange", "green", "vermillion", "purple", "sky")]),
-        "figure.dpi": 100, "savefig.dpi": 200, "savefig.bbox": "tight", "figure.constrained_layout.use": True,
-        "font.size": 11, "axes.titlesize": 12, "axes.labelsize": 11, "legend.fontsize": 9.5, "legend.frameon": False,
-        "mathtext.fontset": "cm", "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
-        "lines.linewidth": 1.8, "image.cmap": "viridis", "pdf.fonttype": 42})
+    mpl.rcParams.update(
+        {
+            "axes.prop_cycle": mpl.cycler(
+                color=[COLORS[c] for c in ("blue", "orange", "green", "vermillion", "purple", "sky")]
+            ),
+            "figure.dpi": 100,
+            "savefig.dpi": 200,
+            "savefig.bbox": "tight",
+            "figure.constrained_layout.use": True,
+            "font.size": 11,
+            "axes.titlesize": 12,
+            "axes.labelsize": 11,
+            "legend.fontsize": 9.5,
+            "legend.frameon": False,
+            "mathtext.fontset": "cm",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": False,
+            "lines.linewidth": 1.8,
+            "image.cmap": "viridis",
+            "pdf.fonttype": 42,
+        }
+    )
 
 # %% ../nbs/lib/core.ipynb #0018
 class BatchedMLP(nn.Module):
@@ -119,7 +140,9 @@ class _Plateau:
 
     def restart(self, runs: Tensor) -> None:
         if self.best is None:
-            self.best, self.wait = torch.full(runs.shape, torch.inf, device=runs.device), torch.zeros_like(runs, dtype=torch.long)
+            self.best, self.wait = torch.full(runs.shape, torch.inf, device=runs.device), torch.zeros_like(
+                runs, dtype=torch.long
+            )
         self.best[runs], self.wait[runs] = torch.inf, 0
 
 # %% ../nbs/lib/core.ipynb #0025

@@ -38,7 +38,11 @@ class Pack:
         if name:
             return {name: getattr(self, f"_{name}")(value, where)}
         if kind in self.classes:
-            return {"module": self._module(value, where)} if isinstance(value, nn.Module) else {"object": self._object(value, where)}
+            return (
+                {"module": self._module(value, where)}
+                if isinstance(value, nn.Module)
+                else {"object": self._object(value, where)}
+            )
         for name, function in ACTIVATIONS.items():
             if value is function:
                 return {"activation": name}

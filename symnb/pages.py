@@ -45,13 +45,20 @@ def table(frame: pd.DataFrame, digits: int = 3, index: bool = False) -> str:
     def text(value) -> str:
         if isinstance(value, (float, np.floating)):
             return "" if np.isnan(value) else f"{value:.{digits}g}"
-        return "yes" if value is True or value is np.True_ else "no" if value is False or value is np.False_ else str(value)
+        return (
+            "yes"
+            if value is True or value is np.True_
+            else "no" if value is False or value is np.False_ else str(value)
+        )
     return f'<div class="wide">{frame.map(text).to_html(index=index, border=0, escape=True)}</div>'
 
 
 def matrix(A: np.ndarray, names: "list[str]") -> str:
     "A small matrix (d, d) as a table with the names of rows and columns."
-    return table(pd.DataFrame(np.where(np.abs(A) < 5e-4 * max(np.abs(A).max(), 1e-300), 0.0, A), index=names, columns=names), index=True)
+    return table(
+        pd.DataFrame(np.where(np.abs(A) < 5e-4 * max(np.abs(A).max(), 1e-300), 0.0, A), index=names, columns=names),
+        index=True,
+    )
 
 # %% ../nbs/lib/pages.ipynb #0006
 class Words(dict):
@@ -101,9 +108,11 @@ def settings(parameters: dict, about: "dict[str, str]") -> str:
 def write_page(path: "str | Path", title: str, answer: str, sections: "list[tuple[str, str]]") -> Path:
     "Write a page with a title, the `answer` (HTML) and sections (heading, HTML), whole or not at all; returns its path."
     body = "".join(f"<h2>{html.escape(heading)}</h2>\n{content}\n" for heading, content in sections if content)
-    page = (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n<body><h1>{html.escape(title)}</h1>\n"
-            f'<div class="answer">{answer}</div>\n{body}</body></html>\n')
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n<body><h1>{html.escape(title)}</h1>\n"
+        f'<div class="answer">{answer}</div>\n{body}</body></html>\n'
+    )
     with atomic(path) as file:
         file.write(page.encode())
     return Path(path)

@@ -24,7 +24,9 @@ FORMAT = 1  # of the files; one more whenever an older symnb could not read them
 
 def write_state(path: "str | Path", name: str, state: dict, pack: Packer) -> Path:
     "Write `state`, packed by `pack` and of the class `name`, as one safetensors file; returns its path."
-    header = dict(symnb_format=str(FORMAT), symnb_version=symnb.__version__, symnb_class=name, symnb_state=json.dumps(state))
+    header = dict(
+        symnb_format=str(FORMAT), symnb_version=symnb.__version__, symnb_class=name, symnb_state=json.dumps(state)
+    )
     data = to_bytes(pack.tensors, header)
     with atomic(path) as file:
         file.write(data)
@@ -64,15 +66,27 @@ def load_estimator(cls: type, path: "str | Path", given: dict):
         parameters, fitted = dict(state["parameters"]), dict(state["fitted"])
         code = {k for k, v in parameters.items() if isinstance(v, dict) and "given" in v}
         values = {k: unpack(v) for k, v in parameters.items() if k not in code}
-        attributes = {k: unpack(v) for k, v in fitted.items() if k in cls._also or (k.endswith("_") and k.isidentifier() and k[0] != "_")}
-        unknown, missing = {*parameters} - {*cls._get_param_names()} | {*fitted} - {*attributes}, {*cls._needed} - {*fitted}
+        attributes = {
+            k: unpack(v)
+            for k, v in fitted.items()
+            if k in cls._also or (k.endswith("_") and k.isidentifier() and k[0] != "_")
+        }
+        unknown, missing = {*parameters} - {*cls._get_param_names()} | {*fitted} - {*attributes}, {*cls._needed} - {
+            *fitted
+        }
     except (ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
     if unknown or missing:
-        raise ValueError(f"{file} is damaged: " + (f"it has no {min(missing)}" if missing else f"{cls.__name__} has no {min(unknown)}"))
+        raise ValueError(
+            f"{file} is damaged: "
+            + (f"it has no {min(missing)}" if missing else f"{cls.__name__} has no {min(unknown)}")
+        )
     for k in sorted(code ^ given.keys()):
-        raise ValueError(f"{file} was fitted with {k}=, which is code and is not in the file: load(path, {k}=...) needs it again"
-                         if k in code else f"{k}= is not needed: {file} holds its own")
+        raise ValueError(
+            f"{file} was fitted with {k}=, which is code and is not in the file: load(path, {k}=...) needs it again"
+            if k in code
+            else f"{k}= is not needed: {file} holds its own"
+        )
     estimator = cls(**values, **given)
     vars(estimator).update(attributes)
     return estimator

@@ -15,8 +15,16 @@ from matplotlib.axes import Axes
 from .core import COLORS, figure_style
 
 # %% ../nbs/lib/plots.ipynb #0004
-def relevance_spectrum(rho: np.ndarray, ax: Axes | None = None, *, label: str | None = None, color: str = COLORS["blue"],
-                       marker: str = "o", shift: float = 0.0, threshold: float | None = 0.5) -> Axes:
+def relevance_spectrum(
+    rho: np.ndarray,
+    ax: Axes | None = None,
+    *,
+    label: str | None = None,
+    color: str = COLORS["blue"],
+    marker: str = "o",
+    shift: float = 0.0,
+    threshold: float | None = 0.5,
+) -> Axes:
     "Draw relevances rho (n_runs, n_latents), sorted downwards: median and 95 % interval over runs, each run faint."
     ax = ax or plt.gca()
     rho, j = np.atleast_2d(rho), np.arange(1, np.shape(rho)[-1] + 1) + shift
@@ -47,7 +55,9 @@ def activation_grid(latents: np.ndarray, observables: pd.DataFrame, axes: np.nda
     "Scatter each latent mean (n, L) against each observable (n, q), on axes (L, q); returns the axes."
     if axes is None:
         shape = (latents.shape[1], observables.shape[1])
-        axes = plt.subplots(*shape, figsize=(1.5 * shape[1], 1.35 * shape[0]), sharex="col", sharey="row", squeeze=False)[1]
+        axes = plt.subplots(
+            *shape, figsize=(1.5 * shape[1], 1.35 * shape[0]), sharex="col", sharey="row", squeeze=False
+        )[1]
     for (i, j), ax in np.ndenumerate(axes):
         x, z = observables.iloc[:, j], latents[:, i]
         ax.scatter(x, z, s=2, color=color, alpha=0.35, linewidths=0, rasterized=True)
@@ -90,9 +100,19 @@ def resolution_curve(scan: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = ax or plt.gca()
     on = scan.resolution[scan.on_plateau]
     ax.axvspan(on.min() / 1.08, on.max() * 1.08, color=COLORS["green"], alpha=0.12, lw=0, label="plateau")
-    for column, color, marker in [("relevant", "blue", "o"), ("progressive", "orange", "s"), ("local_dim", "green", "^")]:
+    for column, color, marker in [
+        ("relevant", "blue", "o"),
+        ("progressive", "orange", "s"),
+        ("local_dim", "green", "^"),
+    ]:
         if column in scan:
-            ax.plot(scan.resolution, scan[column], color=COLORS[color], marker=marker, label=column.replace("local_dim", "local dimension"))
+            ax.plot(
+                scan.resolution,
+                scan[column],
+                color=COLORS[color],
+                marker=marker,
+                label=column.replace("local_dim", "local dimension"),
+            )
     ax.set(xscale="log", xlabel="resolution $s$ (in standard deviations)", ylabel="dimension", ylim=(0, None))
     ax.legend()
     return ax

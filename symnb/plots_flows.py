@@ -40,7 +40,9 @@ def loss_against_count(counts: np.ndarray, losses: np.ndarray, ax: Axes | None =
     losses = np.reshape(losses, (len(counts), -1))
     low, middle, high = np.percentile(losses, [2.5, 50, 97.5], axis=1)
     ax.plot(counts, losses, ".", color=color, alpha=0.3, ms=4)
-    ax.errorbar(counts, middle, yerr=[middle - low, high - middle], color=color, marker="o", capsize=3, lw=1.4, label=label)
+    ax.errorbar(
+        counts, middle, yerr=[middle - low, high - middle], color=color, marker="o", capsize=3, lw=1.4, label=label
+    )
     if refused is not None:
         ax.axhline(refused, color=COLORS["grey"], lw=1, ls=":")
     if expected is not None:
@@ -56,13 +58,23 @@ def image_strip(images: np.ndarray, ax: Axes | None = None, *, positions: np.nda
     x = np.arange(len(images)) if positions is None else np.asarray(positions, dtype=float)
     half = 0.5 * np.min(np.diff(x)) if len(x) > 1 else 0.5
     for at, image in zip(x, images):
-        ax.imshow(image, extent=(at - half, at + half, 0, 1), cmap=cmap, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        ax.imshow(
+            image,
+            extent=(at - half, at + half, 0, 1),
+            cmap=cmap,
+            vmin=0,
+            vmax=1,
+            aspect="auto",
+            interpolation="nearest",
+        )
     ax.set(xlim=(x[0] - half, x[-1] + half), ylim=(0, 1), yticks=[])
     ax.spines[:].set_visible(False)
     return ax
 
 # %% ../nbs/lib/plots_flows.ipynb #0010
-def constants_picture(c: np.ndarray, axes: "np.ndarray | None" = None, *, names: "list[str] | None" = None) -> np.ndarray:
+def constants_picture(
+    c: np.ndarray, axes: "np.ndarray | None" = None, *, names: "list[str] | None" = None
+) -> np.ndarray:
     "Draw structure constants c (N, N, N) as N squares, one for each a: row b, column γ of [J_a, J_b] = Σ c[a, b, γ] J_γ."
     c = np.asarray(c)
     N, limit = len(c), np.abs(c).max() or 1.0
@@ -100,7 +112,11 @@ def root_projection(roots: np.ndarray, plane: np.ndarray, ax: Axes | None = None
     points = np.stack([z.real, z.imag], 1)
     distance = np.linalg.norm(roots[:, None] - roots, axis=2)
     near = np.abs(length[:, None] - length) < 1e-6 * length.max()
-    joined = near & (distance < np.where(near & (distance > 1e-6), distance, np.inf).min(1)[:, None] * 1.001) & (distance > 1e-6)
+    joined = (
+        near
+        & (distance < np.where(near & (distance > 1e-6), distance, np.inf).min(1)[:, None] * 1.001)
+        & (distance > 1e-6)
+    )
     i, j = np.nonzero(np.triu(joined))
     radius = np.linalg.norm(points, axis=1)
     ring = np.unique(radius.round(6), return_inverse=True)[1]
@@ -108,7 +124,14 @@ def root_projection(roots: np.ndarray, plane: np.ndarray, ax: Axes | None = None
     order = np.argsort(-(radius[i] + radius[j]))
     ax.add_collection(LineCollection(np.stack([points[i], points[j]], 1)[order], colors=shade[i][order],
                                      lw=np.clip(60 / max(len(i), 1), 0.35, 1.2), alpha=0.5))
-    ax.scatter(*points.T, c=shade, s=np.where(length > 0.99 * length.max(), 26, 12), zorder=3, edgecolors="white", linewidths=0.4)
+    ax.scatter(
+        *points.T,
+        c=shade,
+        s=np.where(length > 0.99 * length.max(), 26, 12),
+        zorder=3,
+        edgecolors="white",
+        linewidths=0.4
+    )
     ax.set(aspect="equal", xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax

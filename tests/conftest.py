@@ -37,8 +37,15 @@ def tree(tmp_path, monkeypatch):
 
 # A browser, where there is one
 
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-          "--disable-sync"]
+_QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="module")  # while it lives, asyncio is taken
@@ -75,4 +82,7 @@ def pytest_terminal_summary(terminalreporter):
     skipped = [r for r in terminalreporter.stats.get("skipped", []) if "NO BROWSER" in str(r.longrepr)]
     if skipped:
         terminalreporter.write_sep("!", "NO BROWSER", red=True, bold=True)
-        terminalreporter.write_line(f"{len(skipped)} tests of the explorers, the reports and the site in a browser did NOT run: {skipped[0].longrepr[2]}", red=True)
+        terminalreporter.write_line(
+            f"{len(skipped)} tests of the explorers, the reports and the site in a browser did NOT run: {skipped[0].longrepr[2]}",
+            red=True,
+        )

@@ -10,16 +10,56 @@ from symnb.flows.lie import draw_noise, estimate_noise
 from symnb.flows.roots import cartan_matrix, coxeter_plane, root_system, simple_roots
 from symnb.flows.structure import restrict
 
-CLASSICAL = ("so(3) so(1,2) so(5) so(1,4) so(2,3) so(6) so(1,5) so(2,4) so(3,3) so(7) so(3,4) so(8) so*(8) so(3,5) su(2) su(3) su(1,2) "
-             "sl(3,R) su(4) su(1,3) su(2,2) sl(4,R) su*(4) su(2,3) sp(2,R) sp(4,R) sp(6,R) sp(1) sp(2) sp(3) sp(1,1) sp(1,2) so*(6) "
-             "so(1,3) sl(2,C) sl(3,C) so(5,C) sp(6,C) so(7,C)").split()
-SUMS = ["so(4)", "so(3) + so(3)", "so(2,2)", "so(1,2) + so(1,2)", "so*(4)", "so(3) + so(1,2)", "so(4,C)", "u(2)", "so(3) + R", "u(3)", "u(1,2)",
-        "gl(2,R)", "gl(3,R)", "gl(2,C)", "R", "R^3", "so(4) + R", "so(3) + so(3) + so(3)", "su(3) + su(2) + R", "so(1,3) + R^2",
-        "aff(1) + R", "aff(1) + aff(1)", "heis(3) + R", "so(3) + aff(1)", "e(2) + R", "e(3) + so(3)", "heis(5) + aff(1)", "e(2) + e(2)"]
+CLASSICAL = (
+    "so(3) so(1,2) so(5) so(1,4) so(2,3) so(6) so(1,5) so(2,4) so(3,3) so(7) so(3,4) so(8) so*(8) so(3,5) su(2) su(3) su(1,2) "
+    "sl(3,R) su(4) su(1,3) su(2,2) sl(4,R) su*(4) su(2,3) sp(2,R) sp(4,R) sp(6,R) sp(1) sp(2) sp(3) sp(1,1) sp(1,2) so*(6) "
+    "so(1,3) sl(2,C) sl(3,C) so(5,C) sp(6,C) so(7,C)"
+).split()
+SUMS = [
+    "so(4)",
+    "so(3) + so(3)",
+    "so(2,2)",
+    "so(1,2) + so(1,2)",
+    "so*(4)",
+    "so(3) + so(1,2)",
+    "so(4,C)",
+    "u(2)",
+    "so(3) + R",
+    "u(3)",
+    "u(1,2)",
+    "gl(2,R)",
+    "gl(3,R)",
+    "gl(2,C)",
+    "R",
+    "R^3",
+    "so(4) + R",
+    "so(3) + so(3) + so(3)",
+    "su(3) + su(2) + R",
+    "so(1,3) + R^2",
+    "aff(1) + R",
+    "aff(1) + aff(1)",
+    "heis(3) + R",
+    "so(3) + aff(1)",
+    "e(2) + R",
+    "e(3) + so(3)",
+    "heis(5) + aff(1)",
+    "e(2) + e(2)",
+]
 MOTIONS = "aff(1) aff(2) saff(2) saff(3) e(2) e(3) e(4) iso(1,1) iso(1,2) iso(1,3) iso(2,2) sim(2) sim(3) sim(1,3) heis(3) heis(5) heis(7)".split()
-BIANCHI = [("I", None, "R^3"), ("II", None, "heis(3)"), ("III", None, "aff(1) + R"), ("IV", None, "Bianchi IV"), ("V", None, "Bianchi V"),
-           ("VI_0", None, "iso(1,1)"), ("VI_h", -0.3, "Bianchi VI_h, h=-0.3"), ("VI_h", -4, "Bianchi VI_h, h=-4"), ("VII_0", None, "e(2)"),
-           ("VII_h", 0.5, "Bianchi VII_h, h=0.5"), ("VIII", None, "so(1,2)"), ("IX", None, "so(3)")]
+BIANCHI = [
+    ("I", None, "R^3"),
+    ("II", None, "heis(3)"),
+    ("III", None, "aff(1) + R"),
+    ("IV", None, "Bianchi IV"),
+    ("V", None, "Bianchi V"),
+    ("VI_0", None, "iso(1,1)"),
+    ("VI_h", -0.3, "Bianchi VI_h, h=-0.3"),
+    ("VI_h", -4, "Bianchi VI_h, h=-4"),
+    ("VII_0", None, "e(2)"),
+    ("VII_h", 0.5, "Bianchi VII_h, h=0.5"),
+    ("VIII", None, "so(1,2)"),
+    ("IX", None, "so(3)"),
+]
 
 
 def skewed(N, rng, condition=100):
@@ -50,7 +90,10 @@ def test_every_algebra_of_dimension_three(kind, h, name):
     rng = np.random.default_rng(0)
     for _ in range(5):
         assert alg.identify(alg.change_basis(bianchi(kind, h), skewed(3, rng))).name == name
-    given = [alg.identify(alg.change_basis(bianchi(kind, h), rotation(3, rng)) + 1e-4 * draw_noise(3, rng), noise=1e-4) for _ in range(5)]
+    given = [
+        alg.identify(alg.change_basis(bianchi(kind, h), rotation(3, rng)) + 1e-4 * draw_noise(3, rng), noise=1e-4)
+        for _ in range(5)
+    ]
     assert [r.name.split(",")[0] for r in given] == [name.split(",")[0]] * 5
 
 
@@ -59,7 +102,10 @@ def test_noise_never_makes_a_wrong_name_safe():
     rng = np.random.default_rng(0)
     for kind, h, name in BIANCHI:
         for size in (1e-3, 1e-2):
-            reports = [alg.identify(alg.change_basis(bianchi(kind, h), rotation(3, rng)) + size * draw_noise(3, rng)) for _ in range(6)]
+            reports = [
+                alg.identify(alg.change_basis(bianchi(kind, h), rotation(3, rng)) + size * draw_noise(3, rng))
+                for _ in range(6)
+            ]
             assert not [r for r in reports if r.safe and r.name.split(",")[0] != name.split(",")[0]]
 
 
@@ -84,10 +130,16 @@ def real(X):
     return np.block([[X.real, -X.imag], [X.imag, X.real]])
 
 
-UNKNOWN = {"R on R^3": semidirect(np.diag([1, 2, 3])), "filiform": semidirect(np.diag([1, 1], 1)),
-           "spinor instead of vector": semidirect(*real(matrices("sl(2,C)"))), "su(2) on C^2": semidirect(*real(matrices("su(2)"))),
-           "rotations of two vectors": semidirect(*np.kron(np.eye(2), matrices("so(3)"))),
-           "strictly upper triangular": alg.structure_constants([np.outer(np.eye(4)[i], np.eye(4)[j]) for i in range(4) for j in range(i + 1, 4)])}
+UNKNOWN = {
+    "R on R^3": semidirect(np.diag([1, 2, 3])),
+    "filiform": semidirect(np.diag([1, 1], 1)),
+    "spinor instead of vector": semidirect(*real(matrices("sl(2,C)"))),
+    "su(2) on C^2": semidirect(*real(matrices("su(2)"))),
+    "rotations of two vectors": semidirect(*np.kron(np.eye(2), matrices("so(3)"))),
+    "strictly upper triangular": alg.structure_constants(
+        [np.outer(np.eye(4)[i], np.eye(4)[j]) for i in range(4) for j in range(i + 1, 4)]
+    ),
+}
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
@@ -98,17 +150,31 @@ def test_what_is_not_known_gets_no_name(name):
     assert report.invariants["dimension"] == len(c) and report.invariants["radical"] > 0
 
 
-@pytest.mark.parametrize("name, killing, derived, lower, centre, radical, nilradical, rank", [
-    ("so(4)", (0, 6, 0), [6], [6], 0, 0, 0, 2), ("so(1,3)", (3, 3, 0), [6], [6], 0, 0, 0, 2), ("e(3)", (0, 3, 3), [6], [6], 0, 3, 3, 2),
-    ("iso(1,3)", (3, 3, 4), [10], [10], 0, 4, 4, 2), ("u(2)", (0, 3, 1), [4, 3], [4, 3], 1, 1, 1, 2), ("aff(2)", None, [6, 5], [6, 5], 0, 3, 2, 2),
-    ("heis(5)", None, [5, 1, 0], [5, 1, 0], 1, 5, 5, 5), ("sim(2)", None, [4, 2, 0], [4, 2], 0, 4, 2, 2)])
+@pytest.mark.parametrize(
+    "name, killing, derived, lower, centre, radical, nilradical, rank",
+    [
+        ("so(4)", (0, 6, 0), [6], [6], 0, 0, 0, 2),
+        ("so(1,3)", (3, 3, 0), [6], [6], 0, 0, 0, 2),
+        ("e(3)", (0, 3, 3), [6], [6], 0, 3, 3, 2),
+        ("iso(1,3)", (3, 3, 4), [10], [10], 0, 4, 4, 2),
+        ("u(2)", (0, 3, 1), [4, 3], [4, 3], 1, 1, 1, 2),
+        ("aff(2)", None, [6, 5], [6, 5], 0, 3, 2, 2),
+        ("heis(5)", None, [5, 1, 0], [5, 1, 0], 1, 5, 5, 5),
+        ("sim(2)", None, [4, 2, 0], [4, 2], 0, 4, 2, 2),
+    ],
+)
 def test_invariants_of_the_books(name, killing, derived, lower, centre, radical, nilradical, rank):
     rng = np.random.default_rng(0)
     c = alg.structure_constants(matrices(name))
     for d in (c, alg.change_basis(c, rng.normal(size=(len(c), len(c))))):
         assert killing is None or alg.signature(alg.killing_form(d), 1e-7) == killing
         assert alg.derived_series(d) == derived and alg.lower_central_series(d) == lower
-        assert (len(alg.centre(d)), len(alg.radical(d)), len(alg.nilradical(d)), alg.rank(d)) == (centre, radical, nilradical, rank)
+        assert (len(alg.centre(d)), len(alg.radical(d)), len(alg.nilradical(d)), alg.rank(d)) == (
+            centre,
+            radical,
+            nilradical,
+            rank,
+        )
         assert alg.jacobi_residual(d) < 1e-12
 
 
@@ -117,8 +183,15 @@ def test_invariants_of_the_books(name, killing, derived, lower, centre, radical,
 def derivations(product):
     "Matrices D with D(xy) = D(x) y + x D(y) for a table e_i e_j = Σ_k product[i, j, k] e_k."
     n = len(product)
-    return preserving(n, lambda X: X.imag + 0j, lambda X: (np.einsum("ijk,...lk->...ijl", product, X) - np.einsum("...li,ljk->...ijk", X, product)
-                                                           - np.einsum("...lj,ilk->...ijk", X, product)).reshape(len(X), n, -1))
+    return preserving(
+        n,
+        lambda X: X.imag + 0j,
+        lambda X: (
+            np.einsum("ijk,...lk->...ijl", product, X)
+            - np.einsum("...li,ljk->...ijk", X, product)
+            - np.einsum("...lj,ilk->...ijk", X, product)
+        ).reshape(len(X), n, -1),
+    )
 
 
 @pytest.mark.parametrize("split, name", [(False, "G2"), (True, "G2(2)")])
@@ -136,7 +209,9 @@ def test_the_octonions_are_a_division_algebra():
     x, y = torch.randn(2, 40, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     norm = lambda a: a.square().sum(-1)
     torch.testing.assert_close(norm(exc.octonion_product(x, y)), norm(x) * norm(y))
-    torch.testing.assert_close(exc.octonion_product(exc.octonion_conjugate(x), exc.octonion_product(x, y)), norm(x)[:, None] * y)
+    torch.testing.assert_close(
+        exc.octonion_product(exc.octonion_conjugate(x), exc.octonion_product(x, y)), norm(x)[:, None] * y
+    )
 
 
 def test_forms_of_the_albert_algebra():
@@ -146,7 +221,9 @@ def test_forms_of_the_albert_algebra():
     torch.testing.assert_close(exc.albert_adjugate(sharp), N[:, None] * X)
     slope = torch.func.jvp(exc.albert_cubic, (X.detach(),), (Y.detach(),))[1]
     torch.testing.assert_close(slope, exc.albert_trace(sharp, Y))
-    torch.testing.assert_close(exc.freudenthal_quartic(torch.cat([N[:, None] * 0 + 1, N[:, None] * 0, X, X * 0], 1)), -4 * N)
+    torch.testing.assert_close(
+        exc.freudenthal_quartic(torch.cat([N[:, None] * 0 + 1, N[:, None] * 0, X, X * 0], 1)), -4 * N
+    )
     for function, wrong in ((exc.albert_cubic, 26), (exc.freudenthal_quartic, 27)):
         with pytest.raises(ValueError, match="numbers"):
             function(torch.zeros(2, wrong))
@@ -192,7 +269,9 @@ def test_split_forms_from_the_root_lattice(rank, name, roots):
     assert coxeter_plane(simple_roots(found))[1] == roots // rank
 
 
-@pytest.mark.parametrize("name, roots, coxeter", [("so(7)", 18, 6), ("sp(6,R)", 18, 6), ("su(2,2)", 12, 4), ("so(8)", 24, 6)])
+@pytest.mark.parametrize(
+    "name, roots, coxeter", [("so(7)", 18, 6), ("sp(6,R)", 18, 6), ("su(2,2)", 12, 4), ("so(8)", 24, 6)]
+)
 def test_roots_of_classical_algebras(name, roots, coxeter):
     c = alg.structure_constants(matrices(name))
     found = root_system(alg.change_basis(c, rotation(len(c), np.random.default_rng(1))))
@@ -223,7 +302,12 @@ def test_fields_have_the_algebra_of_their_matrices():
     assert alg.identify(fields.constants).name == "so(1,3)" and fields.relative < 1e-20
     r = np.linalg.norm(x, axis=1)  # fields that are not linear: x/|x| and x commute up to a multiple of the first
     radial = np.stack([x / r[:, None], x])
-    D = np.stack([np.eye(4) / r[:, None, None] - x[:, :, None] * x[:, None] / r[:, None, None] ** 3, np.broadcast_to(np.eye(4), (60, 4, 4))])
+    D = np.stack(
+        [
+            np.eye(4) / r[:, None, None] - x[:, :, None] * x[:, None] / r[:, None, None] ** 3,
+            np.broadcast_to(np.eye(4), (60, 4, 4)),
+        ]
+    )
     assert alg.identify(alg.field_closure(radial, D).constants).name == "aff(1)"
 
 
@@ -257,9 +341,18 @@ def test_the_scale_of_the_generators_does_not_matter(scale):
 
 # Bad input
 
-@pytest.mark.parametrize("c, message", [
-    (np.zeros((0, 0, 0)), "empty"), (np.zeros((2, 3, 3)), "three equal axes"), (np.zeros((3, 3)), "3 axes"), (np.full((2, 2, 2), np.nan), "NaN"),
-    (np.ones((3, 3, 3)), "not antisymmetric"), (1j * (np.arange(27).reshape(3, 3, 3) - np.arange(27).reshape(3, 3, 3).swapaxes(0, 1)), "complex")])
+
+@pytest.mark.parametrize(
+    "c, message",
+    [
+        (np.zeros((0, 0, 0)), "empty"),
+        (np.zeros((2, 3, 3)), "three equal axes"),
+        (np.zeros((3, 3)), "3 axes"),
+        (np.full((2, 2, 2), np.nan), "NaN"),
+        (np.ones((3, 3, 3)), "not antisymmetric"),
+        (1j * (np.arange(27).reshape(3, 3, 3) - np.arange(27).reshape(3, 3, 3).swapaxes(0, 1)), "complex"),
+    ],
+)
 def test_bad_structure_constants(c, message):
     for function in (alg.identify, alg.killing_form, alg.rank):
         with pytest.raises(ValueError, match=message):
@@ -271,10 +364,17 @@ def test_constants_that_are_no_algebra():
     assert report.name is None and not report.safe and "Jacobi" in str(report)
 
 
-@pytest.mark.parametrize("J, error, message", [
-    (np.zeros((0, 2, 2)), ValueError, "empty"), (np.zeros((2, 2, 3)), ValueError, "square"), (np.eye(3), ValueError, "3 axes"),
-    (np.stack([np.eye(2), 2 * np.eye(2)]), ValueError, "linearly dependent"), (np.full((1, 2, 2), np.inf), ValueError, "NaN"),
-    (["a"], TypeError, "numbers")])
+@pytest.mark.parametrize(
+    "J, error, message",
+    [
+        (np.zeros((0, 2, 2)), ValueError, "empty"),
+        (np.zeros((2, 2, 3)), ValueError, "square"),
+        (np.eye(3), ValueError, "3 axes"),
+        (np.stack([np.eye(2), 2 * np.eye(2)]), ValueError, "linearly dependent"),
+        (np.full((1, 2, 2), np.inf), ValueError, "NaN"),
+        (["a"], TypeError, "numbers"),
+    ],
+)
 def test_bad_matrices(J, error, message):
     with pytest.raises(error, match=message):
         alg.structure_constants(J)

@@ -14,8 +14,19 @@ from symnb.probe.answer import tell_certainty, tell_count, tell_scan, tell_topol
 from symnb.probe.following import follow, formula, linear_constraints
 
 pytestmark = pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
-SECTIONS = ["Closed or open", "What the relevant latents follow", "What does not vary", "How sure, and why", "What would change the answer",
-            "Relevance of the latents", "Local dimension", "Latents and columns", "Resolution scan", "Holes", "Settings"]
+SECTIONS = [
+    "Closed or open",
+    "What the relevant latents follow",
+    "What does not vary",
+    "How sure, and why",
+    "What would change the answer",
+    "Relevance of the latents",
+    "Local dimension",
+    "Latents and columns",
+    "Resolution scan",
+    "Holes",
+    "Settings",
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +49,11 @@ def headings(page: str) -> "list[str]":
 
 def test_an_answer_has_the_counts_the_laws_and_the_reasons(probe, events):
     answer = probe.answer(events)
-    assert answer.relevant == probe.relevant_dim_ == 3 and answer.intrinsic == probe.intrinsic_dim_ and answer.level in ("sure", "fairly sure", "not sure")
+    assert (
+        answer.relevant == probe.relevant_dim_ == 3
+        and answer.intrinsic == probe.intrinsic_dim_
+        and answer.level in ("sure", "fairly sure", "not sure")
+    )
     laws = [re.sub(r" = 0 .*", "", law) for law in answer.words["What does not vary"]]
     assert {frozenset(law.split(" + ")) for law in laws} == {frozenset((f"p{i}_mu", f"p{i}_mubar")) for i in "xyz"}
     assert len(answer.following) == 3 and all(f.kind == "linear" and f.r2 > 0.9 for f in answer.following)
@@ -46,7 +61,9 @@ def test_an_answer_has_the_counts_the_laws_and_the_reasons(probe, events):
 
 
 def test_the_report_shows_everything_with_units(probe, events, tmp_path):
-    path = probe.report(tmp_path / "report.html", events, scan=probe.resolution_scan(events, [0.1, 0.22, 0.5], n_runs=1))
+    path = probe.report(
+        tmp_path / "report.html", events, scan=probe.resolution_scan(events, [0.1, 0.22, 0.5], n_runs=1)
+    )
     page = path.read_text(encoding="utf-8")
     assert headings(page) == SECTIONS and page.count("data:image/png;base64,") == 4
     assert "px_mu [GeV]" in page and "scikit-learn" in page and "max_steps" in page
@@ -64,7 +81,11 @@ def test_arrays_without_names_and_one_schedule(tmp_path):
     X = np.random.default_rng(0).normal(size=(500, 2)) @ [[1, 0, 1], [0, 1, 1]]
     probe = SymmetryProbe(n_runs=1, max_steps=200, schedule="progressive", random_state=0).fit(X)
     answer = probe.answer(X)
-    assert answer.relevant is None and "x0 + x1 = 1 x2" not in str(answer) and any("x2" in law for law in answer.words["What does not vary"])
+    assert (
+        answer.relevant is None
+        and "x0 + x1 = 1 x2" not in str(answer)
+        and any("x2" in law for law in answer.words["What does not vary"])
+    )
     assert "one run cannot disagree with itself" in str(answer)
     assert probe.report(tmp_path / "r.html", scan=False).exists()
 
@@ -81,8 +102,14 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(probe, tmp_path, monke
 # Sentences
 
 def test_counts_in_words():
-    assert tell_count(1, 1, 2)[0].startswith("1 degree of freedom in 2 varying columns: at each event the data varies in 1 direction ")
-    assert "3 more" in tell_count(5, 2, 8)[1] and "only 1 latent" in tell_count(1, 2, 8)[1] and len(tell_count(None, 2, 8)) == 1
+    assert tell_count(1, 1, 2)[0].startswith(
+        "1 degree of freedom in 2 varying columns: at each event the data varies in 1 direction "
+    )
+    assert (
+        "3 more" in tell_count(5, 2, 8)[1]
+        and "only 1 latent" in tell_count(1, 2, 8)[1]
+        and len(tell_count(None, 2, 8)) == 1
+    )
     assert tell_count(2, 1, 2, 0.22)[0].startswith("At the resolution s = 0.22: ")
 
 
@@ -96,13 +123,26 @@ def test_a_scan_in_words():
     assert "Training had not ended at s = 0.05" in " ".join(tell_scan(unfinished, 0.22)[1])
 
 
-@pytest.mark.parametrize("numbers, intrinsic, words", [((1, 0), 1, "closed orbit"), ((0, 0), 1, "open curve"), ((0, 1), 2, "like a sphere"), ((2, 1), 2, "like a torus"),
-                                                       ((1, 0), 2, "a ring or a cylinder"), ((0, 0), 3, "not looked for"), ((3, 0), 2, "no shape with a short name")])
+@pytest.mark.parametrize(
+    "numbers, intrinsic, words",
+    [
+        ((1, 0), 1, "closed orbit"),
+        ((0, 0), 1, "open curve"),
+        ((0, 1), 2, "like a sphere"),
+        ((2, 1), 2, "like a torus"),
+        ((1, 0), 2, "a ring or a cylinder"),
+        ((0, 0), 3, "not looked for"),
+        ((3, 0), 2, "no shape with a short name"),
+    ],
+)
 def test_holes_in_words(numbers, intrinsic, words):
     betti = pd.DataFrame(dict(dimension=[1, 2], betti=numbers, lifetimes=[[], []], strongest_rejected=[0.1, 0.2]))
     [sentence] = tell_topology(betti, intrinsic)
     assert words in sentence
-    assert "close" in tell_topology(betti.assign(strongest_rejected=0.95), intrinsic)[1] and tell_topology(None, intrinsic) == []
+    assert (
+        "close" in tell_topology(betti.assign(strongest_rejected=0.95), intrinsic)[1]
+        and tell_topology(None, intrinsic) == []
+    )
 
 
 def test_few_events_get_an_answer_that_says_so():
@@ -112,19 +152,28 @@ def test_few_events_get_an_answer_that_says_so():
 
 
 def test_certainty_counts_what_speaks_against():
-    assert tell_certainty([(True, "a")] * 5)[0] == "sure" and tell_certainty([(True, "a"), (False, "b")])[1][-1] == "− b"
+    assert (
+        tell_certainty([(True, "a")] * 5)[0] == "sure" and tell_certainty([(True, "a"), (False, "b")])[1][-1] == "− b"
+    )
     assert tell_certainty([(False, "a")] * 2)[0] == "not sure"
 
 
 def test_words_print_and_split():
     words = Words(Answer=["a" * 120], Empty=[], More=["b"])
-    assert str(words).splitlines()[0] == "Answer" and "Empty" not in str(words) and words.sections() == [("More", "<p>b</p>\n")]
+    assert (
+        str(words).splitlines()[0] == "Answer"
+        and "Empty" not in str(words)
+        and words.sections() == [("More", "<p>b</p>\n")]
+    )
 
 
 # Followed columns, conserved combinations
 
 def test_formulas():
-    assert formula(np.array([1, -2, 0.01]), ["a", "b", "c"]) == "b − 0.5 a" and formula(np.ones(6), list("abcdef")) == "a + b + c + d + …"
+    assert (
+        formula(np.array([1, -2, 0.01]), ["a", "b", "c"]) == "b − 0.5 a"
+        and formula(np.ones(6), list("abcdef")) == "a + b + c + d + …"
+    )
 
 
 def test_what_is_followed():
@@ -142,8 +191,14 @@ def test_conserved_combinations_in_their_units():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 500))
     X = np.column_stack([a, 91.2 - a, b])
-    assert linear_constraints(X, ["E1", "E2", "x"], dict.fromkeys(["E1", "E2", "x"], "GeV")) in (["E1 + E2 = 91.2 GeV"], ["E2 + E1 = 91.2 GeV"])
-    assert linear_constraints(rng.normal(size=(500, 3)), list("abc"), {}) == [] and linear_constraints(a[:, None], ["a"], {}) == []
+    assert linear_constraints(X, ["E1", "E2", "x"], dict.fromkeys(["E1", "E2", "x"], "GeV")) in (
+        ["E1 + E2 = 91.2 GeV"],
+        ["E2 + E1 = 91.2 GeV"],
+    )
+    assert (
+        linear_constraints(rng.normal(size=(500, 3)), list("abc"), {}) == []
+        and linear_constraints(a[:, None], ["a"], {}) == []
+    )
     [mixed] = linear_constraints(np.column_stack([a, 1000 * a + 5, b]), list("abc"), {"a": "m", "b": "mm"})
     assert "standard deviations" in mixed
 
@@ -153,8 +208,14 @@ def test_conserved_combinations_in_their_units():
 def test_kinds_of_matrices():
     turn, boost = np.zeros((4, 4)), np.zeros((4, 4))
     turn[0, 1], turn[1, 0], boost[0, 3], boost[3, 0] = -2, 2, 3, 3
-    assert (kind_of(turn), kind_of(boost), kind_of(5 * np.eye(4)), kind_of(np.triu(np.ones((3, 3)), 1)), kind_of(turn + np.eye(4)), kind_of(np.zeros((2, 2)))) == (
-        "rotation", "boost", "scaling", "shear", "", "")
+    assert (
+        kind_of(turn),
+        kind_of(boost),
+        kind_of(5 * np.eye(4)),
+        kind_of(np.triu(np.ones((3, 3)), 1)),
+        kind_of(turn + np.eye(4)),
+        kind_of(np.zeros((2, 2))),
+    ) == ("rotation", "boost", "scaling", "shear", "", "")
 
 
 def minkowski(x):
@@ -170,8 +231,10 @@ def lorentz():
 
 def test_the_sentence_of_a_physicist(lorentz):
     words = lorentz.answer()
-    assert words["Answer"] == ["The oracle does not change under 6 independent linear transformations of px, py, pz, E.",
-                               f"Their generators close and form {lorentz.algebra_}, the algebra of Lorentz transformations."]
+    assert words["Answer"] == [
+        "The oracle does not change under 6 independent linear transformations of px, py, pz, E.",
+        f"Their generators close and form {lorentz.algebra_}, the algebra of Lorentz transformations.",
+    ]
     assert sum("(boost)" in g for g in words["Generators"]) == 3 == sum("(rotation)" in g for g in words["Generators"])
     constants = in_basis(lorentz.structure_constants_, readable_basis(lorentz))
     matrices = np.tensordot(readable_basis(lorentz), lorentz.generator_matrices_, 1)
@@ -181,17 +244,36 @@ def test_the_sentence_of_a_physicist(lorentz):
 
 def test_the_report_of_the_flows(lorentz, tmp_path):
     page = lorentz.report(tmp_path / "flows.html").read_text(encoding="utf-8")
-    assert headings(page) == ["How well", "Generators", "Algebra", "What would change the answer", "Streamlines", "Losses", "Generators as matrices",
-                              "Structure constants and Killing form", "Settings"]
-    assert page.count("data:image/png;base64,") == 5 and page.count("(boost)</h3>") == 3 and "minkowski" in page and "http" not in page
+    assert headings(page) == [
+        "How well",
+        "Generators",
+        "Algebra",
+        "What would change the answer",
+        "Streamlines",
+        "Losses",
+        "Generators as matrices",
+        "Structure constants and Killing form",
+        "Settings",
+    ]
+    assert (
+        page.count("data:image/png;base64,") == 5
+        and page.count("(boost)</h3>") == 3
+        and "minkowski" in page
+        and "http" not in page
+    )
     again = SymmetryFlows.load(lorentz.save(tmp_path / "f.safetensors"), oracle=minkowski)
     assert str(again.answer()) == str(lorentz.answer())
 
 
 def test_flows_that_claim_nothing_report_it(tmp_path):
     rng = np.random.default_rng(0)
-    flows = SymmetryFlows("all", generators="linear", random_state=0).fit(rng.normal(size=(200, 2)), pd.Series(rng.integers(0, 2, 200), name="coin"))
-    assert flows.answer()["Answer"][0].startswith("No symmetry of coin is claimed: the oracle is at chance") and flows.n_generators_ == 0
+    flows = SymmetryFlows("all", generators="linear", random_state=0).fit(
+        rng.normal(size=(200, 2)), pd.Series(rng.integers(0, 2, 200), name="coin")
+    )
+    assert (
+        flows.answer()["Answer"][0].startswith("No symmetry of coin is claimed: the oracle is at chance")
+        and flows.n_generators_ == 0
+    )
     assert "Streamlines" not in headings(flows.report(tmp_path / "r.html").read_text(encoding="utf-8"))
 
 
@@ -207,10 +289,20 @@ def test_smooth_flows_and_latents_report_as_well(tmp_path):
 # In a browser, from the disk
 
 def test_reports_open_offline(probe, events, lorentz, tmp_path, offline):
-    scan = pd.DataFrame(dict(resolution=[0.1, 0.2, 0.4], relevant=[3, 3, 2], progressive=[3, 2, 2], local_dim=[2.2, 2.0, 1.9], directions=[3, 2, 2],
-                             on_plateau=[False, True, True]))
+    scan = pd.DataFrame(
+        dict(
+            resolution=[0.1, 0.2, 0.4],
+            relevant=[3, 3, 2],
+            progressive=[3, 2, 2],
+            local_dim=[2.2, 2.0, 1.9],
+            directions=[3, 2, 2],
+            on_plateau=[False, True, True],
+        )
+    )
     for path in (probe.report(tmp_path / "probe.html", events, scan=scan), lorentz.report(tmp_path / "flows.html")):
         offline.goto(path.as_uri())
-        assert offline.evaluate("document.images.length >= 4 && [...document.images].every(i => i.complete && i.naturalWidth > 300)")
+        assert offline.evaluate(
+            "document.images.length >= 4 && [...document.images].every(i => i.complete && i.naturalWidth > 300)"
+        )
         offline.set_viewport_size({"width": 400, "height": 800})
         assert offline.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than a phone"

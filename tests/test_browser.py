@@ -31,23 +31,49 @@ def free_port() -> int:
 
 def environment(folder: Path) -> dict:
     """Jupyter with folders of its own, and this library."""
-    rooms = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR", "XDG_CACHE_HOME")
+    rooms = (
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "JUPYTERLAB_SETTINGS_DIR",
+        "JUPYTERLAB_WORKSPACES_DIR",
+        "IPYTHONDIR",
+        "XDG_CACHE_HOME",
+    )
     news = folder / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
     news.mkdir(parents=True)
     (news / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
     binaries = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return os.environ | {r: str(folder / r) for r in rooms} | dict(PYTHONPATH=str(ROOT), PATH=binaries, JUPYTER_PREFER_ENV_PATH="1", OMP_NUM_THREADS="1")
+    return (
+        os.environ
+        | {r: str(folder / r) for r in rooms}
+        | dict(PYTHONPATH=str(ROOT), PATH=binaries, JUPYTER_PREFER_ENV_PATH="1", OMP_NUM_THREADS="1")
+    )
 
 
 @contextmanager
 def server(kind: str, notebook: Path, folder: Path) -> Iterator[str]:
     """The address of the notebook in JupyterLab or Voilà."""
     port, root = free_port(), notebook.parents[2]
-    command = {"voila": ["voila", str(notebook), "--no-browser"],
-               "lab": ["jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token=symnb", f"--ServerApp.root_dir={root}"]}[kind]
+    command = {
+        "voila": ["voila", str(notebook), "--no-browser"],
+        "lab": [
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--IdentityProvider.token=symnb",
+            f"--ServerApp.root_dir={root}",
+        ],
+    }[kind]
     log = (folder / f"{kind}.log").open("w")
-    process = subprocess.Popen([sys.executable, "-m", *command, f"--port={port}", "--ServerApp.ip=127.0.0.1"][: None if kind == "lab" else -1],
-                               cwd=root, env=environment(folder), stdout=log, stderr=log, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command, f"--port={port}", "--ServerApp.ip=127.0.0.1"][: None if kind == "lab" else -1],
+        cwd=root,
+        env=environment(folder),
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
     try:
         for _ in range(600):
             with socket.socket() as s:
@@ -55,7 +81,9 @@ def server(kind: str, notebook: Path, folder: Path) -> Iterator[str]:
                     break
             assert process.poll() is None, (folder / f"{kind}.log").read_text()[-2000:]
             time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/" + ("lab/tree/nbs/guides/explorer.ipynb?token=symnb&reset" if kind == "lab" else "")
+        yield f"http://127.0.0.1:{port}/" + (
+            "lab/tree/nbs/guides/explorer.ipynb?token=symnb&reset" if kind == "lab" else ""
+        )
     finally:
         process.send_signal(signal.SIGTERM)  # it ends its kernels
         try:
@@ -96,14 +124,20 @@ class App:
 
     def bytes(self, where: str) -> str:
         """What an image shows."""
-        return self.page.locator(where).evaluate("async i => Array.from(new Uint8Array(await (await fetch(i.src)).arrayBuffer())).join()")
+        return self.page.locator(where).evaluate(
+            "async i => Array.from(new Uint8Array(await (await fetch(i.src)).arrayBuffer())).join()"
+        )
 
     def handle(self, panel: str, name: str):
-        row = self.page.locator(f"{panel} .widget-inline-hbox").filter(has=self.page.locator("label", has_text=re.compile(f"^{name}$")))
+        row = self.page.locator(f"{panel} .widget-inline-hbox").filter(
+            has=self.page.locator("label", has_text=re.compile(f"^{name}$"))
+        )
         return row.locator(".noUi-handle")
 
     def choose(self, name: str, value: str) -> None:
-        row = self.page.locator(".symnb-probe .widget-dropdown").filter(has=self.page.locator("label", has_text=re.compile(f"^{name}$")))
+        row = self.page.locator(".symnb-probe .widget-dropdown").filter(
+            has=self.page.locator("label", has_text=re.compile(f"^{name}$"))
+        )
         row.locator("select").select_option(value)
 
 
@@ -157,14 +191,18 @@ def test_a_slider_is_answered_with_the_numbers_of_a_direct_call(app):
     from symnb.explorer.probe import _numbers
     from symnb.explorer.quick import dataset, events, quick_probe
     before = app.bytes(".symnb-probe img")
-    app.page.evaluate("""() => { window.wasOld = false; const p = document.querySelector('.symnb-probe');
-        new MutationObserver(() => { window.wasOld ||= p.classList.contains('symnb-old'); }).observe(p, {attributes: true}); }""")
+    app.page.evaluate(
+        """() => { window.wasOld = false; const p = document.querySelector('.symnb-probe');
+        new MutationObserver(() => { window.wasOld ||= p.classList.contains('symnb-old'); }).observe(p, {attributes: true}); }"""
+    )
     handle = app.handle(".symnb-probe", "noise")
     handle.press("ArrowRight")
     handle.press("ArrowRight")
     direct = quick_probe(events(dataset("circle"), 0.04), 0.2239, n_runs=RUNS, steps=STEPS)
     wanted = figures(shown(_numbers(direct)))
-    agree = lambda: (there := figures(app.text(".symnb-probe .symnb-numbers"))).shape == wanted.shape and np.allclose(there, wanted, atol=0.011)
+    agree = lambda: (there := figures(app.text(".symnb-probe .symnb-numbers"))).shape == wanted.shape and np.allclose(
+        there, wanted, atol=0.011
+    )
     app.until(agree)
     app.waits(".symnb-probe .symnb-status", "^done")
     assert agree()
@@ -178,7 +216,10 @@ def test_a_training_can_be_cancelled_and_the_next_one_is_whole(app):
     app.waits(".symnb-probe .symnb-status", "^cancelled")
     app.choose("steps", str(STEPS))
     app.waits(".symnb-probe .symnb-status", "^done")
-    assert f"step {STEPS} (final)" in app.text(".symnb-probe .symnb-numbers") and not app.page.locator(".symnb-old").count()
+    assert (
+        f"step {STEPS} (final)" in app.text(".symnb-probe .symnb-numbers")
+        and not app.page.locator(".symnb-old").count()
+    )
 
 
 def test_another_data_set_gives_another_picture(app):
@@ -203,7 +244,10 @@ def test_a_digit_walks_along_its_streamline(app, model):
     from symnb.explorer.walk import walk
     before = app.text(".symnb-flows .symnb-numbers")
     app.handle(".symnb-flows", r"digit no\.").press("ArrowRight")
-    app.until(lambda: app.text(".symnb-flows .symnb-numbers") != before and not app.page.locator(".symnb-flows.symnb-old").count())
+    app.until(
+        lambda: app.text(".symnb-flows .symnb-numbers") != before
+        and not app.page.locator(".symnb-flows.symnb-old").count()
+    )
     number = int(app.text(".symnb-flows .widget-readout >> nth=0"))
     way = walk(model, model.encode(small_digits("both", (0, 1)).images)[number])
     pictures = [app.bytes(f".symnb-flows img >> nth={i}") for i in (0, 1)]
@@ -213,8 +257,12 @@ def test_a_digit_walks_along_its_streamline(app, model):
     app.waits(".symnb-flows .symnb-numbers", r"\+0\.80")
     there = figures(app.text(".symnb-flows .symnb-numbers"))
     assert np.allclose(there, figures(shown(_numbers(way, way.origin + 20, "1"))), rtol=5e-3, atol=2e-3)
-    assert pictures[0] == pictures[1] == app.bytes(".symnb-flows img >> nth=0") != app.bytes(".symnb-flows img >> nth=1")
-    assert abs(way.drift(way.origin + 20)) < 0.05 * model.oracle_(model.encode(small_digits("both", (0, 1)).images)).std()
+    assert (
+        pictures[0] == pictures[1] == app.bytes(".symnb-flows img >> nth=0") != app.bytes(".symnb-flows img >> nth=1")
+    )
+    assert (
+        abs(way.drift(way.origin + 20)) < 0.05 * model.oracle_(model.encode(small_digits("both", (0, 1)).images)).std()
+    )
 
 
 def test_the_pointer_chooses_a_start_and_drags_along_the_curve(app):

@@ -23,8 +23,14 @@ def test_linear_autoencoder_keeps_what_theory_says(s2):
 
 def test_a_rotation_of_the_data_changes_nothing():
     vae = BatchedVAE(2, 4, 3, hidden=(8,), generator=torch.Generator().manual_seed(1)).double()
-    x, s2 = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(2)).double(), torch.tensor([[0.1], [0.2]]).double()
-    before, turn = kept_spectrum(vae, x, s2), torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(3)).double())[0]
+    x, s2 = (
+        torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(2)).double(),
+        torch.tensor([[0.1], [0.2]]).double(),
+    )
+    before, turn = (
+        kept_spectrum(vae, x, s2),
+        torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(3)).double())[0],
+    )
     vae.encoder.weights[0].data = turn.T @ vae.encoder.weights[0].data
     for part in (vae.decoder.weights[-1], vae.decoder.biases[-1]):
         part.data = part.data @ turn
@@ -32,8 +38,17 @@ def test_a_rotation_of_the_data_changes_nothing():
     assert before.shape == (2, 4) and (np.diff(before) <= 0).all()
 
 
-@pytest.mark.parametrize("share, truth", [([1, 1, 1], 3), ([0.3, 0.2, 0], 0), ([1.3, 0.9, 0.55, 0.1], 3), ([1, 0.8, 0.4, 0.05], 2),
-                                          ([0.95, 0.6, 0.36, 0.34], 1), ([0.9, 0.8, 0.7, -0.1], 3)])
+@pytest.mark.parametrize(
+    "share, truth",
+    [
+        ([1, 1, 1], 3),
+        ([0.3, 0.2, 0], 0),
+        ([1.3, 0.9, 0.55, 0.1], 3),
+        ([1, 0.8, 0.4, 0.05], 2),
+        ([0.95, 0.6, 0.36, 0.34], 1),
+        ([0.9, 0.8, 0.7, -0.1], 3),
+    ],
+)
 def test_count(share, truth):
     assert count_kept(np.array(share)) == truth
 

@@ -7,10 +7,20 @@ import numpy as np
 import pytest
 
 from symnb.companion import claims
-from symnb.companion.claims import (CLAIMS, Claim, claims_table, count_verdicts, judge, merge_claim, read_claims, record_claim,
-                                    result_record, summary_line)
+from symnb.companion.claims import (
+    CLAIMS,
+    Claim,
+    claims_table,
+    count_verdicts,
+    judge,
+    merge_claim,
+    read_claims,
+    record_claim,
+    result_record,
+    summary_line,
+)
 from symnb.companion.criteria import bootstrap, condition, median, share, weigh, wilson
-from symnb.companion.figures import RUN_VARIABLE
+from symnb.companion.run import RUN_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -94,7 +104,9 @@ def test_every_claim_can_be_judged_with_two_seeds_or_one_number(id):
 
 
 def test_numbers_that_are_not_finite_are_still_json():
-    record = result_record(judge(CLAIMS["R14"], dict(gap_ee_over_pp=[math.inf, math.inf], pp_relevant_range=[math.nan])))
+    record = result_record(
+        judge(CLAIMS["R14"], dict(gap_ee_over_pp=[math.inf, math.inf], pp_relevant_range=[math.nan]))
+    )
     assert [e["value"] for e in record["evidence"]] == [None, None] and json.dumps(record, allow_nan=False)
     assert "R14" in claims_table({"R14": merge_claim({}, "R14", "smoke", record)})
 
@@ -128,12 +140,24 @@ def test_a_quick_run_never_destroys_the_numbers_of_a_long_one():
 def test_the_numbers_of_the_criteria_are_those_that_were_set_beforehand():
     text = {id: "; ".join(map(str, claim.criteria)) for id, claim in CLAIMS.items()}
     for id, parts in {
-        "R7": ["disk_standard_rho1_over_rho2 ≤ 1.15 in ≥ 90%", "disk_standard_rho2_over_rho3 ≥ 50", "disk_progressive_dim = 2 in ≥ 85%"],
-        "R8": ["circle_progressive_dim = 1 and circle_progressive_rho1_over_rho2 ≥ 50 in ≥ 90%",
-               "median of circle_elbo_gain ≥ 0.15", "circle_standard_dim = 2 in ≥ 90%"],
-        "R11": ["ee_standard_dim = 3 and ee_standard_rho3_over_rho4 ≥ 30 in ≥ 90%", "ee_progressive_dim = 2 in ≥ 85%",
-                "ee_spread_standard_dim = 3 in ≥ 90%"],
-        "R12": ["difference_r2 ≥ 0.97"], "R13": ["sum_r2 ≤ 0.05"], "R14": ["gap_ee_over_pp ≥ 3"],
+        "R7": [
+            "disk_standard_rho1_over_rho2 ≤ 1.15 in ≥ 90%",
+            "disk_standard_rho2_over_rho3 ≥ 50",
+            "disk_progressive_dim = 2 in ≥ 85%",
+        ],
+        "R8": [
+            "circle_progressive_dim = 1 and circle_progressive_rho1_over_rho2 ≥ 50 in ≥ 90%",
+            "median of circle_elbo_gain ≥ 0.15",
+            "circle_standard_dim = 2 in ≥ 90%",
+        ],
+        "R11": [
+            "ee_standard_dim = 3 and ee_standard_rho3_over_rho4 ≥ 30 in ≥ 90%",
+            "ee_progressive_dim = 2 in ≥ 85%",
+            "ee_spread_standard_dim = 3 in ≥ 90%",
+        ],
+        "R12": ["difference_r2 ≥ 0.97"],
+        "R13": ["sum_r2 ≤ 0.05"],
+        "R14": ["gap_ee_over_pp ≥ 3"],
         "R15": ["radiation_extra_latents = 1"],
     }.items():
         assert all(part in text[id] for part in parts), text[id]

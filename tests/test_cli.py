@@ -16,8 +16,13 @@ def symnb_command(*words, **options):
 
 
 def test_help_and_version(capsys):
-    for words, expected in ((["--help"], "examples:"), (["figures", "--help"], "--profile"),
-                            (["claims", "--help"], "--markdown"), (["data", "--help"], "examples:"), (["--version"], symnb.__version__)):
+    for words, expected in (
+        (["--help"], "examples:"),
+        (["figures", "--help"], "--profile"),
+        (["claims", "--help"], "--markdown"),
+        (["data", "--help"], "examples:"),
+        (["--version"], symnb.__version__),
+    ):
         with pytest.raises(SystemExit) as end:
             main(words)
         assert end.value.code == 0 and expected in capsys.readouterr().out

@@ -1,11 +1,12 @@
 """The muon pairs of symnb.data.collider obey kinematics and the leading-order cross-section; bad arguments are refused."""
+
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.integrate import quad
-from scipy.stats import ks_2samp, kstest
+from scipy.stats import kstest
 
 from symnb.data import collider as col
 
@@ -118,8 +119,14 @@ def test_energy_spread_stops_at_the_threshold():
     assert mass.min() > 2 * col.M_MU and np.isfinite(mass).all()
 
 
-@pytest.mark.parametrize("make", [col.ee_to_mumu, lambda n, random_state: col.ee_to_mumu(n, generator="pythia", random_state=random_state),
-                                  col.drell_yan])
+@pytest.mark.parametrize(
+    "make",
+    [
+        col.ee_to_mumu,
+        lambda n, random_state: col.ee_to_mumu(n, generator="pythia", random_state=random_state),
+        col.drell_yan,
+    ],
+)
 def test_same_seed_same_events(make):
     first, again, other = (make(20, random_state=seed) for seed in (5, 5, 6))
     pd.testing.assert_frame_equal(first, again)
@@ -210,7 +217,9 @@ def test_dimuon_of_a_boosted_pair():
     "A pair boosted along z keeps its mass and its Collins-Soper angle, and gains the boost's rapidity."
     events = col.ee_to_mumu(500, 91.19, random_state=0)
     at_rest, boosted = col.dimuon(events), events.copy()
-    np.testing.assert_allclose(at_rest["cos_theta_cs"], events["pz_mu"] / np.sqrt(91.19**2 / 4 - col.M_MU**2), atol=1e-12)
+    np.testing.assert_allclose(
+        at_rest["cos_theta_cs"], events["pz_mu"] / np.sqrt(91.19**2 / 4 - col.M_MU**2), atol=1e-12
+    )
     for muon in ("mu", "mubar"):
         pz, energy = events[f"pz_{muon}"], events[f"E_{muon}"]
         boosted[f"pz_{muon}"] = pz * np.cosh(1.3) + energy * np.sinh(1.3)
@@ -262,23 +271,49 @@ def test_fitted_asymmetry_at_the_bound():
 
 # ---- refusals -------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("bad, message", [
-    (dict(n=0), "n=0"), (dict(n=1.5), "n=1.5"), (dict(sqrt_s=0.2), "sqrt_s=0.2.*above 2 m_mu"), (dict(sqrt_s=-91.0), "sqrt_s"),
-    (dict(sqrt_s=np.nan), "sqrt_s"), (dict(sqrt_s="high"), "sqrt_s"), (dict(sqrt_s=[10.0, 20.0]), "sqrt_s"),
-    (dict(energy_spread=-0.1), "energy_spread"), (dict(energy_spread=0.6), "energy_spread"), (dict(energy_spread=np.inf), "energy_spread"),
-    (dict(generator="madgraph"), "generator='madgraph' is unknown: use 'lo' or 'pythia'"), (dict(isr=True), "isr.*pythia"),
-    (dict(fsr=True), "fsr.*pythia"), (dict(generator="pythia", energy_spread=0.1), "energy_spread.*lo"),
-    (dict(random_state="seven"), "random_state")])
+
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        (dict(n=0), "n=0"),
+        (dict(n=1.5), "n=1.5"),
+        (dict(sqrt_s=0.2), "sqrt_s=0.2.*above 2 m_mu"),
+        (dict(sqrt_s=-91.0), "sqrt_s"),
+        (dict(sqrt_s=np.nan), "sqrt_s"),
+        (dict(sqrt_s="high"), "sqrt_s"),
+        (dict(sqrt_s=[10.0, 20.0]), "sqrt_s"),
+        (dict(energy_spread=-0.1), "energy_spread"),
+        (dict(energy_spread=0.6), "energy_spread"),
+        (dict(energy_spread=np.inf), "energy_spread"),
+        (dict(generator="madgraph"), "generator='madgraph' is unknown: use 'lo' or 'pythia'"),
+        (dict(isr=True), "isr.*pythia"),
+        (dict(fsr=True), "fsr.*pythia"),
+        (dict(generator="pythia", energy_spread=0.1), "energy_spread.*lo"),
+        (dict(random_state="seven"), "random_state"),
+    ],
+)
 def test_ee_to_mumu_refuses(bad, message):
     with pytest.raises(ValueError, match=message):
         col.ee_to_mumu(**bad)
 
 
-@pytest.mark.parametrize("bad, message", [
-    (dict(n=0), "n=0"), (dict(sqrt_s=5.0), "sqrt_s"), (dict(sqrt_s=np.nan), "sqrt_s"), (dict(mass_window=(120, 60)), "mass_window"),
-    (dict(mass_window=(60, 60)), "mass_window"), (dict(mass_window=60), "mass_window"), (dict(mass_window=(60, 90, 120)), "mass_window"),
-    (dict(mass_window=(0, 120)), "mass_window"), (dict(mass_window=(60, np.nan)), "mass_window"), (dict(mass_window=("a", "b")), "mass_window"),
-    (dict(sqrt_s=100.0, mass_window=(60, 120)), "mass_window"), (dict(random_state=-1), "random_state")])
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        (dict(n=0), "n=0"),
+        (dict(sqrt_s=5.0), "sqrt_s"),
+        (dict(sqrt_s=np.nan), "sqrt_s"),
+        (dict(mass_window=(120, 60)), "mass_window"),
+        (dict(mass_window=(60, 60)), "mass_window"),
+        (dict(mass_window=60), "mass_window"),
+        (dict(mass_window=(60, 90, 120)), "mass_window"),
+        (dict(mass_window=(0, 120)), "mass_window"),
+        (dict(mass_window=(60, np.nan)), "mass_window"),
+        (dict(mass_window=("a", "b")), "mass_window"),
+        (dict(sqrt_s=100.0, mass_window=(60, 120)), "mass_window"),
+        (dict(random_state=-1), "random_state"),
+    ],
+)
 def test_drell_yan_refuses(bad, message):
     with pytest.raises(ValueError, match=message):
         col.drell_yan(**bad)
@@ -289,12 +324,21 @@ def test_pythia_that_cannot_start_says_so():
         col.ee_to_mumu(1, 0.3, generator="pythia")
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: col.ee_cross_section(1.1, 91.0), "cos_theta"), (lambda: col.ee_cross_section(np.nan, 91.0), "cos_theta"),
-    (lambda: col.ee_cross_section(0.0, 0.1), "sqrt_s"), (lambda: col.ee_total_cross_section([91.0, np.inf]), "sqrt_s"),
-    (lambda: col.fit_asymmetry([]), "cos_theta"), (lambda: col.fit_asymmetry([0.5, 2.0]), "cos_theta"),
-    (lambda: col.fit_asymmetry([0.0]), "cos_theta"), (lambda: col.fit_asymmetry([0.1, np.nan]), "cos_theta"),
-    (lambda: col.dimuon(pd.DataFrame({"px_mu": [1.0]})), "py_mu"), (lambda: col.momentum_combinations(np.zeros((2, 8))), "px_mu")])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: col.ee_cross_section(1.1, 91.0), "cos_theta"),
+        (lambda: col.ee_cross_section(np.nan, 91.0), "cos_theta"),
+        (lambda: col.ee_cross_section(0.0, 0.1), "sqrt_s"),
+        (lambda: col.ee_total_cross_section([91.0, np.inf]), "sqrt_s"),
+        (lambda: col.fit_asymmetry([]), "cos_theta"),
+        (lambda: col.fit_asymmetry([0.5, 2.0]), "cos_theta"),
+        (lambda: col.fit_asymmetry([0.0]), "cos_theta"),
+        (lambda: col.fit_asymmetry([0.1, np.nan]), "cos_theta"),
+        (lambda: col.dimuon(pd.DataFrame({"px_mu": [1.0]})), "py_mu"),
+        (lambda: col.momentum_combinations(np.zeros((2, 8))), "px_mu"),
+    ],
+)
 def test_helpers_refuse(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -69,7 +69,9 @@ def test_failures_are_named_and_cost_nothing_that_was_there(tree):
     assert [found[n].state for n in ("review/a", "review/b", "review/c", "guides/d")] == ["failed"] * 3 + ["drawn"]
     message = found["review/a"].message
     assert "review/a.ipynb failed in code cell 3 (ratio = 1 / 0): ZeroDivisionError" in message
-    assert "ZeroDivisionError" in (out / ".failed" / "a.ipynb").read_text() and str(out / ".failed" / "a.ipynb") in message
+    assert (
+        "ZeroDivisionError" in (out / ".failed" / "a.ipynb").read_text() and str(out / ".failed" / "a.ipynb") in message
+    )
     assert "fig-never" in found["review/c"].message
     after = content(out)
     assert all(after[name] == before[name] for name in before if name != "manifest.json")
@@ -206,7 +208,12 @@ def test_deleting_the_cache_only_costs_time(remembered, tmp_path):
 
 def test_a_notebook_that_reads_the_claims_comes_last_and_follows_them(tree):
     reader = 'from symnb.companion.claims import read_claims\nfound = read_claims()["R13"]'
-    nbs = tree("review/a", reader, 'assert found["profile"] == "smoke" and found["verdict"] == "reproduced"', DRAW.format(name="fig-a"))
+    nbs = tree(
+        "review/a",
+        reader,
+        'assert found["profile"] == "smoke" and found["verdict"] == "reproduced"',
+        DRAW.format(name="fig-a"),
+    )
     tree("review/b", CLAIM)
     found = draw(nbs, jobs=2)
     assert [*found] == ["review/b", "review/a"] and {o.state for o in found.values()} == {"drawn"}

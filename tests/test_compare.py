@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from symnb.compare.autoencoders import AutoencoderDimension, BetaTCVAE, BetaVAE, BottleneckDimension, FactorVAE, total_correlation
+from symnb.compare.autoencoders import (
+    AutoencoderDimension,
+    BetaTCVAE,
+    BetaVAE,
+    BottleneckDimension,
+    FactorVAE,
+    total_correlation,
+)
 from symnb.compare.densities import BatchedDenoiser, BatchedSplineFlow, DiffusionDimension, FlowDimension
 from symnb.compare.finder import NeighbourDimension, PCADimension, ProbeDimension, check_runs, components, fit_finder
 from symnb.compare.groups import GroupVAE, invariants, metric_generators, orbit_dimension
@@ -13,7 +20,17 @@ from symnb.data.geometry import circle, disk
 
 LORENTZ = np.array([1.0, 1.0, 1.0, -1.0])
 SHORT = dict(n_runs=2, max_steps=200, random_state=0)
-TRAINED = [AutoencoderDimension, BottleneckDimension, BetaVAE, BetaTCVAE, FactorVAE, GroupVAE, FlowDimension, DiffusionDimension, ProbeDimension]
+TRAINED = [
+    AutoencoderDimension,
+    BottleneckDimension,
+    BetaVAE,
+    BetaTCVAE,
+    FactorVAE,
+    GroupVAE,
+    FlowDimension,
+    DiffusionDimension,
+    ProbeDimension,
+]
 
 
 def plane(n=300):
@@ -25,7 +42,9 @@ def plane(n=300):
 def test_interface(finder):
     X = disk(200, random_state=0)
     found = fit_finder(finder(n_runs=2, max_steps=20, hidden=(8,), random_state=0), X)
-    assert found.dim_.shape == (2,) and found.dim_.dtype.kind == "i" and len(found.spectrum_) == 2 and found.seconds_ > 0
+    assert (
+        found.dim_.shape == (2,) and found.dim_.dtype.kind == "i" and len(found.spectrum_) == 2 and found.seconds_ > 0
+    )
     assert all(values.shape == (2,) and np.isfinite(values).all() for values in found.readings_.values())
     again = fit_finder(finder(n_runs=2, max_steps=20, hidden=(8,), random_state=0), X)
     assert np.array_equal(found.spectrum_, again.spectrum_)
@@ -63,7 +82,7 @@ def test_invariants_are_invariant():
     v = ee_to_mumu(50, random_state=0)[COLUMNS].to_numpy().reshape(50, 2, 4)
     boost = expm(np.einsum("a,aij->ij", [0.1, -0.2, 0.1, 0.2, 0.3, -0.1], metric_generators(LORENTZ)))
     ratio = invariants(v @ boost.T, LORENTZ) / invariants(v, LORENTZ)
-    assert np.allclose(ratio, ratio.mean(0), rtol=1e-6)              # up to the length of the gradients, one number each
+    assert np.allclose(ratio, ratio.mean(0), rtol=1e-6)  # up to the length of the gradients, one number each
 
 
 def test_right_group_and_wrong_group():
@@ -105,7 +124,9 @@ def test_total_correlation_of_gaussians():
     mu = torch.randn(1, 2000, 2, generator=generator)
     tilted = torch.stack([mu[..., 0], 0.8 * mu[..., 0] + 0.6 * mu[..., 1]], -1)
     narrow = torch.full_like(mu, 2 * np.log(0.3))
-    tc = [total_correlation(m + 0.3 * torch.randn(m.shape, generator=generator), m, narrow).item() for m in (tilted, mu)]
+    tc = [
+        total_correlation(m + 0.3 * torch.randn(m.shape, generator=generator), m, narrow).item() for m in (tilted, mu)
+    ]
     assert abs(tc[0] - tc[1] - -0.5 * np.log(1 - (0.8 / 1.09)**2)) < 0.05  # correlation 0.8 of variance 1 in 1 + 0.3²
 
 

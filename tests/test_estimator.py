@@ -46,7 +46,9 @@ def test_values_that_are_not_finite_are_refused_with_their_columns(events, value
     bad = events.copy()
     bad.loc[[3, 7], "energy"] = value
     for X, column in ((bad, "energy"), (bad.to_numpy(), "x1"), (bad.to_numpy(np.float32), "x1")):
-        with pytest.raises(ValueError, match=f"X has NaN or infinite values in 2 events, .* {column}. Drop these events"):
+        with pytest.raises(
+            ValueError, match=f"X has NaN or infinite values in 2 events, .* {column}. Drop these events"
+        ):
             short().fit(X)
     probe = short().fit(events)
     for method in (probe.transform, probe.score, probe.topology):
@@ -76,9 +78,17 @@ def test_names_that_occur_twice_do_not_hide_text(events):
 
 # Bad shapes
 
-@pytest.mark.parametrize("X, message", [(np.arange(600.0), r"Expected 2D array, got 1D array[\s\S]*Reshape your data"),
-                                        (np.zeros((20, 3, 2)), "dim 3, while dim <= 2"), (np.zeros((600, 0)), r"0 feature\(s\)"),
-                                        (None, "Expected 2D array"), (np.ones((600, 2)) * 1j, "Complex data")])
+
+@pytest.mark.parametrize(
+    "X, message",
+    [
+        (np.arange(600.0), r"Expected 2D array, got 1D array[\s\S]*Reshape your data"),
+        (np.zeros((20, 3, 2)), "dim 3, while dim <= 2"),
+        (np.zeros((600, 0)), r"0 feature\(s\)"),
+        (None, "Expected 2D array"),
+        (np.ones((600, 2)) * 1j, "Complex data"),
+    ],
+)
 def test_what_is_no_table_is_refused(X, message):
     with pytest.raises(ValueError, match=message):
         short().fit(X)
@@ -144,24 +154,51 @@ def test_a_large_offset_is_no_constant(events):
 
 def test_nothing_that_varies_is_refused():
     for X in (np.full((600, 3), 7.0), np.zeros((600, 1))):
-        with pytest.warns(SymnbWarning, match="constant"), pytest.raises(ValueError, match="X has no column that varies"):
+        with pytest.warns(SymnbWarning, match="constant"), pytest.raises(
+            ValueError, match="X has no column that varies"
+        ):
             short().fit(X)
 
 
 # Bad parameters
 
-@pytest.mark.parametrize("error, message, parameters", [
-    (ValueError, "n_latents={} must be at least 1", [dict(n_latents=v) for v in (0, -3)]),
-    (TypeError, "n_latents={} must be an integer of at least 1", [dict(n_latents=v) for v in (2.0, "2", True)]),
-    (ValueError, "n_runs={} must be at least 1", [dict(n_runs=v) for v in (0, -1)]),
-    (TypeError, "n_runs={} must be an integer of at least 1", [dict(n_runs=v) for v in (1.5, None)]),
-    (ValueError, "max_steps={} must be at least 1", [dict(max_steps=0)]),
-    (ValueError, "resolution={} must be a positive number", [dict(resolution=v) for v in (-0.2, 0, np.nan, np.inf, "fine", None, True)]),
-    (ValueError, "threshold={} must be a positive number", [dict(threshold=v) for v in (-1, "high")]),
-    (ValueError, "schedule={} is unknown: use 'both', 'standard' or 'progressive'", [dict(schedule=v) for v in ("fast", None)]),
-    (ValueError, "scale={} is unknown: use 'standard', 'none' or 'asinh'", [dict(scale=v) for v in ("log", None, 2)]),
-    (ValueError, "hidden={} must be a tuple of the layers' widths, such as", [dict(hidden=v) for v in (64, (0,), (2.5,))]),
-    (ValueError, "device={} is not a device: use 'auto', 'cpu', 'cuda'", [dict(device=v) for v in ("gpu", None, 3)])])
+
+@pytest.mark.parametrize(
+    "error, message, parameters",
+    [
+        (ValueError, "n_latents={} must be at least 1", [dict(n_latents=v) for v in (0, -3)]),
+        (TypeError, "n_latents={} must be an integer of at least 1", [dict(n_latents=v) for v in (2.0, "2", True)]),
+        (ValueError, "n_runs={} must be at least 1", [dict(n_runs=v) for v in (0, -1)]),
+        (TypeError, "n_runs={} must be an integer of at least 1", [dict(n_runs=v) for v in (1.5, None)]),
+        (ValueError, "max_steps={} must be at least 1", [dict(max_steps=0)]),
+        (
+            ValueError,
+            "resolution={} must be a positive number",
+            [dict(resolution=v) for v in (-0.2, 0, np.nan, np.inf, "fine", None, True)],
+        ),
+        (ValueError, "threshold={} must be a positive number", [dict(threshold=v) for v in (-1, "high")]),
+        (
+            ValueError,
+            "schedule={} is unknown: use 'both', 'standard' or 'progressive'",
+            [dict(schedule=v) for v in ("fast", None)],
+        ),
+        (
+            ValueError,
+            "scale={} is unknown: use 'standard', 'none' or 'asinh'",
+            [dict(scale=v) for v in ("log", None, 2)],
+        ),
+        (
+            ValueError,
+            "hidden={} must be a tuple of the layers' widths, such as",
+            [dict(hidden=v) for v in (64, (0,), (2.5,))],
+        ),
+        (
+            ValueError,
+            "device={} is not a device: use 'auto', 'cpu', 'cuda'",
+            [dict(device=v) for v in ("gpu", None, 3)],
+        ),
+    ],
+)
 def test_bad_parameters_are_refused_by_name(events, error, message, parameters):
     for parameter in parameters:
         with pytest.raises(error) as caught:
@@ -207,16 +244,27 @@ def test_bad_questions_are_refused_by_name(events):
 # Units
 
 def test_the_standard_scale_is_the_default_and_the_last_parameter(events):
-    assert SymmetryProbe().scale == "standard" and list(SymmetryProbe().get_params()) and SymmetryProbe(3, 0.1).resolution == 0.1
-    np.testing.assert_array_equal(short().fit(events).transform(events), short(scale="standard").fit(events).transform(events))
+    assert (
+        SymmetryProbe().scale == "standard"
+        and list(SymmetryProbe().get_params())
+        and SymmetryProbe(3, 0.1).resolution == 0.1
+    )
+    np.testing.assert_array_equal(
+        short().fit(events).transform(events), short(scale="standard").fit(events).transform(events)
+    )
     order = np.random.RandomState(0).permutation(600)
     np.testing.assert_array_equal(short().fit(events)._sample, events.to_numpy(np.float32)[order])
 
 
 @pytest.mark.parametrize("scale", ["standard", "none", "asinh"])
 def test_every_scale_can_be_undone(events, scale):
-    events = events.assign(weak=1e-3 * events["mass"] ** 2, tail=np.random.default_rng(1).standard_cauchy(600), beam=91.19,
-                           again=events["mass"], flag=(events["mass"] > 2).astype(float))
+    events = events.assign(
+        weak=1e-3 * events["mass"] ** 2,
+        tail=np.random.default_rng(1).standard_cauchy(600),
+        beam=91.19,
+        again=events["mass"],
+        flag=(events["mass"] > 2).astype(float),
+    )
     columns = short(scale=scale).fit(events).columns_
     x = columns.standardise(events.to_numpy())
     assert columns.kept.tolist() == [0, 1, 2, 3, 4, 7]  # neither the constant column nor the copy
@@ -236,15 +284,21 @@ def test_it_works_in_a_pipeline(events):
     chain = Pipeline([("scale", StandardScaler()), ("probe", short())]).set_output(transform="pandas")
     events.index += 7
     Z = chain.fit(events).transform(events)
-    assert list(Z.columns) == ["z1", "z2", "z3", "z4"] == list(chain.get_feature_names_out()) and Z.index.equals(events.index)
-    assert chain.score(events) == chain["probe"].score(StandardScaler().set_output(transform="pandas").fit_transform(events))
+    assert list(Z.columns) == ["z1", "z2", "z3", "z4"] == list(chain.get_feature_names_out()) and Z.index.equals(
+        events.index
+    )
+    assert chain.score(events) == chain["probe"].score(
+        StandardScaler().set_output(transform="pandas").fit_transform(events)
+    )
     assert list(chain["probe"].feature_names_in_) == list(events.columns) and chain["probe"].units_ == {}
     assert clone(chain)["probe"].get_params() == chain["probe"].get_params()
 
 
 def test_a_search_compares_scores(events):
     for grid in ({"probe__resolution": [0.2, 0.5]}, {"probe__n_latents": [2, 3]}):
-        search = GridSearchCV(Pipeline([("scale", StandardScaler()), ("probe", short(schedule="standard"))]), grid, cv=2).fit(events)
+        search = GridSearchCV(
+            Pipeline([("scale", StandardScaler()), ("probe", short(schedule="standard"))]), grid, cv=2
+        ).fit(events)
         assert np.isfinite(search.cv_results_["mean_test_score"]).all() and search.best_params_.keys() == grid.keys()
 
 

@@ -46,7 +46,11 @@ def test_a_direct_call_gives_the_numbers_on_show(explorer):
     explorer.noise.value, explorer.resolution.value, explorer.schedule.value = 0.1, 0.3, "progressive"
     view = settle(explorer).view
     direct = quick_probe(events(dataset("ring", 0.2), 0.1), 0.3, "progressive", n_runs=2, steps=200)
-    assert view.final and np.array_equal(view.relevance, direct.relevance) and np.array_equal(view.spectrum, direct.spectrum)
+    assert (
+        view.final
+        and np.array_equal(view.relevance, direct.relevance)
+        and np.array_equal(view.spectrum, direct.spectrum)
+    )
     assert f"<b>{direct.local_dim.mean():.2f}</b>" in explorer.numbers.value
     assert explorer.state == "done" and not explorer.is_old
 
@@ -87,8 +91,15 @@ def test_a_file_that_cannot_be_read_says_why_and_changes_nothing(explorer):
 
 def test_a_real_file_is_uploaded_with_its_names(explorer):
     ring = geometry.circle(300, noise=0.02, random_state=0)
-    explorer.upload.value = uploaded("ring.csv", pd.DataFrame(ring, columns=["px [GeV]", "py [GeV]"]).to_csv(index=False).encode())
-    assert explorer.wait(60) and explorer.data.value == "upload: ring.csv" and explorer.view.names == ("px", "py") and explorer.state == "done"
+    explorer.upload.value = uploaded(
+        "ring.csv", pd.DataFrame(ring, columns=["px [GeV]", "py [GeV]"]).to_csv(index=False).encode()
+    )
+    assert (
+        explorer.wait(60)
+        and explorer.data.value == "upload: ring.csv"
+        and explorer.view.names == ("px", "py")
+        and explorer.state == "done"
+    )
 
 
 def test_an_uploaded_file_is_a_data_set_like_the_others(explorer, monkeypatch):
@@ -100,14 +111,18 @@ def test_an_uploaded_file_is_a_data_set_like_the_others(explorer, monkeypatch):
     assert np.array_equal(view.relevance, quick_probe(events(X), 0.2239, n_runs=2, steps=200).relevance)
 
 
-@pytest.mark.parametrize("X", [np.ones((200, 2)), np.ones((5, 2)), np.full((200, 2), np.nan), np.array([["a"]] * 200), np.ones(200)])
+@pytest.mark.parametrize(
+    "X", [np.ones((200, 2)), np.ones((5, 2)), np.full((200, 2), np.nan), np.array([["a"]] * 200), np.ones(200)]
+)
 def test_data_that_cannot_be_probed_is_refused_in_one_line(X):
     with pytest.raises(ValueError) as error:
         events(X)
     assert len(str(error.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("wrong", [dict(resolution=0), dict(schedule="both"), dict(n_latents=0), dict(n_runs=True), dict(steps=1)])
+@pytest.mark.parametrize(
+    "wrong", [dict(resolution=0), dict(schedule="both"), dict(n_latents=0), dict(n_runs=True), dict(steps=1)]
+)
 def test_settings_that_make_no_sense_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         quick_probe(np.zeros((200, 2)), **wrong)
@@ -120,7 +135,12 @@ def test_an_error_in_the_thread_becomes_a_line(explorer, monkeypatch, capfd):
     monkeypatch.setattr(probe_module, "quick_probe", broken)
     explorer.seed.value = 3
     settle(explorer)
-    assert explorer.state == "failed" and explorer.is_old and "on strike: " in explorer.status.value and "Monday" not in explorer.status.value
+    assert (
+        explorer.state == "failed"
+        and explorer.is_old
+        and "on strike: " in explorer.status.value
+        and "Monday" not in explorer.status.value
+    )
     monkeypatch.undo()
     explorer.seed.value = 4
     assert settle(explorer).state == "done" and not explorer.is_old and "symnb-bad" not in explorer.status.value
@@ -148,7 +168,9 @@ def test_walking_shows_the_flow_the_oracle_and_the_decoder(model):
     explorer.t.value = -0.8
     at = explorer.plane.at
     assert np.isclose(explorer.times[at], -0.8) and np.array_equal(explorer.walk.z, path)
-    assert np.array_equal(explorer.walk.logit, model.oracle_(path)[:, 0]) and np.array_equal(explorer.walk.images, model.decode(path))
+    assert np.array_equal(explorer.walk.logit, model.oracle_(path)[:, 0]) and np.array_equal(
+        explorer.walk.images, model.decode(path)
+    )
     assert f"{model.oracle_(path[[at]])[0, 0]:.4f}" in explorer.numbers.value
     assert abs(explorer.walk.drift(at)) < 0.05 * model.oracle_(model.encode(explorer.digits.images)).std()
     explorer.close()

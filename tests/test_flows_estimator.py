@@ -1,4 +1,5 @@
 """`SymmetryFlows`: known algebras are found and named, too many generators refused, and nothing is claimed about nothing."""
+
 import functools
 import warnings
 
@@ -15,7 +16,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from symnb import SymmetryFlows
 from symnb.core import SymnbWarning
-from symnb.flows import estimator as module, oracle
+from symnb.flows import estimator as module
+from symnb.flows import oracle
 
 METRIC = {"so(3)": [1, 1, 1], "so(4)": [1, 1, 1, 1], "so(1,3)": [1, -1, -1, -1]}
 DIMENSION = {"so(3)": 3, "so(4)": 6, "so(1,3)": 6}
@@ -46,16 +48,22 @@ def test_the_algebra_of_a_quadratic_form_is_found_and_named(name, n_generators):
     flows = SymmetryFlows(n, oracle=form(name), generators="linear", random_state=0).fit(X)
     assert flows.n_generators_ == DIMENSION[name] and flows.algebra_ == name
     metric = np.diag(METRIC[name])
-    assert np.abs(flows.generator_matrices_.transpose(0, 2, 1) @ metric + metric @ flows.generator_matrices_).max() < 1e-6
+    assert (
+        np.abs(flows.generator_matrices_.transpose(0, 2, 1) @ metric + metric @ flows.generator_matrices_).max() < 1e-6
+    )
     assert flows.losses_["total"] <= 1e-12
     signs = np.sign(np.linalg.eigvalsh(flows.killing_form_))
     assert (signs < 0).sum() == 3 + 3 * (name == "so(4)") and (signs != 0).all()
 
 
-@pytest.mark.parametrize("name, n", [("so(3)", 2), ("so(3)", 4), ("so(4)", 5), ("so(4)", 7), ("so(1,3)", 5), ("so(1,3)", 7)])
+@pytest.mark.parametrize(
+    "name, n", [("so(3)", 2), ("so(3)", 4), ("so(4)", 5), ("so(4)", 7), ("so(1,3)", 5), ("so(1,3)", 7)]
+)
 def test_where_there_is_no_such_subalgebra_it_is_refused(name, n):
     with pytest.warns(SymnbWarning, match=f"{n} generators"):
-        flows = SymmetryFlows(n, oracle=form(name), generators="linear", random_state=0).fit(points(500, len(METRIC[name])))
+        flows = SymmetryFlows(n, oracle=form(name), generators="linear", random_state=0).fit(
+            points(500, len(METRIC[name]))
+        )
     assert flows.losses_["total"] > 0.3 and flows.algebra_ is None and str(n) in flows.message_
 
 
@@ -66,7 +74,10 @@ def test_count_needs_not_to_be_told(name):
     assert count == DIMENSION[name]
     assert count.evidence.set_index("n_generators").loss[DIMENSION[name]] < 1e-10
     assert (count.evidence.query(f"n_generators > {DIMENSION[name]}").loss > 0.3).all()
-    assert SymmetryFlows(oracle=form(name), generators="linear", random_state=0).count(X, max_generators=DIMENSION[name]) == count
+    assert (
+        SymmetryFlows(oracle=form(name), generators="linear", random_state=0).count(X, max_generators=DIMENSION[name])
+        == count
+    )
 
 
 def test_a_learned_oracle_gives_the_rotations():
@@ -77,14 +88,18 @@ def test_a_learned_oracle_gives_the_rotations():
 
 
 def test_affine_symmetries_of_a_function_of_one_coordinate():
-    flows = SymmetryFlows("all", oracle=lambda x: torch.sin(x[:, :1]), generators="affine", random_state=0).fit(points(1000, 2))
+    flows = SymmetryFlows("all", oracle=lambda x: torch.sin(x[:, :1]), generators="affine", random_state=0).fit(
+        points(1000, 2)
+    )
     assert flows.n_generators_ == 3  # ∂y, x ∂y, y ∂y
     assert all("∂y" in e and "∂x" not in e for e in flows.expressions_)
     assert flows.algebra_ is not None and flows.coefficients_.shape == (3, 2, 3)
 
 
 def test_networks_follow_the_circles():
-    flows = SymmetryFlows(1, oracle=lambda x: (x**2).sum(-1), n_replicas=2, max_steps=800, random_state=0).fit(points(1000, 2))
+    flows = SymmetryFlows(1, oracle=lambda x: (x**2).sum(-1), n_replicas=2, max_steps=800, random_state=0).fit(
+        points(1000, 2)
+    )
     x = points(200, 2, 5)
     G = flows.generators_(x)
     assert G.shape == (1, 200, 2) and flows.losses_["total"] < 0.05
@@ -97,7 +112,9 @@ def test_networks_follow_the_circles():
 
 def test_a_second_flow_in_the_plane_is_refused():
     with pytest.warns(SymnbWarning, match="2 generators"):
-        flows = SymmetryFlows(2, oracle=lambda x: (x**2).sum(-1), n_replicas=2, max_steps=800, random_state=0).fit(points(1000, 2))
+        flows = SymmetryFlows(2, oracle=lambda x: (x**2).sum(-1), n_replicas=2, max_steps=800, random_state=0).fit(
+            points(1000, 2)
+        )
     assert 0.3 < flows.losses_["total"]
 
 
@@ -122,18 +139,27 @@ def claims_nothing(flows, why):
 def test_random_labels(generators):
     y = np.random.default_rng(0).integers(0, 2, 600)
     with pytest.warns(SymnbWarning):
-        claims_nothing(SymmetryFlows("all" if generators == "linear" else 1, generators=generators, random_state=0).fit(points(600, 3), y), "chance")
+        claims_nothing(
+            SymmetryFlows("all" if generators == "linear" else 1, generators=generators, random_state=0).fit(
+                points(600, 3), y
+            ),
+            "chance",
+        )
 
 
 @pytest.mark.parametrize("generators", ["mlp", "linear", "affine", "polynomial", "exact"])
 def test_a_constant_oracle(generators):
     with pytest.warns(SymnbWarning, match="constant"):
-        claims_nothing(SymmetryFlows(oracle=lambda x: 0 * x[:, :1] + 3, generators=generators).fit(points(300, 3)), "constant")
+        claims_nothing(
+            SymmetryFlows(oracle=lambda x: 0 * x[:, :1] + 3, generators=generators).fit(points(300, 3)), "constant"
+        )
 
 
 def test_an_oracle_with_dead_zones():
     with pytest.warns(SymnbWarning, match="flat"):
-        claims_nothing(SymmetryFlows(oracle=lambda x: torch.relu(x[:, :1] - 1), random_state=0).fit(points(500, 3)), "flat")
+        claims_nothing(
+            SymmetryFlows(oracle=lambda x: torch.relu(x[:, :1] - 1), random_state=0).fit(points(500, 3)), "flat"
+        )
 
 
 def test_an_untrained_oracle():
@@ -146,7 +172,9 @@ def test_an_untrained_oracle():
 
 def test_an_anisotropic_gaussian_keeps_its_own_rotations_only():
     precision = torch.diag(torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64))
-    flows = SymmetryFlows("all", oracle=lambda x: -0.5 * (x @ precision.to(x) * x).sum(-1), generators="linear").fit(points(600, 3))
+    flows = SymmetryFlows("all", oracle=lambda x: -0.5 * (x @ precision.to(x) * x).sum(-1), generators="linear").fit(
+        points(600, 3)
+    )
     assert flows.n_generators_ == 3 and flows.algebra_ == "so(3)"
     A, P = flows.generator_matrices_, precision.numpy()
     assert np.abs(P @ A + A.transpose(0, 2, 1) @ P).max() < 1e-8
@@ -171,15 +199,22 @@ def test_units_of_the_columns_do_not_matter():
     assert flows.algebra_ == "so(3)"
     x = points(50, 3, 1) * units
     along = np.einsum("and,nd->an", flows.generators_(x), 2 * x / units**2)
-    assert np.abs(along).max() < 1e-8 and np.allclose(flows.generators_(x), np.einsum("aij,nj->ani", flows.generator_matrices_, x))
+    assert np.abs(along).max() < 1e-8 and np.allclose(
+        flows.generators_(x), np.einsum("aij,nj->ani", flows.generator_matrices_, x)
+    )
 
 
 def test_an_oracle_in_single_precision():
-    assert SymmetryFlows("all", oracle=lambda x: (x.float() ** 2).sum(1), generators="linear").fit(points(500, 3)).algebra_ == "so(3)"
+    assert (
+        SymmetryFlows("all", oracle=lambda x: (x.float() ** 2).sum(1), generators="linear").fit(points(500, 3)).algebra_
+        == "so(3)"
+    )
 
 
 def test_affine_coefficients_are_in_the_units_of_the_events():
-    flows = SymmetryFlows("all", oracle=lambda x: ((x - 500) ** 2).sum(1), generators="affine").fit(500 + 100 * points(500, 2))
+    flows = SymmetryFlows("all", oracle=lambda x: ((x - 500) ** 2).sum(1), generators="affine").fit(
+        500 + 100 * points(500, 2)
+    )
     assert flows.n_generators_ == 1
     x = 500 + 100 * points(20, 2, 1)
     by_hand = np.einsum("ip,np->ni", flows.coefficients_[0], np.c_[x, np.ones(20)])
@@ -200,13 +235,22 @@ def test_scikit_learn_can_clone_it_and_a_data_frame_keeps_its_names():
     assert set("".join(flows.expressions_)) >= set("px∂y") and flows.algebra_ == "R"
 
 
-@pytest.mark.parametrize("parameters, message", [
-    (dict(n_generators=0), "n_generators"), (dict(n_generators="some"), "n_generators"), (dict(n_generators=4), "n_generators"),
-    (dict(generators="cubic"), "generators"), (dict(oracle="tree"), "oracle"), (dict(oracle=3), "oracle"),
-    (dict(latent_dim=0), "latent_dim"), (dict(device="abacus"), "device"),
-    (dict(oracle=lambda x: x[:5, :1]), "oracle"), (dict(oracle=lambda x: x[:, :1] / 0), "oracle"),
-    (dict(oracle=lambda x: torch.as_tensor(np.square(x.detach().numpy()).sum(1))), "oracle"),
-])
+@pytest.mark.parametrize(
+    "parameters, message",
+    [
+        (dict(n_generators=0), "n_generators"),
+        (dict(n_generators="some"), "n_generators"),
+        (dict(n_generators=4), "n_generators"),
+        (dict(generators="cubic"), "generators"),
+        (dict(oracle="tree"), "oracle"),
+        (dict(oracle=3), "oracle"),
+        (dict(latent_dim=0), "latent_dim"),
+        (dict(device="abacus"), "device"),
+        (dict(oracle=lambda x: x[:5, :1]), "oracle"),
+        (dict(oracle=lambda x: x[:, :1] / 0), "oracle"),
+        (dict(oracle=lambda x: torch.as_tensor(np.square(x.detach().numpy()).sum(1))), "oracle"),
+    ],
+)
 def test_bad_parameters_are_named(parameters, message):
     with pytest.raises((ValueError, TypeError), match=message):
         SymmetryFlows(**{"oracle": lambda x: (x**2).sum(-1), **parameters}).fit(points(300, 3))
@@ -228,13 +272,22 @@ def test_bad_events_are_named(X):
 
 @pytest.fixture(scope="module")
 def rotations():
-    return SymmetryFlows("all", oracle=lambda x: (x**2).sum(-1), generators="linear", random_state=0).fit(points(300, 3))
+    return SymmetryFlows("all", oracle=lambda x: (x**2).sum(-1), generators="linear", random_state=0).fit(
+        points(300, 3)
+    )
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (dict(generator=3), "3 generators"), (dict(generator=-1), "3 generators"), (dict(generator=[1.0, 2.0]), "3 weights"),
-    (dict(t=[1, 0]), "t must be"), (dict(Z0=np.ones((2, 2))), "Z0 has 2 columns"), (dict(Z0=[[np.nan, 0, 0]]), "Z0"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (dict(generator=3), "3 generators"),
+        (dict(generator=-1), "3 generators"),
+        (dict(generator=[1.0, 2.0]), "3 weights"),
+        (dict(t=[1, 0]), "t must be"),
+        (dict(Z0=np.ones((2, 2))), "Z0 has 2 columns"),
+        (dict(Z0=[[np.nan, 0, 0]]), "Z0"),
+    ],
+)
 def test_bad_streamlines_are_named(rotations, arguments, message):
     with pytest.raises(ValueError, match=message):
         rotations.flow(**{"Z0": np.ones((2, 3)), "t": [0, 1], **arguments})
@@ -243,7 +296,9 @@ def test_bad_streamlines_are_named(rotations, arguments, message):
 def test_a_sum_of_generators_is_followed(rotations):
     start, weights = points(5, 3, 2), np.array([0.5, -1, 2])
     path = rotations.flow(start, [0, 0.5], weights)
-    assert np.allclose(path[1], start @ expm(0.5 * np.einsum("a,aij->ij", weights, rotations.generator_matrices_)).T, atol=1e-6)
+    assert np.allclose(
+        path[1], start @ expm(0.5 * np.einsum("a,aij->ij", weights, rotations.generator_matrices_)).T, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("most", [0, 1.5, True])
@@ -265,7 +320,9 @@ def test_columns_in_other_units_are_named_for_networks():
 def test_flows_in_the_latents_of_digits():
     from symnb.data import small_digits
     digits = small_digits("train", digits=(0, 1))
-    flows = SymmetryFlows(1, latent_dim=2, n_replicas=2, max_steps=400, random_state=0).fit(digits.images, digits.labels)
+    flows = SymmetryFlows(1, latent_dim=2, n_replicas=2, max_steps=400, random_state=0).fit(
+        digits.images, digits.labels
+    )
     z = flows.encode(digits.images[:20])
     assert z.shape == (20, 2) and flows.decode(z).shape == (20, 64) and flows.losses_["total"] < 0.1
     value = flows.oracle_(flows.flow(z, [-0.5, 0, 0.5]).reshape(-1, 2)).reshape(3, 20)
@@ -277,12 +334,18 @@ def test_flows_in_the_latents_of_digits():
 FEW = "a fifth of the events is kept back to judge the oracle by, so that SymmetryFlows asks for 20 at least, and this check gives 10 or 15"
 
 
-@parametrize_with_checks([SymmetryFlows(n_replicas=1, max_steps=5)], expected_failed_checks=lambda estimator: dict.fromkeys(
-    ["check_n_features_in_after_fitting", "check_estimators_nan_inf", "check_fit2d_1feature"], FEW))
+@parametrize_with_checks(
+    [SymmetryFlows(n_replicas=1, max_steps=5)],
+    expected_failed_checks=lambda estimator: dict.fromkeys(
+        ["check_n_features_in_after_fitting", "check_estimators_nan_inf", "check_fit2d_1feature"], FEW
+    ),
+)
 @pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
     # conventions and not answers: a short training, without a judgement on the four events that a fifth of 20 is
-    monkeypatch.setattr(module, "train_oracle", functools.partial(oracle.train_oracle, steps=10, hidden=(8,), task="regression"))
+    monkeypatch.setattr(
+        module, "train_oracle", functools.partial(oracle.train_oracle, steps=10, hidden=(8,), task="regression")
+    )
     monkeypatch.setattr(module, "check_oracle", lambda function, z, y: oracle.check_oracle(function, z))
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # or a check is skipped
     check(estimator)
@@ -298,7 +361,12 @@ def test_it_ends_a_pipeline_and_takes_frames_and_series(monkeypatch):
     X = pd.DataFrame(points(600, 2), columns=["px", "py"], index=np.arange(600) + 1000)
     X.attrs["units"] = {"px": "GeV"}
     y = pd.Series(norm(X.to_numpy()), index=X.index)
-    chain = Pipeline([("scale", StandardScaler().set_output(transform="pandas")), ("flows", SymmetryFlows("all", generators="linear", random_state=0))])
+    chain = Pipeline(
+        [
+            ("scale", StandardScaler().set_output(transform="pandas")),
+            ("flows", SymmetryFlows("all", generators="linear", random_state=0)),
+        ]
+    )
     chain.fit(X, y)
     assert {*chain["flows"].feature_names_in_} == {"px", "py"} and chain.score(X) == chain.score(X, y) <= 0
     flows = SymmetryFlows("all", oracle=norm, generators="linear").fit(X, y.astype(object))
@@ -312,10 +380,16 @@ def test_it_ends_a_pipeline_and_takes_frames_and_series(monkeypatch):
 @pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
 def test_a_search_finds_the_kind_of_generators():
     X = points(600, 3)
-    search = GridSearchCV(SymmetryFlows("all", oracle=norm, max_steps=20, n_replicas=1, random_state=0), {"generators": ["linear", "exact"]}, cv=2).fit(X)
+    search = GridSearchCV(
+        SymmetryFlows("all", oracle=norm, max_steps=20, n_replicas=1, random_state=0),
+        {"generators": ["linear", "exact"]},
+        cv=2,
+    ).fit(X)
     assert search.best_params_ == {"generators": "linear"} and search.best_estimator_.algebra_ == "so(3)"
     assert -1e-9 < search.best_score_ <= 0
-    search = GridSearchCV(SymmetryFlows(oracle=norm, generators="linear", random_state=0), {"n_generators": [2, 3]}, cv=2).fit(X)
+    search = GridSearchCV(
+        SymmetryFlows(oracle=norm, generators="linear", random_state=0), {"n_generators": [2, 3]}, cv=2
+    ).fit(X)
     assert search.best_params_ == {"n_generators": 3}  # so(3) has no subalgebra of two
 
 

@@ -6,7 +6,18 @@ from scipy.stats import kstest
 from symnb.data import geometry as geo
 
 N = 4000
-SHAPES = [geo.arc, geo.circle, geo.disk, geo.gaussian, geo.ring, geo.ellipse, geo.sphere, geo.torus, geo.helix, geo.swiss_roll]
+SHAPES = [
+    geo.arc,
+    geo.circle,
+    geo.disk,
+    geo.gaussian,
+    geo.ring,
+    geo.ellipse,
+    geo.sphere,
+    geo.torus,
+    geo.helix,
+    geo.swiss_roll,
+]
 
 
 def matrix(d, entries):
@@ -41,13 +52,24 @@ def p_uniform(values, high, low=0.0):
 EQUATIONS = {
     "circle": (geo.circle, dict(radius=2.5), lambda x: (x**2).sum(1) - 2.5**2),
     "ring of width 0": (geo.ring, dict(radius=2.5, width=0.0), lambda x: (x**2).sum(1) - 2.5**2),
-    "ellipse": (geo.ellipse, dict(a=3.0, b=0.5), lambda x: (x[:, 0] / 3)**2 + (x[:, 1] / 0.5)**2 - 1),
+    "ellipse": (geo.ellipse, dict(a=3.0, b=0.5), lambda x: (x[:, 0] / 3) ** 2 + (x[:, 1] / 0.5) ** 2 - 1),
     "sphere": (geo.sphere, dict(radius=0.7), lambda x: (x**2).sum(1) - 0.49),
     "5-sphere": (geo.sphere, dict(dim=5), lambda x: (x**2).sum(1) - 1),
-    "torus": (geo.torus, dict(major=3.0, minor=0.5), lambda x: (np.hypot(x[:, 0], x[:, 1]) - 3)**2 + x[:, 2]**2 - 0.25),
-    "helix": (geo.helix, dict(radius=1.5, pitch=0.8), lambda x: x[:, :2] - 1.5 * np.stack(
-        [np.cos(2 * np.pi * x[:, 2] / 0.8), np.sin(2 * np.pi * x[:, 2] / 0.8)], 1)),
-    "swiss roll": (geo.swiss_roll, {}, lambda x: x[:, 0] - np.hypot(x[:, 0], x[:, 2]) * np.cos(np.hypot(x[:, 0], x[:, 2]))),
+    "torus": (
+        geo.torus,
+        dict(major=3.0, minor=0.5),
+        lambda x: (np.hypot(x[:, 0], x[:, 1]) - 3) ** 2 + x[:, 2] ** 2 - 0.25,
+    ),
+    "helix": (
+        geo.helix,
+        dict(radius=1.5, pitch=0.8),
+        lambda x: x[:, :2] - 1.5 * np.stack([np.cos(2 * np.pi * x[:, 2] / 0.8), np.sin(2 * np.pi * x[:, 2] / 0.8)], 1),
+    ),
+    "swiss roll": (
+        geo.swiss_roll,
+        {},
+        lambda x: x[:, 0] - np.hypot(x[:, 0], x[:, 2]) * np.cos(np.hypot(x[:, 0], x[:, 2])),
+    ),
 }
 
 
@@ -176,7 +198,9 @@ def test_lorentz_orbits_keep_the_minkowski_norm(p):
 
 def test_boosts_stay_within_the_range_asked_for():
     boost = lorentz()[5:]
-    rapidity = np.arctanh(np.divide(*geo.group_orbit(boost, [1, 0, 0, 0], N, scale=0.7, n_factors=1, random_state=0)[:, [3, 0]].T))
+    rapidity = np.arctanh(
+        np.divide(*geo.group_orbit(boost, [1, 0, 0, 0], N, scale=0.7, n_factors=1, random_state=0)[:, [3, 0]].T)
+    )
     assert p_uniform(rapidity, 0.7, -0.7) > 1e-3
     free = geo.group_orbit(boost, [1, 0, 0, 0], N, random_state=0)
     assert 1.5 < free[:, 0].max() < np.cosh(2)
@@ -189,21 +213,49 @@ def test_one_scale_for_each_generator():
 
 # ---- refusals -------------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("bad", [dict(n=0), dict(n=-3), dict(n=2.5), dict(n="many"), dict(n=True), dict(noise=-0.1),
-                                 dict(noise=np.nan), dict(noise=np.inf), dict(random_state="seven"), dict(random_state=-1)])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        dict(n=0),
+        dict(n=-3),
+        dict(n=2.5),
+        dict(n="many"),
+        dict(n=True),
+        dict(noise=-0.1),
+        dict(noise=np.nan),
+        dict(noise=np.inf),
+        dict(random_state="seven"),
+        dict(random_state=-1),
+    ],
+)
 def test_every_shape_refuses(shape, bad):
     with pytest.raises(ValueError, match=f"{next(iter(bad))}.*use"):
         shape(**bad)
 
 
-@pytest.mark.parametrize("call, name", [
-    (lambda: geo.circle(radius=0), "radius"), (lambda: geo.disk(radius=-1), "radius"), (lambda: geo.disk(radius=None), "radius"),
-    (lambda: geo.gaussian(std=-1), "std"), (lambda: geo.gaussian(dim=0), "dim"), (lambda: geo.sphere(dim=1.5), "dim"),
-    (lambda: geo.arc(angle=0), "angle"), (lambda: geo.arc(angle=6.3), "angle"), (lambda: geo.ring(width=-0.1), "width"),
-    (lambda: geo.ellipse(a=0), "a="), (lambda: geo.ellipse(b=np.inf), "b="), (lambda: geo.torus(minor=2.0), "minor"),
-    (lambda: geo.torus(major=-1), "major"), (lambda: geo.helix(pitch=0), "pitch"), (lambda: geo.helix(turns=-1), "turns"),
-    (lambda: geo.swiss_roll(height=0), "height")])
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda: geo.circle(radius=0), "radius"),
+        (lambda: geo.disk(radius=-1), "radius"),
+        (lambda: geo.disk(radius=None), "radius"),
+        (lambda: geo.gaussian(std=-1), "std"),
+        (lambda: geo.gaussian(dim=0), "dim"),
+        (lambda: geo.sphere(dim=1.5), "dim"),
+        (lambda: geo.arc(angle=0), "angle"),
+        (lambda: geo.arc(angle=6.3), "angle"),
+        (lambda: geo.ring(width=-0.1), "width"),
+        (lambda: geo.ellipse(a=0), "a="),
+        (lambda: geo.ellipse(b=np.inf), "b="),
+        (lambda: geo.torus(minor=2.0), "minor"),
+        (lambda: geo.torus(major=-1), "major"),
+        (lambda: geo.helix(pitch=0), "pitch"),
+        (lambda: geo.helix(turns=-1), "turns"),
+        (lambda: geo.swiss_roll(height=0), "height"),
+    ],
+)
 def test_bad_lengths_are_refused_by_name(call, name):
     with pytest.raises(ValueError, match=name):
         call()

@@ -12,14 +12,28 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from symnb.companion.figures import FOLDERS, find_experiments
+from symnb.companion.experiments import FOLDERS, find_experiments
 from symnb.companion.readme import build_readme
 from symnb.companion.runner import _digests
 
 NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 EXPERIMENTS = [p for p in NOTEBOOKS if p.relative_to(ROOT / "nbs").parts[0] in FOLDERS]
 MODULES = sorted(p for p in (ROOT / "symnb").rglob("*.py") if p.name != "_modidx.py")
-ROOMS = ["files", "core", "packing", "persistence", "data", "plots", "plots_flows", "pages", "probe", "flows", "compare", "explorer", "companion"]  # each imports only from those before it
+ROOMS = [
+    "files",
+    "core",
+    "packing",
+    "persistence",
+    "data",
+    "plots",
+    "plots_flows",
+    "pages",
+    "probe",
+    "flows",
+    "compare",
+    "explorer",
+    "companion",
+]  # each imports only from those before it
 
 
 def name(path):
@@ -55,7 +69,9 @@ def test_exports_and_notebooks_are_in_sync(tmp_path):
 
 
 def test_the_readme_is_the_index():
-    assert (ROOT / "README.md").read_text(encoding="utf-8") == build_readme(ROOT / "nbs" / "index.ipynb"), "run make readme"
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == build_readme(
+        ROOT / "nbs" / "index.ipynb"
+    ), "run make readme"
 
 
 def test_links_of_the_readme_lead_somewhere():
@@ -90,7 +106,9 @@ def test_a_library_notebook_exports_the_module_of_its_name(path):
 def test_an_experiment_has_one_parameters_cell_with_profile_seed_and_device(path):
     tagged = ["".join(c["source"]) for c in code_cells(path) if "parameters" in c["metadata"].get("tags", [])]
     assert len(tagged) == 1, "one code cell must be tagged `parameters`"
-    targets = [t for statement in ast.parse(tagged[0]).body for t in statement.targets]  # one a line, or papermill warns
+    targets = [
+        t for statement in ast.parse(tagged[0]).body for t in statement.targets
+    ]  # one a line, or papermill warns
     assert {t.id for t in targets} == {"profile", "seed", "device"}
 
 
@@ -106,12 +124,19 @@ def test_the_runner_knows_every_figure_and_every_figure_its_notebook():
     experiments = find_experiments(ROOT / "nbs")
     assert {e.path for e in experiments} == set(EXPERIMENTS)
     for e in experiments:
-        calls = [n for cell in e.code if "save_figure" in cell or "record_claim" in cell for n in ast.walk(ast.parse(cell))
-                 if isinstance(n, ast.Call) and getattr(n.func, "id", "") in ("save_figure", "record_claim")]
+        calls = [
+            n
+            for cell in e.code
+            if "save_figure" in cell or "record_claim" in cell
+            for n in ast.walk(ast.parse(cell))
+            if isinstance(n, ast.Call) and getattr(n.func, "id", "") in ("save_figure", "record_claim")
+        ]
         assert len(calls) == len(e.figures) + len(e.claims), f"{e.name}: write each name out, once"
     if (ROOT / "figures" / "manifest.json").exists():
         manifest = json.loads((ROOT / "figures" / "manifest.json").read_text(encoding="utf-8"))["figures"]
-        assert {f: m["notebook"] for f, m in manifest.items()} == {f: f"nbs/{e.name}.ipynb" for e in experiments for f in e.figures}
+        assert {f: m["notebook"] for f, m in manifest.items()} == {
+            f: f"nbs/{e.name}.ipynb" for e in experiments for f in e.figures
+        }
 
 
 def test_the_figures_are_those_of_the_manifest():
@@ -166,9 +191,23 @@ def test_nothing_of_this_machine_is_in_the_tree():
     """No path of the machine it was made on and no host of a package registry, not even in an output."""
     kinds = {".py", ".ipynb", ".md", ".ini", ".toml", ".yml", ".cff", ".json", ".txt", ""}
     places = [ROOT / p for p in (".ci", ".github", "nbs", "symnb", "tests", "figures")]
-    paths = [p for place in places for p in place.rglob("*") if not re.search(r"__pycache__|/figures/\.(failed|run-)", p.as_posix())]
+    paths = [
+        p
+        for place in places
+        for p in place.rglob("*")
+        if not re.search(r"__pycache__|/figures/\.(failed|run-)", p.as_posix())
+    ]
     here = {str(p).rstrip("/") + "/" for p in (Path.home(), ROOT.parent)} - {"/"}
-    marks = re.compile("|".join([*map(re.escape, here), r"/tmp/", r"ipykernel_\d", r"pypi\.org", "pythonhosted", r"npmjs\."]))
-    found = {name(p): m[0] for p in [*paths, *ROOT.iterdir()] if p.is_file() and p.suffix in kinds and p != Path(__file__) and p.name != ".git"
-             and (m := marks.search(p.read_text(encoding="utf-8")))}
+    marks = re.compile(
+        "|".join([*map(re.escape, here), r"/tmp/", r"ipykernel_\d", r"pypi\.org", "pythonhosted", r"npmjs\."])
+    )
+    found = {
+        name(p): m[0]
+        for p in [*paths, *ROOT.iterdir()]
+        if p.is_file()
+        and p.suffix in kinds
+        and p != Path(__file__)
+        and p.name != ".git"
+        and (m := marks.search(p.read_text(encoding="utf-8")))
+    }
     assert not found

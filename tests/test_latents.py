@@ -85,7 +85,9 @@ def test_shapes_of_many_and_of_one(trained):
 
 def test_precision_follows_the_argument_and_pixels_may_be_bytes(trained):
     one = trained.select(0)
-    assert one.encode(curve(5)).dtype == torch.float64 and one.encode(curve(5).astype(np.float32)).dtype == torch.float32
+    assert (
+        one.encode(curve(5)).dtype == torch.float64 and one.encode(curve(5).astype(np.float32)).dtype == torch.float32
+    )
     assert one.encode(np.ones((2, 5), dtype=np.uint8)).dtype == torch.float32
 
 

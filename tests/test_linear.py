@@ -47,12 +47,17 @@ def test_optimum_is_stationary_and_best(axes, covariance):
 def test_loss_of_optimum_is_sum_of_gains(axes, covariance):
     C, s2 = torch.as_tensor(covariance)[None], torch.tensor([S2], dtype=torch.float64)
     nothing = EIGENVALUES.sum() / (2 * S2)
-    assert linear_loss(*best_parameters(axes), C, s2).item() == pytest.approx(nothing - linear_optimum(EIGENVALUES, S2).gain.sum())
+    assert linear_loss(*best_parameters(axes), C, s2).item() == pytest.approx(
+        nothing - linear_optimum(EIGENVALUES, S2).gain.sum()
+    )
 
 
 def test_loss_is_the_sampled_elbo(axes, covariance):
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(200_000, 4, generator=generator, dtype=torch.float64) @ torch.linalg.cholesky(torch.as_tensor(covariance)).T
+    x = (
+        torch.randn(200_000, 4, generator=generator, dtype=torch.float64)
+        @ torch.linalg.cholesky(torch.as_tensor(covariance)).T
+    )
     C = (x.T @ x / len(x))[None]
     W, V, log_var = [p + 0.2 for p in best_parameters(axes)]
     mu = x @ V[0].T
@@ -85,7 +90,10 @@ def test_optimum_over_several_noises():
     assert np.allclose(optimum.kl, -np.log(optimum.sigma))
 
 
-@pytest.mark.parametrize("eigenvalues, s2, word", [([1.0], 0.0, "s2"), ([1.0], [-1.0], "s2"), ([-0.1], 1.0, "eigenvalues"), ([np.nan], 1.0, "eigenvalues")])
+@pytest.mark.parametrize(
+    "eigenvalues, s2, word",
+    [([1.0], 0.0, "s2"), ([1.0], [-1.0], "s2"), ([-0.1], 1.0, "eigenvalues"), ([np.nan], 1.0, "eigenvalues")],
+)
 def test_optimum_refuses(eigenvalues, s2, word):
     with pytest.raises(ValueError, match=word):
         linear_optimum(eigenvalues, s2)

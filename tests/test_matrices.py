@@ -4,8 +4,14 @@ import torch
 
 from symnb.flows.algebra import closure, identify, killing_form, signature
 from symnb.flows.families import linear, matrices
-from symnb.flows.matrices import closure_residual, invariance_factor, lbfgs, matrix_losses, train_matrices, train_finite_matrices
-from symnb.flows.oracle import oracle_jacobian
+from symnb.flows.matrices import (
+    closure_residual,
+    invariance_factor,
+    lbfgs,
+    matrix_losses,
+    train_finite_matrices,
+    train_matrices,
+)
 
 
 def data(signs, seed=0, n=500):
@@ -16,7 +22,10 @@ def data(signs, seed=0, n=500):
 O3, O4, LORENTZ = (1, 1, 1), (1, 1, 1, 1), (1, -1, -1, -1)
 
 
-@pytest.mark.parametrize("signs, N, name, killing", [(O3, 3, "so(3)", (0, 3, 0)), (O4, 6, "so(4)", (0, 6, 0)), (LORENTZ, 6, "so(1,3)", (3, 3, 0))])
+@pytest.mark.parametrize(
+    "signs, N, name, killing",
+    [(O3, 3, "so(3)", (0, 3, 0)), (O4, 6, "so(4)", (0, 6, 0)), (LORENTZ, 6, "so(1,3)", (3, 3, 0))],
+)
 def test_the_algebra_is_learned(signs, N, name, killing):
     run = train_matrices(*data(signs), N, random_state=0)
     assert run.total_on(*data(signs, seed=1))[run.total.argmin()] <= 1e-12

@@ -62,8 +62,10 @@ def test_forces_are_minus_the_gradient(force, energy, d):
 
 
 def test_neighbours_part_fast_in_chaos_only():
-    fast, slow = (mech.separation_rate(mech.henon_heiles_force, mech.henon_heiles(1, 6, E, duration=1.0, random_state=0)[:, 0])
-                  for E in (0.166, 0.05))
+    fast, slow = (
+        mech.separation_rate(mech.henon_heiles_force, mech.henon_heiles(1, 6, E, duration=1.0, random_state=0)[:, 0])
+        for E in (0.166, 0.05)
+    )
     assert np.median(fast) > 0.03 and slow.max() < 0.02
 
 
@@ -86,23 +88,40 @@ def test_a_squashed_molecule_is_flatter():
     assert q[..., 2].std() < 0.8 * q[..., 0].std()
 
 
-@pytest.mark.parametrize("make", [lambda n, **k: mech.kepler(n, duration=30.0, **k), lambda n, **k: mech.henon_heiles(n, duration=50.0, **k), lambda n, **k: mech.molecule(n, n_starts=3, **k)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n, **k: mech.kepler(n, duration=30.0, **k),
+        lambda n, **k: mech.henon_heiles(n, duration=50.0, **k),
+        lambda n, **k: mech.molecule(n, n_starts=3, **k),
+    ],
+)
 def test_noise_and_seeds(make):
     clean, again, other = make(50, random_state=1), make(50, random_state=1), make(50, random_state=2)
     assert (clean == again).all() and not (clean == other).all()
     assert 0.05 < (make(50, noise=0.1, random_state=1) - clean).std() < 0.15
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: mech.kepler(0), "n=0"), (lambda: mech.kepler(5, 0), "n_orbits=0"), (lambda: mech.kepler(5, bend=-1), "bend=-1"),
-    (lambda: mech.kepler(5, eccentricity=(0.2, 1.0)), "eccentricity=1.0"), (lambda: mech.henon_heiles(5, energy=0.2), "energy=0.2"),
-    (lambda: mech.henon_heiles(5, duration=0), "duration=0"), (lambda: mech.molecule(5, temperature=0), "temperature=0"),
-    (lambda: mech.molecule(5, stiffness=(1, 1, 0)), "stiffness=0"), (lambda: mech.molecule(5, n_starts=0), "n_starts=0"),
-    (lambda: mech.molecule(5, noise=-1), "noise=-1"), (lambda: mech.kepler(5, random_state="a"), "random_state"),
-    (lambda: mech.trajectories(lambda q: -q, np.ones(2), np.array([1.0])), "start has shape"),
-    (lambda: mech.trajectories(lambda q: -q, np.ones((1, 3)), np.array([1.0])), "start has shape"),
-    (lambda: mech.trajectories(lambda q: -q, np.ones((1, 2)), np.array([2.0, 1.0])), "times"),
-    (lambda: mech.separation_rate(lambda q: -q, np.ones((1, 2)), distance=0), "distance=0")])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: mech.kepler(0), "n=0"),
+        (lambda: mech.kepler(5, 0), "n_orbits=0"),
+        (lambda: mech.kepler(5, bend=-1), "bend=-1"),
+        (lambda: mech.kepler(5, eccentricity=(0.2, 1.0)), "eccentricity=1.0"),
+        (lambda: mech.henon_heiles(5, energy=0.2), "energy=0.2"),
+        (lambda: mech.henon_heiles(5, duration=0), "duration=0"),
+        (lambda: mech.molecule(5, temperature=0), "temperature=0"),
+        (lambda: mech.molecule(5, stiffness=(1, 1, 0)), "stiffness=0"),
+        (lambda: mech.molecule(5, n_starts=0), "n_starts=0"),
+        (lambda: mech.molecule(5, noise=-1), "noise=-1"),
+        (lambda: mech.kepler(5, random_state="a"), "random_state"),
+        (lambda: mech.trajectories(lambda q: -q, np.ones(2), np.array([1.0])), "start has shape"),
+        (lambda: mech.trajectories(lambda q: -q, np.ones((1, 3)), np.array([1.0])), "start has shape"),
+        (lambda: mech.trajectories(lambda q: -q, np.ones((1, 2)), np.array([2.0, 1.0])), "times"),
+        (lambda: mech.separation_rate(lambda q: -q, np.ones((1, 2)), distance=0), "distance=0"),
+    ],
+)
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,11 +1,19 @@
 """Generators that are networks, exact ones, finite transformations and streamlines, against functions whose symmetries are known."""
+
 import pytest
 import torch
 
 from symnb.core import jacobian
 from symnb.flows.exact import ExactGenerators, ProjectedGenerators, project
-from symnb.flows.networks import brackets, closure_loss, evaluate, fit_structure, flow_losses, smallest_loss, train_networks
-from symnb.flows.oracle import oracle_jacobian
+from symnb.flows.networks import (
+    brackets,
+    closure_loss,
+    evaluate,
+    fit_structure,
+    flow_losses,
+    smallest_loss,
+    train_networks,
+)
 from symnb.flows.streamlines import streamlines
 from symnb.flows.transformations import decision, margin, train_transformations
 
@@ -24,7 +32,9 @@ def small(jac, x, n, **settings):
     return train_networks(jac, x, n, **dict(dict(n_replicas=2, hidden=(32, 32), steps=600, random_state=0), **settings))
 
 
-ROTATIONS = torch.tensor([[[0, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 0, 1], [0, 0, 0], [-1, 0, 0]], [[0, -1, 0], [1, 0, 0], [0, 0, 0]]]).double()
+ROTATIONS = torch.tensor(
+    [[[0, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 0, 1], [0, 0, 0], [-1, 0, 0]], [[0, -1, 0], [1, 0, 0], [0, 0, 0]]]
+).double()
 
 
 def linear_fields(matrices, x):
@@ -83,7 +93,9 @@ def test_one_field_in_the_plane_follows_the_circles():
     found = small(2 * x[:, :, None], x, 1)
     fresh = events(500, 2, seed=1).double()
     G = found.select(1)(fresh)[0]
-    assert (torch.nn.functional.cosine_similarity(G, fresh, dim=1).abs().median() < 0.03) and found.losses["total"].shape == (2,)
+    assert (torch.nn.functional.cosine_similarity(G, fresh, dim=1).abs().median() < 0.03) and found.losses[
+        "total"
+    ].shape == (2,)
     torch.testing.assert_close(found(fresh.expand(2, -1, -1))[1, 0], G)
 
 
@@ -110,11 +122,20 @@ def test_networks_on_the_radius_in_space_form_so3():
     assert torch.linalg.eigvals(torch.einsum("agd,bdg->ab", c, c)).real.max() < -0.1
 
 
-@pytest.mark.parametrize("change, words", [
-    (dict(n_generators=3), "3 orthogonal directions do not exist in 2 dimensions"), (dict(n_generators=0), "n_generators=0"),
-    (dict(n_generators=1.5), "n_generators=1.5"), (dict(n_generators=True), "n_generators=True"), (dict(form="strict"), "form='strict'"),
-    (dict(jac=torch.zeros(5, 1, 2)), "jac has shape"), (dict(jac=torch.zeros(20, 2)), "jac has shape"),
-    (dict(jac=torch.full((20, 1, 2), torch.nan)), "jac has values"), (dict(x=torch.zeros(20)), "x has shape")])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(n_generators=3), "3 orthogonal directions do not exist in 2 dimensions"),
+        (dict(n_generators=0), "n_generators=0"),
+        (dict(n_generators=1.5), "n_generators=1.5"),
+        (dict(n_generators=True), "n_generators=True"),
+        (dict(form="strict"), "form='strict'"),
+        (dict(jac=torch.zeros(5, 1, 2)), "jac has shape"),
+        (dict(jac=torch.zeros(20, 2)), "jac has shape"),
+        (dict(jac=torch.full((20, 1, 2), torch.nan)), "jac has values"),
+        (dict(x=torch.zeros(20)), "x has shape"),
+    ],
+)
 def test_bad_arguments_are_named(change, words):
     arguments = dict(jac=torch.ones(20, 1, 2), x=torch.zeros(20, 2), n_generators=1, steps=1) | change
     with pytest.raises(ValueError, match=words):
@@ -190,7 +211,9 @@ def test_margin_and_decision():
     assert decision(one).tolist() == [0, 1] and margin(one, torch.tensor([0, 0])).tolist() == [2, -0.5]
 
 
-@pytest.mark.parametrize("change, words", [(dict(condition="label"), "condition='label'"), (dict(distance=0.0), "distance=0.0")])
+@pytest.mark.parametrize(
+    "change, words", [(dict(condition="label"), "condition='label'"), (dict(distance=0.0), "distance=0.0")]
+)
 def test_bad_transformations_are_named(change, words):
     with pytest.raises(ValueError, match=words):
         train_transformations(radius, events(50, 2), **change)

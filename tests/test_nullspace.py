@@ -22,8 +22,18 @@ def form(*signs):
     return lambda x: (x**2 * torch.tensor(signs, dtype=x.dtype)).sum(-1, keepdim=True)
 
 
-@pytest.mark.parametrize("signs, n, name", [((1, 1), 1, None), ((1, 1, 1), 3, "so(3)"), ((1, 1, -1), 3, "so(1,2)"), ((1, 1, 1, 1), 6, "so(4)"),
-                                            ((1, -1, -1, -1), 6, "so(1,3)"), ((1, 1, -1, -1), 6, "so(2,2)"), ((1,) * 5, 10, "so(5)")])
+@pytest.mark.parametrize(
+    "signs, n, name",
+    [
+        ((1, 1), 1, None),
+        ((1, 1, 1), 3, "so(3)"),
+        ((1, 1, -1), 3, "so(1,2)"),
+        ((1, 1, 1, 1), 6, "so(4)"),
+        ((1, -1, -1, -1), 6, "so(1,3)"),
+        ((1, 1, -1, -1), 6, "so(2,2)"),
+        ((1,) * 5, 10, "so(5)"),
+    ],
+)
 def test_orthogonal_groups(signs, n, name):
     x = events(300, len(signs))
     space, fresh = search(form(*signs), x), events(100, len(signs), seed=1)
@@ -50,9 +60,15 @@ def test_a_system_too_large_for_a_full_eigendecomposition():
     assert (space.coefficients + space.coefficients.mT).abs().max() < 1e-11
 
 
-@pytest.mark.parametrize("oracle, d, n, name", [
-    (lambda x: x[:, :1].sin(), 2, 3, "Bianchi V"), (lambda x: x[:, 2:] - (x[:, :2] ** 2).sum(-1, keepdim=True) / 2, 3, 3, "e(2)"),
-    (lambda x: ((x[:, :2] - x[:, 2:]) ** 2).sum(-1, keepdim=True), 4, 11, None), (lambda x: ((x - 3) ** 2).sum(-1, keepdim=True), 3, 3, "so(3)")])
+@pytest.mark.parametrize(
+    "oracle, d, n, name",
+    [
+        (lambda x: x[:, :1].sin(), 2, 3, "Bianchi V"),
+        (lambda x: x[:, 2:] - (x[:, :2] ** 2).sum(-1, keepdim=True) / 2, 3, 3, "e(2)"),
+        (lambda x: ((x[:, :2] - x[:, 2:]) ** 2).sum(-1, keepdim=True), 4, 11, None),
+        (lambda x: ((x - 3) ** 2).sum(-1, keepdim=True), 3, 3, "so(3)"),
+    ],
+)
 def test_affine_symmetries(oracle, d, n, name):
     space = search(oracle, events(300, d), "affine")
     c = closure(matrices(space.family, space.coefficients))
@@ -66,7 +82,9 @@ def test_polynomial_fields():
     assert search(sheared, x, "polynomial", degree=2).n == 0
     cubic = search(sheared, x, "polynomial", degree=3)
     fresh = events(50, 2, seed=1)
-    assert cubic.n == 1 and torch.einsum("nkd,and->ank", oracle_jacobian(sheared, fresh), cubic(fresh)).abs().max() < 1e-9
+    assert (
+        cubic.n == 1 and torch.einsum("nkd,and->ank", oracle_jacobian(sheared, fresh), cubic(fresh)).abs().max() < 1e-9
+    )
     parabola = search(lambda x: x[:, 1:] - x[:, :1] ** 2, x, "polynomial", degree=2)
     G, DG = parabola(x), field_jacobian(parabola.family, parabola.coefficients, x)
     assert parabola.n == 3 and field_closure(G, DG).relative > 0.1  # h (∂x + 2x ∂y), h = 1, x, y; [xV, yV] has x² V
@@ -113,10 +131,16 @@ def relu_network(x):
     return torch.relu(x @ W).sum(-1, keepdim=True)
 
 
-@pytest.mark.parametrize("oracle, why", [
-    (lambda x: 0 * x[:, :1], "constant"), (lambda x: torch.relu(form(1, 1, 1)(x) - 2), "no gradient at"), (relu_network, "across the level sets"),
-    (lambda x: x[:, :1].sin() + x[:, :1] * x[:, 1:2] + x[:, 2:] ** 3, "across the level sets"),
-    (lambda x: torch.tanh(x @ events(3, 9, 1)) @ events(9, 1, 2), "across the level sets")])
+@pytest.mark.parametrize(
+    "oracle, why",
+    [
+        (lambda x: 0 * x[:, :1], "constant"),
+        (lambda x: torch.relu(form(1, 1, 1)(x) - 2), "no gradient at"),
+        (relu_network, "across the level sets"),
+        (lambda x: x[:, :1].sin() + x[:, :1] * x[:, 1:2] + x[:, 2:] ** 3, "across the level sets"),
+        (lambda x: torch.tanh(x @ events(3, 9, 1)) @ events(9, 1, 2), "across the level sets"),
+    ],
+)
 def test_nothing_is_claimed_and_the_message_says_why(oracle, why):
     space = search(oracle, events(500, 3))
     assert space.n == 0 and space.coefficients.shape == (0, 3, 3)
@@ -149,13 +173,19 @@ def test_learned_oracle_counts_right_and_names_its_noise():
 def test_disagreement_is_unbiased():
     truth, draw = events(2000, 3)[:, None], torch.Generator().manual_seed(1)
     jac = truth + 0.1 * torch.randn(6, 2000, 1, 3, generator=draw, dtype=torch.float64)
-    mean, noise = ensemble_jacobian(jac * torch.tensor([1, 1, 7, 1, 1, 0.1])[:, None, None, None])  # scales are no disagreement
+    mean, noise = ensemble_jacobian(
+        jac * torch.tensor([1, 1, 7, 1, 1, 0.1])[:, None, None, None]
+    )  # scales are no disagreement
     assert noise == pytest.approx(0.1, rel=0.05)
 
 
 def test_own_halves_are_different_halves():
     half = own_halves(100, 5, torch.Generator().manual_seed(0))
-    assert half.shape == (5, 50) and all(len(set(h.tolist())) == 50 for h in half) and len({tuple(sorted(h.tolist())) for h in half}) == 5
+    assert (
+        half.shape == (5, 50)
+        and all(len(set(h.tolist())) == 50 for h in half)
+        and len({tuple(sorted(h.tolist())) for h in half}) == 5
+    )
 
 
 def test_confined_events_are_named():
@@ -174,16 +204,35 @@ def test_too_few_events():
     assert search(form(1, 1, 1), events(9, 3)).n == 3
 
 
-@pytest.mark.parametrize("values, noise, n", [([1e-16, 0.5], 1e-11, 1), ([0.5, 0.6], 1e-11, 0), ([0.02, 0.03, 0.5], 0.03, 2), ([0.02, 0.03, 0.08], 0.03, 0),
-                                              ([0.04, 0.5, 0.6], 0.03, 1), ([0.05, 0.5, 0.6], 0.03, 0)])
+@pytest.mark.parametrize(
+    "values, noise, n",
+    [
+        ([1e-16, 0.5], 1e-11, 1),
+        ([0.5, 0.6], 1e-11, 0),
+        ([0.02, 0.03, 0.5], 0.03, 2),
+        ([0.02, 0.03, 0.08], 0.03, 0),
+        ([0.04, 0.5, 0.6], 0.03, 1),
+        ([0.05, 0.5, 0.6], 0.03, 0),
+    ],
+)
 def test_count_null(values, noise, n):
     assert count_null(torch.tensor(values, dtype=torch.float64), noise)[0] == n
 
 
-@pytest.mark.parametrize("change, error", [(dict(jac=torch.ones(5, 2)), "jac has shape"), (dict(jac=torch.ones(9, 1, 2)), "jac has shape"),
-                                           (dict(jac=torch.ones(10, 1, 3)), "jac has shape"), (dict(noise=-1.0), "noise"), (dict(noise=float("nan")), "noise"),
-                                           (dict(family="cubic"), "family"), (dict(family=linear(3)), "family"), (dict(family="polynomial", degree=0), "degree"),
-                                           (dict(jac=torch.full((10, 1, 2), float("nan"))), "not finite")])
+@pytest.mark.parametrize(
+    "change, error",
+    [
+        (dict(jac=torch.ones(5, 2)), "jac has shape"),
+        (dict(jac=torch.ones(9, 1, 2)), "jac has shape"),
+        (dict(jac=torch.ones(10, 1, 3)), "jac has shape"),
+        (dict(noise=-1.0), "noise"),
+        (dict(noise=float("nan")), "noise"),
+        (dict(family="cubic"), "family"),
+        (dict(family=linear(3)), "family"),
+        (dict(family="polynomial", degree=0), "degree"),
+        (dict(jac=torch.full((10, 1, 2), float("nan"))), "not finite"),
+    ],
+)
 def test_bad_arguments(change, error):
     with pytest.raises(ValueError, match=error):
         null_space(**{**dict(jac=torch.ones(10, 1, 2), x=torch.ones(10, 2)), **change})

@@ -50,7 +50,10 @@ def test_the_answer_for_a_ring(ring, tmp_path, capsys):
 
 def test_the_right_counts_in_a_minute(tmp_path, capsys):
     """10,000 events with eight columns, as files; the counts of the review's section 6 and of the manifold."""
-    cases = {"ee.parquet": (ee_to_mumu(10_000, random_state=0), 3, 2), "disk.csv": (pd.DataFrame(disk(10_000, random_state=0), columns=["x", "y"]), 2, 2)}
+    cases = {
+        "ee.parquet": (ee_to_mumu(10_000, random_state=0), 3, 2),
+        "disk.csv": (pd.DataFrame(disk(10_000, random_state=0), columns=["x", "y"]), 2, 2),
+    }
     for name, (table, relevant, intrinsic) in cases.items():
         table.to_parquet(tmp_path / name) if name.endswith("parquet") else table.to_csv(tmp_path / name, index=False)
         start = time.process_time()
@@ -66,7 +69,11 @@ def test_graded_events_are_told_with_their_resolution(tmp_path, capsys):
     drell_yan(3000, random_state=0).to_csv(tmp_path / "dy.csv", index=False)
     assert run("probe", tmp_path / "dy.csv", "--quiet", "--runs", 2, "--steps", 1500) == 0
     words = " ".join(capsys.readouterr().out.split())
-    assert re.search(r"\(relevant dimension [67]\)", words) and "depends on the resolution s" in words and "Not sure" in words
+    assert (
+        re.search(r"\(relevant dimension [67]\)", words)
+        and "depends on the resolution s" in words
+        and "Not sure" in words
+    )
 
 
 def test_flows_find_the_rotation(tmp_path, capsys):
@@ -75,7 +82,20 @@ def test_flows_find_the_rotation(tmp_path, capsys):
     table["r2"] = table.iloc[:, 0] ** 2 + table.iloc[:, 1] ** 2
     table.to_csv(tmp_path / "plane.csv", index=False)
     report = tmp_path / "plane.html"
-    assert run("flows", tmp_path / "plane.csv", "--target", "r2", "--html", report, "--quiet", "--save", tmp_path / "f.safetensors") == 0
+    assert (
+        run(
+            "flows",
+            tmp_path / "plane.csv",
+            "--target",
+            "r2",
+            "--html",
+            report,
+            "--quiet",
+            "--save",
+            tmp_path / "f.safetensors",
+        )
+        == 0
+    )
     words = " ".join(capsys.readouterr().out.split())
     assert "r2 does not change under one linear transformation of x, y" in words and "(rotation)" in words
     page = report.read_text(encoding="utf-8")
@@ -87,10 +107,15 @@ def test_flows_find_the_rotation(tmp_path, capsys):
 def test_flows_with_classes_of_text(tmp_path, capsys):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1500, 2))
-    pd.DataFrame(x, columns=["a", "b"]).assign(kind=np.where(np.hypot(*x.T) > 1.2, "far", "near")).to_parquet(tmp_path / "t.parquet")
+    pd.DataFrame(x, columns=["a", "b"]).assign(kind=np.where(np.hypot(*x.T) > 1.2, "far", "near")).to_parquet(
+        tmp_path / "t.parquet"
+    )
     assert run("flows", tmp_path / "t.parquet", "--target", "kind", "--generators", "exact", "--quiet") == 0
     words = capsys.readouterr().out
-    assert "classes of kind: 0 = far, 1 = near" in words and "kind does not change under one smooth transformation" in " ".join(words.split())
+    assert (
+        "classes of kind: 0 = far, 1 = near" in words
+        and "kind does not change under one smooth transformation" in " ".join(words.split())
+    )
 
 
 # Options
@@ -98,9 +123,29 @@ def test_flows_with_classes_of_text(tmp_path, capsys):
 def test_options_reach_the_reader_and_the_probe(tmp_path, capsys):
     events = ee_to_mumu(800, energy_spread=0.1, random_state=0)
     events.to_csv(tmp_path / "t.csv", index=False)
-    assert quick("probe", tmp_path / "t.csv", "--columns", "p*,!*bar", "--query", "pz_mu > 0", "--max-events", 300, "--scale", "asinh", "--seed", 3) == 0
+    assert (
+        quick(
+            "probe",
+            tmp_path / "t.csv",
+            "--columns",
+            "p*,!*bar",
+            "--query",
+            "pz_mu > 0",
+            "--max-events",
+            300,
+            "--scale",
+            "asinh",
+            "--seed",
+            3,
+        )
+        == 0
+    )
     words = capsys.readouterr().out
-    assert "300 events, 3 columns: px_mu, py_mu, pz_mu" in words and "pass the query pz_mu > 0" in words and "a random sample of 300" in words
+    assert (
+        "300 events, 3 columns: px_mu, py_mu, pz_mu" in words
+        and "pass the query pz_mu > 0" in words
+        and "a random sample of 300" in words
+    )
     assert quick("probe", tmp_path / "t.csv", "--scale", "none") == 0
 
 
@@ -123,14 +168,27 @@ def test_bad_files_end_with_one_line_and_2(tmp_path, capsys):
     for name, (path, words) in bad_files(tmp_path, events).items():
         assert run("probe", path, "--quiet", "--html", report) == 2, name
         shown = capsys.readouterr()
-        assert shown.out == "" and shown.err.count("\n") == 1 and shown.err.startswith("symnb: ") and re.search(words, shown.err), (name, shown)
+        assert (
+            shown.out == ""
+            and shown.err.count("\n") == 1
+            and shown.err.startswith("symnb: ")
+            and re.search(words, shown.err)
+        ), (name, shown)
         assert not report.exists() and "Traceback" not in shown.err
 
 
-@pytest.mark.parametrize("words, message", [
-    (["--columns", "px"], "has no 'px'"), (["--query", "x >"], "cannot be evaluated"), (["--resolution", "-1"], "resolution=-1.0 must be a positive number"),
-    (["--device", "cuda:99"], "device='cuda:99'"), (["--html", "nowhere/report.html"], "there is no folder"), (["--tree", "t"], "only ROOT and NPZ"),
-    (["--save", "nowhere/probe.safetensors"], "there is no folder")])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--columns", "px"], "has no 'px'"),
+        (["--query", "x >"], "cannot be evaluated"),
+        (["--resolution", "-1"], "resolution=-1.0 must be a positive number"),
+        (["--device", "cuda:99"], "device='cuda:99'"),
+        (["--html", "nowhere/report.html"], "there is no folder"),
+        (["--tree", "t"], "only ROOT and NPZ"),
+        (["--save", "nowhere/probe.safetensors"], "there is no folder"),
+    ],
+)
 def test_bad_options_end_with_one_line_and_2(ring, words, message, capsys):
     assert quick("probe", ring, *words) == 2
     shown = capsys.readouterr().err
@@ -143,7 +201,11 @@ def test_bad_arguments_are_refused(ring, words, capsys):
 
 
 def test_flows_without_a_usable_target(ring, tmp_path, capsys):
-    for words, message in ((["--target", "z"], "has no 'z'"), (["--target", "x", "--n", "many"], "--n many: give a number"), ([], "--target")):
+    for words, message in (
+        (["--target", "z"], "has no 'z'"),
+        (["--target", "x", "--n", "many"], "--n many: give a number"),
+        ([], "--target"),
+    ):
         assert run("flows", ring, *words) == 2 and message in capsys.readouterr().err
     pd.DataFrame(dict(x=np.arange(50) / 7, label=1)).to_csv(tmp_path / "one.csv", index=False)
     assert run("flows", tmp_path / "one.csv", "--target", "label") == 2
@@ -154,12 +216,20 @@ def test_gaps_with_strict(tmp_path, capsys):
     events = ee_to_mumu(200, random_state=0)[MOMENTA]
     events.iloc[3, 0] = np.nan
     events.to_csv(tmp_path / "gaps.csv", index=False)
-    assert quick("probe", tmp_path / "gaps.csv") == 0 and "1 of 200 events have NaN or infinite values (px_mu): dropped" in capsys.readouterr().out
+    assert (
+        quick("probe", tmp_path / "gaps.csv") == 0
+        and "1 of 200 events have NaN or infinite values (px_mu): dropped" in capsys.readouterr().out
+    )
     assert quick("probe", tmp_path / "gaps.csv", "--strict") == 2 and "--strict" in capsys.readouterr().err
 
 
 def test_from_a_shell(ring):
     found = symnb_command("probe", ring, "--runs", 1, "--steps", 30)
-    assert found.returncode == 0 and "degree" in found.stdout and "training" in found.stderr and "Traceback" not in found.stderr
+    assert (
+        found.returncode == 0
+        and "degree" in found.stdout
+        and "training" in found.stderr
+        and "Traceback" not in found.stderr
+    )
     lost = symnb_command("probe", ring.with_name("nowhere.csv"))
     assert lost.returncode == 2 and lost.stdout == "" and lost.stderr.count("\n") == 1

@@ -5,9 +5,29 @@ import numpy as np
 import pytest
 import torch
 
-from symnb.compare.frames import METRIC, boson_pairs, log_matrix_element, lorentz, products, rotate, rotation_invariants, rotations
-from symnb.compare.paradigms import (OBJECTIVES, Way, bootstrap_loss, contrastive_loss, invariance_error, learn, measure,
-                                     pretrain, represent, samples_for, scaled_like)
+from symnb.compare.frames import (
+    METRIC,
+    boson_pairs,
+    log_matrix_element,
+    lorentz,
+    products,
+    rotate,
+    rotation_invariants,
+    rotations,
+)
+from symnb.compare.paradigms import (
+    OBJECTIVES,
+    Way,
+    bootstrap_loss,
+    contrastive_loss,
+    invariance_error,
+    learn,
+    measure,
+    pretrain,
+    represent,
+    samples_for,
+    scaled_like,
+)
 
 
 def seeded(seed=0):
@@ -109,7 +129,9 @@ def test_a_regression_predicts_in_the_units_of_the_target():
 
 def test_a_representation_of_its_own_for_each_seed():
     x = torch.randn(300, 1, generator=seeded())
-    learners = learn(torch.stack([x, torch.zeros_like(x)]), x[:, 0], (300,), n_seeds=2, hidden=(), steps=800, random_state=0)
+    learners = learn(
+        torch.stack([x, torch.zeros_like(x)]), x[:, 0], (300,), n_seeds=2, hidden=(), steps=800, random_state=0
+    )
     error = learners.error(torch.stack([x, torch.zeros_like(x)]), x[:, 0])[:, 0]
     assert error[0] < 0.1 < 0.9 < error[1]
 
@@ -122,7 +144,9 @@ def test_sizes_must_rise_within_the_samples(sizes):
 
 def test_the_same_seed_gives_the_same_errors():
     x = torch.randn(100, 2, generator=seeded())
-    once, again, other = (learn(x, x[:, 0], (10, 100), 2, hidden=(4,), steps=30, random_state=r).error(x, x[:, 0]) for r in (0, 0, 1))
+    once, again, other = (
+        learn(x, x[:, 0], (10, 100), 2, hidden=(4,), steps=30, random_state=r).error(x, x[:, 0]) for r in (0, 0, 1)
+    )
     assert (once == again).all() and (once != other).any()
 
 
@@ -134,7 +158,10 @@ def test_samples_for_interpolates_bounds_and_gives_up():
 def test_invariance_error_is_a_ratio_of_spreads():
     x = torch.randn(1, 300, 2, generator=seeded())
     assert invariance_error(x.expand(3, -1, -1)) == 0
-    assert np.isclose(invariance_error(torch.stack([5 * x[0] + 1, 5 * x[0] - 1])), math.sqrt(2) / (5 * x[0].var(0, correction=0).sum().sqrt()))
+    assert np.isclose(
+        invariance_error(torch.stack([5 * x[0] + 1, 5 * x[0] - 1])),
+        math.sqrt(2) / (5 * x[0].var(0, correction=0).sum().sqrt()),
+    )
     with pytest.raises(ValueError, match="copies"):
         invariance_error(x)
 
@@ -155,7 +182,9 @@ def test_pretraining_keeps_what_the_views_share(objective):
     encoder = pretrain(view, 1000, objective, 2, width=32, n_features=8, steps=200, random_state=0)
     new, generator = torch.arange(1000, 1200)[None], seeded(1)
     inputs = torch.stack([view(new, generator) for _ in range(8)])
-    assert invariance_error(torch.stack([represent(encoder, x) for x in inputs])).max() < invariance_error(inputs)[0] / 2
+    assert (
+        invariance_error(torch.stack([represent(encoder, x) for x in inputs])).max() < invariance_error(inputs)[0] / 2
+    )
 
 
 def test_an_unknown_objective_is_named():
@@ -169,6 +198,9 @@ def test_measure_finds_the_invariant_way_invariant():
     there = [p @ lorentz((600,), (1, 2), seeded(s)).mT for s in (1, 2)]
     flat, scale = lambda x: x.flatten(-2).float(), scaled_like(products(p))
     ways = {"plain": Way(flat(p), flat, (8,)), "invariant": Way(scale(products(p)), lambda x: scale(products(x)), (8,))}
-    found = {k: measure(w, y, (50, 500), 2, p, y, {"moved": there}, there, steps=200, random_state=0) for k, w in ways.items()}
+    found = {
+        k: measure(w, y, (50, 500), 2, p, y, {"moved": there}, there, steps=200, random_state=0)
+        for k, w in ways.items()
+    }
     assert found["invariant"]["moved"].max() < 1e-5 and found["plain"]["moved"].min() > 0.1
     assert np.ptp(found["invariant"]["scan"], 1).max() < 1e-5 and found["invariant"]["error"][:, 1].max() < 0.5

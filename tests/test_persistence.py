@@ -81,12 +81,21 @@ def test_a_probe_comes_back_to_the_last_bit(probe, saved, events, tmp_path):
     same(fitted(again), fitted(probe))
     same(again.get_params(), probe.get_params())
     same((again._sample, again._order, again.units_), (probe._sample, probe._order, {"px": "GeV", "py": "GeV"}))
-    for ask in [lambda p: p.transform(events), lambda p: p.inverse_transform(p.transform(events)), lambda p: p.sample(7),
-                lambda p: p.score(events), lambda p: p.elbo(events), lambda p: p.encode(events, "progressive"),
-                lambda p: p.topology(events[:200], 1), lambda p: p.observables(events, ["px", "pz"]), lambda p: p.summary(),
-                lambda p: p.resolution_scan(events[:100], [0.2, 0.4]), lambda p: p.get_feature_names_out(),
-                lambda p: [line.get_ydata() for line in p.plot(Figure().subplots()).lines],
-                lambda p: re.sub(r"\d\d:\d\d UTC", "", p.report(tmp_path / "report.html").read_text())]:  # the minute may change
+    for ask in [
+        lambda p: p.transform(events),
+        lambda p: p.inverse_transform(p.transform(events)),
+        lambda p: p.sample(7),
+        lambda p: p.score(events),
+        lambda p: p.elbo(events),
+        lambda p: p.encode(events, "progressive"),
+        lambda p: p.topology(events[:200], 1),
+        lambda p: p.observables(events, ["px", "pz"]),
+        lambda p: p.summary(),
+        lambda p: p.resolution_scan(events[:100], [0.2, 0.4]),
+        lambda p: p.get_feature_names_out(),
+        lambda p: [line.get_ydata() for line in p.plot(Figure().subplots()).lines],
+        lambda p: re.sub(r"\d\d:\d\d UTC", "", p.report(tmp_path / "report.html").read_text()),
+    ]:  # the minute may change
         same(ask(again), ask(probe))
 
 
@@ -119,7 +128,12 @@ def quick(monkeypatch):
     monkeypatch.setattr(estimator, "train_autoencoder", autoencoder)
 
 
-CASES = [(g, given, latents) for g in ("mlp", "linear", "affine", "polynomial", "exact") for given in (False, True) for latents in (None, 2)]
+CASES = [
+    (g, given, latents)
+    for g in ("mlp", "linear", "affine", "polynomial", "exact")
+    for given in (False, True)
+    for latents in (None, 2)
+]
 
 
 @pytest.mark.parametrize("generators, given, latents", CASES)
@@ -133,7 +147,13 @@ def test_flows_come_back_to_the_last_bit(events, tmp_path, quick, generators, gi
     same((again._sample, again._sample_y), (flows._sample, flows._sample_y))
     Z = flows.encode(events[:30])
     same(again.encode(events[:30]), Z)
-    for ask in [lambda f: f.generators_(Z), lambda f: f.oracle_(Z), lambda f: f.decode(Z), lambda f: f.summary(), lambda f: f.score(events)]:
+    for ask in [
+        lambda f: f.generators_(Z),
+        lambda f: f.oracle_(Z),
+        lambda f: f.decode(Z),
+        lambda f: f.summary(),
+        lambda f: f.score(events),
+    ]:
         same(ask(again), ask(flows))
     if flows.n_generators_:
         same(again.flow(Z[:3], [-0.1, 0.0, 0.2]), flows.flow(Z[:3], [-0.1, 0.0, 0.2]))
@@ -164,7 +184,13 @@ def test_a_fresh_interpreter_reads_it(probe, saved, events):
     code = ("import numpy as np, sys; from symnb import SymmetryProbe; p = SymmetryProbe.load(sys.argv[1]);"
             "print(p.transform(np.random.default_rng(0).normal(size=(600, 3)))[:2].tobytes().hex())")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, saved], capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, saved],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+    )
     assert done.stdout.strip() == probe.transform(events)[:2].tobytes().hex(), done.stderr
 
 
@@ -219,21 +245,30 @@ def drop(*where):
     return change
 
 
-@pytest.mark.parametrize("change, message", [
-    (put("fitted", "columns_", value={"object": ["os:system", {}]}), "names 'os:system', which is not among the classes"),
-    (put("fitted", "columns_", value={"object": ["subprocess.Popen", {"args": "ls"}]}), "'subprocess.Popen'"),
-    (put("fitted", "runs_", value={"module": ["torch.nn.modules.linear.Linear", {}]}), "torch.nn.modules.linear.Linear"),
-    (put("fitted", "scan_", value={"__reduce__": ["os.system", "ls"]}), "'__reduce__'"),
-    (put("fitted", "scan_", value={"activation": "system"}), "'system'"),
-    (put("fitted", "_validated", value=1), "SymmetryProbe has no _validated"),
-    (put("fitted", "__class__", value=1), "SymmetryProbe has no __class__"),
-    (put("parameters", "command", value="ls"), "SymmetryProbe has no command"),
-    (put("fitted", "runs_", "object", 1, "vae", value={"tensor": ["none", [0]]}), "'none'"),
-    (put("fitted", "scan_", value={"scalar": ["O", 1]}), "scalar of type O"),
-    (drop("fitted", "runs_", "object", 1, "s2"), "TrainedVAE has the attributes"),
-    (drop("fitted", "columns_"), "it has no columns_"),
-    (drop("fitted"), "'fitted'"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            put("fitted", "columns_", value={"object": ["os:system", {}]}),
+            "names 'os:system', which is not among the classes",
+        ),
+        (put("fitted", "columns_", value={"object": ["subprocess.Popen", {"args": "ls"}]}), "'subprocess.Popen'"),
+        (
+            put("fitted", "runs_", value={"module": ["torch.nn.modules.linear.Linear", {}]}),
+            "torch.nn.modules.linear.Linear",
+        ),
+        (put("fitted", "scan_", value={"__reduce__": ["os.system", "ls"]}), "'__reduce__'"),
+        (put("fitted", "scan_", value={"activation": "system"}), "'system'"),
+        (put("fitted", "_validated", value=1), "SymmetryProbe has no _validated"),
+        (put("fitted", "__class__", value=1), "SymmetryProbe has no __class__"),
+        (put("parameters", "command", value="ls"), "SymmetryProbe has no command"),
+        (put("fitted", "runs_", "object", 1, "vae", value={"tensor": ["none", [0]]}), "'none'"),
+        (put("fitted", "scan_", value={"scalar": ["O", 1]}), "scalar of type O"),
+        (drop("fitted", "runs_", "object", 1, "s2"), "TrainedVAE has the attributes"),
+        (drop("fitted", "columns_"), "it has no columns_"),
+        (drop("fitted"), "'fitted'"),
+    ],
+)
 def test_a_state_that_symnb_did_not_write_is_refused(saved, tmp_path, change, message):
     with pytest.raises(ValueError, match=message) as caught:
         SymmetryProbe.load(changed(saved, tmp_path / "odd.safetensors", change))
@@ -263,7 +298,15 @@ def test_foreign_files_are_refused_and_not_run(saved, tmp_path, monkeypatch):
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("data.pkl", pickle.dumps(Malicious()))
     whole = saved.read_bytes()
-    for content in (pickle.dumps(Malicious()), archive.getvalue(), b"", b"pt,eta,phi\n1,2,3\n", whole[:-100], whole[:20], whole[:2000]):
+    for content in (
+        pickle.dumps(Malicious()),
+        archive.getvalue(),
+        b"",
+        b"pt,eta,phi\n1,2,3\n",
+        whole[:-100],
+        whole[:20],
+        whole[:2000],
+    ):
         Path("odd.safetensors").write_bytes(content)
         with pytest.raises(ValueError, match="odd.safetensors is damaged, or is not a file that symnb saved"):
             SymmetryProbe.load("odd.safetensors")

@@ -1,4 +1,5 @@
 """The probe against what is known: the linear VAE's closed form, shapes of known dimension and topology, conservation of names."""
+
 import warnings
 
 import numpy as np
@@ -9,7 +10,14 @@ from scipy.stats import spearmanr
 
 from symnb.core import SymnbWarning
 from symnb.data.geometry import arc, circle, disk, sphere, torus
-from symnb.probe.dimension import combine, count_directions, local_dimension, local_spectrum, nats_per_direction, plateau
+from symnb.probe.dimension import (
+    combine,
+    count_directions,
+    local_dimension,
+    local_spectrum,
+    nats_per_direction,
+    plateau,
+)
 from symnb.probe.estimator import SymmetryProbe, fit_probe
 from symnb.probe.observables import observable_table, predictability
 from symnb.probe.relevance import count_relevant, kl_per_latent, largest_gap, most_common, relevance
@@ -72,7 +80,9 @@ def test_the_elbo_of_the_linear_vae_is_the_likelihood(linear_vae, gaussian):
 
 def test_training_finds_the_closed_form(gaussian):
     "ELBO and local directions; the rotation of the latents onto the principal axes comes last, and is slow."
-    trained = train_vae(gaussian, [False, False, True], np.full(3, S2**0.5), 4, hidden=(), hold=(2000, 2000), random_state=0)
+    trained = train_vae(
+        gaussian, [False, False, True], np.full(3, S2**0.5), 4, hidden=(), hold=(2000, 2000), random_state=0
+    )
     assert trained.fit.steps == 4000
     x, variance = torch.tensor(gaussian, dtype=torch.float32).expand(3, -1, -1), np.maximum(EIGENVALUES, S2)
     with torch.no_grad():
@@ -88,9 +98,13 @@ def test_training_finds_the_closed_form(gaussian):
 
 def test_kl_terms_are_those_of_torch():
     mu, log_var = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
-    expected = torch.distributions.kl_divergence(torch.distributions.Normal(mu, (log_var / 2).exp()), torch.distributions.Normal(0.0, 1.0))
+    expected = torch.distributions.kl_divergence(
+        torch.distributions.Normal(mu, (log_var / 2).exp()), torch.distributions.Normal(0.0, 1.0)
+    )
     torch.testing.assert_close(kl_terms(mu, log_var), expected)
-    np.testing.assert_allclose(kl_per_latent(mu.numpy(), (log_var / 2).exp().numpy()), expected.mean(-2).numpy(), rtol=1e-5)
+    np.testing.assert_allclose(
+        kl_per_latent(mu.numpy(), (log_var / 2).exp().numpy()), expected.mean(-2).numpy(), rtol=1e-5
+    )
 
 
 def test_a_latent_that_collapsed_to_the_prior_is_irrelevant():
@@ -108,19 +122,37 @@ def test_counting():
 
 
 def test_directions_are_counted_where_the_spectrum_falls():
-    spectra = np.array([[20, 15, 0.1, 0], [20, 0.5, 0.4, 0.1], [0.5, 0.2, 0.1, 0], [20, 20, 20, 20], [50, 3, 0.2, 0], [50, 30, 1.2, 0.9]])
+    spectra = np.array(
+        [
+            [20, 15, 0.1, 0],
+            [20, 0.5, 0.4, 0.1],
+            [0.5, 0.2, 0.1, 0],
+            [20, 20, 20, 20],
+            [50, 3, 0.2, 0],
+            [50, 30, 1.2, 0.9],
+        ]
+    )
     assert count_directions(spectra).tolist() == [2, 1, 0, 4, 1, 2]
     assert ((local_dimension(spectra) >= 0) & (local_dimension(spectra) <= 4)).all()
 
 
-@pytest.mark.parametrize("counts, longest", [([3, 2, 2, 2, 1], [1, 2, 3]), ([3, 3, 2, 2], [0, 1]), ([1], [0]), ([2, 1, 2, 2], [2, 3])])
+@pytest.mark.parametrize(
+    "counts, longest", [([3, 2, 2, 2, 1], [1, 2, 3]), ([3, 3, 2, 2], [0, 1]), ([1], [0]), ([2, 1, 2, 2], [2, 3])]
+)
 def test_the_plateau_is_the_longest_run(counts, longest):
     assert np.flatnonzero(plateau(counts)).tolist() == longest
 
 
 def test_witnesses_are_combined_by_majority():
     assert combine(2, 2, 2) == (2, "") and combine(2, 2, None) == (2, "")
-    for witnesses, answer in (((2, 2, 3), 2), ((1, 2, 2), 2), ((2, 3, 4), 2), ((2, 3, None), 2), ((2, 3, 3), 3), ((1, 2, 3), 1)):
+    for witnesses, answer in (
+        ((2, 2, 3), 2),
+        ((1, 2, 2), 2),
+        ((2, 3, 4), 2),
+        ((2, 3, None), 2),
+        ((2, 3, 3), 3),
+        ((1, 2, 3), 1),
+    ):
         found, sentence = combine(*witnesses)
         assert found == answer and "disagree" in sentence and f"intrinsic_dim_ = {answer}" in sentence
 
@@ -151,7 +183,9 @@ def test_predictability_knows_which_way_a_function_goes():
 
 def test_the_table_of_observables_holds_both_ways():
     angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 1000)
-    table = observable_table(np.c_[np.cos(angle), np.sin(angle)], angle[:, None], ["angle"]).set_index(["latent", "observable"])
+    table = observable_table(np.c_[np.cos(angle), np.sin(angle)], angle[:, None], ["angle"]).set_index(
+        ["latent", "observable"]
+    )
     one, both = table.loc[("z1", "angle")], table.loc[("all", "angle")]
     assert one.r2_latent > 0.99 and one.r2_observable < 0.7 and both.r2_observable > 0.9
     assert table.loc[("z2", "angle")].rank_correlation == pytest.approx(spearmanr(np.sin(angle), angle).statistic)
@@ -181,13 +215,21 @@ def test_linear_data_has_one_dimension_for_all_counts(probe):
 
 
 def test_attributes_have_the_documented_shapes(probe):
-    assert {*probe.relevance_} == {*probe.elbo_} == {*probe.n_steps_} == {*probe.dim_counts_} == {"standard", "progressive"}
+    assert (
+        {*probe.relevance_}
+        == {*probe.elbo_}
+        == {*probe.n_steps_}
+        == {*probe.dim_counts_}
+        == {"standard", "progressive"}
+    )
     for schedule, rho in probe.relevance_.items():
         assert rho.shape == (2, 5) and (np.diff(rho) <= 0).all()
         assert probe.elbo_[schedule].shape == probe.n_steps_[schedule].shape == (2,)
         assert sum(probe.dim_counts_[schedule].values()) == 2
     assert probe.local_dim_.shape == (2,) and probe.local_spectrum_.shape == (2, 5) and probe.fit_seconds_ > 0
-    assert probe.elbo_[["standard", "progressive"][probe.best_run_ // 2]][probe.best_run_ % 2] == max(map(np.max, probe.elbo_.values()))
+    assert probe.elbo_[["standard", "progressive"][probe.best_run_ // 2]][probe.best_run_ % 2] == max(
+        map(np.max, probe.elbo_.values())
+    )
 
 
 def test_the_same_random_state_gives_the_same_numbers(plane):
@@ -232,7 +274,13 @@ def test_encode_gives_every_run_of_a_schedule(probe, plane):
 
 
 def test_names_are_kept(probe, plane):
-    assert probe.feature_names_in_.tolist() == [*plane] and probe.get_feature_names_out().tolist() == ["z1", "z2", "z3", "z4", "z5"]
+    assert probe.feature_names_in_.tolist() == [*plane] and probe.get_feature_names_out().tolist() == [
+        "z1",
+        "z2",
+        "z3",
+        "z4",
+        "z5",
+    ]
     try:
         table = probe.set_output(transform="pandas").transform(plane)
     finally:
@@ -250,14 +298,20 @@ def test_the_precision_of_the_input_is_kept(probe, plane):
 def test_the_resolution_scan(probe, plane):
     scan = probe.resolution_scan(plane, [0.3, 0.15, 4.0])
     assert [*scan] == ["resolution", "relevant", "progressive", "local_dim", "directions", "on_plateau"]
-    assert scan.resolution.tolist() == [0.15, 0.3, 4.0] and scan.relevant.tolist()[:2] == scan.directions.tolist()[:2] == [2, 2]
+    assert scan.resolution.tolist() == [0.15, 0.3, 4.0] and scan.relevant.tolist()[:2] == scan.directions.tolist()[
+        :2
+    ] == [2, 2]
     assert scan.on_plateau.tolist()[:2] == [True, True] and abs(scan.local_dim[:2] - 2).max() < 0.25
     assert scan.relevant[2] < 2  # too coarse to see both
 
 
 def test_one_schedule_alone(plane):
     probe = SymmetryProbe(schedule="progressive", n_runs=1, max_steps=20, n_latents=3, random_state=0).fit(plane)
-    assert probe.relevant_dim_ is None and [*probe.relevance_] == ["progressive"] and probe.relevance_["progressive"].shape == (1, 3)
+    assert (
+        probe.relevant_dim_ is None
+        and [*probe.relevance_] == ["progressive"]
+        and probe.relevance_["progressive"].shape == (1, 3)
+    )
     assert isinstance(probe.intrinsic_dim_, int) and probe.plot().get_legend_handles_labels()[1] == ["progressive"]
 
 
@@ -270,8 +324,12 @@ def test_observables_of_the_plane(probe, plane):
 
 
 def test_a_closed_and_an_open_orbit():
-    probes = {name: fit_probe(X, schedule="standard", n_runs=1, max_steps=300, random_state=0)
-              for name, X in dict(closed=circle(1000, noise=0.02, random_state=0), open=arc(1000, noise=0.02, random_state=0)).items()}
+    probes = {
+        name: fit_probe(X, schedule="standard", n_runs=1, max_steps=300, random_state=0)
+        for name, X in dict(
+            closed=circle(1000, noise=0.02, random_state=0), open=arc(1000, noise=0.02, random_state=0)
+        ).items()
+    }
     loops = {name: probe.topology(make(1000, noise=0.02, random_state=1), max_dim=1).betti.tolist()
              for (name, probe), make in zip(probes.items(), (circle, arc))}
     assert loops == {"closed": [1], "open": [0]}
@@ -283,7 +341,9 @@ def test_the_report_is_whole_or_not_there(probe, tmp_path, monkeypatch):
     assert page.startswith("<!doctype html>") and page.rstrip().endswith("</html>")
     assert all(line in page for line in probe.answer().words["Answer"]) and "data:image/png;base64," in page
     assert "http" not in page  # it needs nothing from elsewhere
-    with pytest.raises(FileNotFoundError, match=f"cannot write report.html: there is no folder {tmp_path / 'nowhere'}; create it"):
+    with pytest.raises(
+        FileNotFoundError, match=f"cannot write report.html: there is no folder {tmp_path / 'nowhere'}; create it"
+    ):
         probe.report(tmp_path / "nowhere" / "report.html", scan=False)
     monkeypatch.setattr("os.replace", lambda *names: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):

@@ -22,8 +22,14 @@ def test_data_sets_that_cannot_be_stacked_are_refused(datasets):
         stack(datasets)
 
 
-@pytest.mark.parametrize("options, words", [(dict(resolution=0), "must be positive"), (dict(resolution=np.nan), "must be positive"),
-                                            (dict(schedules=["fast"]), "'fast' is unknown: use 'standard' or 'progressive'")])
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(resolution=0), "must be positive"),
+        (dict(resolution=np.nan), "must be positive"),
+        (dict(schedules=["fast"]), "'fast' is unknown: use 'standard' or 'progressive'"),
+    ],
+)
 def test_bad_options_are_named(options, words):
     with pytest.raises(ValueError, match=words):
         probe_sweep([circle(50)], **options)
@@ -50,4 +56,6 @@ def test_one_data_set_for_all_is_the_same_as_a_copy_for_each():
     options = dict(progressive=[False, True], resolution=[0.2, 0.3], n_latents=3, hold=(100, 200), random_state=1)
     shared, copied = train_vae(x, **options), train_vae(np.stack([x, x]), **options)
     np.testing.assert_array_equal(shared.fit.loss, copied.fit.loss)
-    np.testing.assert_allclose(mean_elbo(shared.vae, x, shared.s2, seed=0), mean_elbo(copied.vae, np.stack([x, x]), copied.s2, seed=0))
+    np.testing.assert_allclose(
+        mean_elbo(shared.vae, x, shared.s2, seed=0), mean_elbo(copied.vae, np.stack([x, x]), copied.s2, seed=0)
+    )

@@ -44,12 +44,37 @@ def write(folder: Path, kind: str, table: pd.DataFrame) -> Path:
 def write_lhe(path: Path, events: "list[list[tuple]]", weight=lambda i: 1.0) -> Path:
     "Events of (pdg, px, py, pz, e) as pylhe writes them."
     pylhe = pytest.importorskip("pylhe")
-    particle = lambda row: pylhe.LHEParticle(id=row[0], status=1, mother1=1, mother2=2, color1=0, color2=0, px=row[1], py=row[2], pz=row[3],
-                                             e=row[4], m=0.1, lifetime=0.0, spin=9.0)
+    particle = lambda row: pylhe.LHEParticle(
+        id=row[0],
+        status=1,
+        mother1=1,
+        mother2=2,
+        color1=0,
+        color2=0,
+        px=row[1],
+        py=row[2],
+        pz=row[3],
+        e=row[4],
+        m=0.1,
+        lifetime=0.0,
+        spin=9.0,
+    )
     info = lambda n, i: pylhe.LHEEventInfo(nparticles=n, pid=1, weight=weight(i), scale=91.2, aqed=0.0078, aqcd=0.118)
-    run = pylhe.LHEInitInfo(beamA=11, beamB=-11, energyA=45.6, energyB=45.6, PDFgroupA=0, PDFgroupB=0, PDFsetA=0, PDFsetB=0,
-                            weightingStrategy=3, numProcesses=1)
-    init = pylhe.LHEInit(initInfo=run, procInfo=[pylhe.LHEProcInfo(xSection=1.0, error=0.1, unitWeight=1.0, procId=1)], generators=[])
+    run = pylhe.LHEInitInfo(
+        beamA=11,
+        beamB=-11,
+        energyA=45.6,
+        energyB=45.6,
+        PDFgroupA=0,
+        PDFgroupB=0,
+        PDFsetA=0,
+        PDFsetB=0,
+        weightingStrategy=3,
+        numProcesses=1,
+    )
+    init = pylhe.LHEInit(
+        initInfo=run, procInfo=[pylhe.LHEProcInfo(xSection=1.0, error=0.1, unitWeight=1.0, procId=1)], generators=[]
+    )
     made = [pylhe.LHEEvent(eventinfo=info(len(e), i), particles=[particle(r) for r in e]) for i, e in enumerate(events)]
     pylhe.LHEFile(init=init, events=made).tofile(str(path))
     return path
@@ -60,7 +85,9 @@ def write_lhe(path: Path, events: "list[list[tuple]]", weight=lambda i: 1.0) -> 
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "tsv", "txt", "parquet", "npz", "root"])
 def test_every_format_gives_the_same_table(kind, events, tmp_path):
     table = load(write(tmp_path, kind, events))
-    assert list(table) == (sorted(COLUMNS) if kind == "root" else COLUMNS) and table.index.equals(events.index)  # uproot writes in that order
+    assert list(table) == (sorted(COLUMNS) if kind == "root" else COLUMNS) and table.index.equals(
+        events.index
+    )  # uproot writes in that order
     np.testing.assert_allclose(table[COLUMNS], events, rtol=1e-12)
 
 
@@ -75,7 +102,10 @@ def test_npz_with_one_table_and_the_names_beside_it(events, tmp_path):
     table = load(tmp_path / "t.npz")
     assert list(table) == COLUMNS and table.attrs["units"] == dict.fromkeys(COLUMNS, "GeV")
     np.savez(tmp_path / "two.npz", train=events.to_numpy(), test=events[:100].to_numpy())
-    with pytest.raises(ValueError, match=r"arrays of different lengths \(train \(300, 8\), test \(100, 8\)\): choose one of them with tree"):
+    with pytest.raises(
+        ValueError,
+        match=r"arrays of different lengths \(train \(300, 8\), test \(100, 8\)\): choose one of them with tree",
+    ):
         load(tmp_path / "two.npz")
     assert load(tmp_path / "two.npz", tree="test").shape == (100, 8)
 
@@ -94,16 +124,32 @@ def test_root_branches_flat_fixed_and_jagged(tmp_path):
     rng = np.random.default_rng(0)
     counts = rng.integers(1, 4, 500)
     with uproot.recreate(tmp_path / "nano.root") as file:
-        file["Events"] = {"met": rng.exponential(30, 500), "vertex": rng.normal(size=(500, 3)), "two": ak.Array(rng.normal(size=(500, 2)).tolist()),
-                          "pt": ak.unflatten(rng.exponential(20, counts.sum()), counts), "passed": rng.random(500) < 0.5}
+        file["Events"] = {
+            "met": rng.exponential(30, 500),
+            "vertex": rng.normal(size=(500, 3)),
+            "two": ak.Array(rng.normal(size=(500, 2)).tolist()),
+            "pt": ak.unflatten(rng.exponential(20, counts.sum()), counts),
+            "passed": rng.random(500) < 0.5,
+        }
         file["empty"] = {"x": np.zeros(0)}
     table = load(tmp_path / "nano.root")
-    assert {c for c in table if not c.startswith("n")} == {"met", "vertex_0", "vertex_1", "vertex_2", "two_0", "two_1", "passed"}
+    assert {c for c in table if not c.startswith("n")} == {
+        "met",
+        "vertex_0",
+        "vertex_1",
+        "vertex_2",
+        "two_0",
+        "two_1",
+        "passed",
+    }
     [note] = [n for n in table.attrs["notes"] if "pt" in n]
     assert "has 1 to 3 entries in an event" in note
     pairs = load(tmp_path / "nano.root", columns="pt_*,met", query="n_pt == 2 and met > 1")
     assert list(pairs) == ["pt_0", "pt_1", "met"] and len(pairs) == ((counts == 2) & (table.met > 1)).sum()
-    with pytest.raises(ValueError, match="'pt' of nano.root has 1 to 3 entries in an event, which makes no column: .* query='n_pt == 2'"):
+    with pytest.raises(
+        ValueError,
+        match="'pt' of nano.root has 1 to 3 entries in an event, which makes no column: .* query='n_pt == 2'",
+    ):
         load(tmp_path / "nano.root", columns="pt_0")
     with pytest.raises(ValueError, match="nano.root has no 'mett' .did you mean 'met'"):
         load(tmp_path / "nano.root", columns="mett")
@@ -113,7 +159,10 @@ def test_several_trees_are_offered(tmp_path, events):
     uproot = pytest.importorskip("uproot")
     with uproot.recreate(tmp_path / "two.root") as file:
         file["signal"], file["background"] = ({c: events[c].to_numpy()[:n] for c in events} for n in (100, 300))
-    with pytest.raises(ValueError, match=r"several trees, signal \(100 events\), background \(300 events\): choose one with tree='signal'"):
+    with pytest.raises(
+        ValueError,
+        match=r"several trees, signal \(100 events\), background \(300 events\): choose one with tree='signal'",
+    ):
         load(tmp_path / "two.root")
     assert len(load(tmp_path / "two.root", tree="background")) == 300
     with pytest.raises(ValueError, match="no such tree; it has signal, background"):
@@ -133,7 +182,11 @@ def test_published_files():
     if not old.exists():
         pytest.skip("this build of pyarrow does not carry its test files")
     diamonds = load(old)
-    assert {"carat", "price"} <= set(diamonds) and "cut" not in diamonds and "left out, not numbers: cut" in " ".join(diamonds.attrs["notes"])
+    assert (
+        {"carat", "price"} <= set(diamonds)
+        and "cut" not in diamonds
+        and "left out, not numbers: cut" in " ".join(diamonds.attrs["notes"])
+    )
 
 
 # Layouts of text
@@ -162,7 +215,9 @@ def test_text_in_many_layouts(tmp_path, text, columns, first):
 def test_units_survive(tmp_path, events):
     named = events.rename(columns=lambda c: f"{c} [GeV]")
     for kind in ("csv", "parquet", "npz", "root"):
-        assert load(write(tmp_path, kind, named), columns=["px_mu", "E_mu [GeV]"]).attrs["units"] == dict(px_mu="GeV", E_mu="GeV")
+        assert load(write(tmp_path, kind, named), columns=["px_mu", "E_mu [GeV]"]).attrs["units"] == dict(
+            px_mu="GeV", E_mu="GeV"
+        )
     bare = events.copy()
     bare.attrs["units"] = {"px_mu": "GeV"}
     bare.to_parquet(tmp_path / "attrs.parquet")
@@ -172,8 +227,17 @@ def test_units_survive(tmp_path, events):
 
 def test_columns_of_every_type(tmp_path):
     n = 40
-    table = pd.DataFrame(dict(x=np.arange(n) / 3, whole=pd.array([1, None, 3, 4] * 10, dtype="Int64"), flag=pd.array([True, False, None, True] * 10, dtype="boolean"),
-                              letter=pd.Categorical(["a", "b"] * 20), value=pd.Categorical([1.5, 2.5] * 20), day=pd.date_range("2026", periods=n), pair=[[1, 2]] * n))
+    table = pd.DataFrame(
+        dict(
+            x=np.arange(n) / 3,
+            whole=pd.array([1, None, 3, 4] * 10, dtype="Int64"),
+            flag=pd.array([True, False, None, True] * 10, dtype="boolean"),
+            letter=pd.Categorical(["a", "b"] * 20),
+            value=pd.Categorical([1.5, 2.5] * 20),
+            day=pd.date_range("2026", periods=n),
+            pair=[[1, 2]] * n,
+        )
+    )
     table.to_parquet(tmp_path / "t.parquet")
     read = load(tmp_path / "t.parquet")
     assert list(read) == ["x", "whole", "flag", "value"] and len(read) == 20 and np.isfinite(read.to_numpy(float)).all()
@@ -194,8 +258,13 @@ def test_columns_and_queries(tmp_path, events):
     assert list(load(path, columns="!E_*")) == [c for c in COLUMNS if c[0] != "E"]
     hard = load(path, query="E_mu > 5 and abs(pz_mu) < 3", columns="px_mu")
     assert hard.index.tolist() == events.query("E_mu > 5 and abs(pz_mu) < 3").index.tolist()
-    for query, words in {"pt > 3": "has no 'pt'", "E_mu >": "cannot be evaluated", "E_mu + 1": "must be true or false", "@x > 1": "no '@'",
-                         "E_mu > 1000": "none of the 300 events"}.items():
+    for query, words in {
+        "pt > 3": "has no 'pt'",
+        "E_mu >": "cannot be evaluated",
+        "E_mu + 1": "must be true or false",
+        "@x > 1": "no '@'",
+        "E_mu > 1000": "none of the 300 events",
+    }.items():
         with pytest.raises(ValueError, match=words) as caught:
             load(path, query=query)
         assert "\n" not in str(caught.value)
@@ -203,7 +272,9 @@ def test_columns_and_queries(tmp_path, events):
 
 def test_a_sample_is_even_and_repeatable(tmp_path):
     n = 450_000  # several pieces
-    pd.DataFrame(dict(x=np.arange(n) / 7, y=np.random.default_rng(0).normal(size=n))).to_parquet(tmp_path / "big.parquet")
+    pd.DataFrame(dict(x=np.arange(n) / 7, y=np.random.default_rng(0).normal(size=n))).to_parquet(
+        tmp_path / "big.parquet"
+    )
     one, two, other = (load(tmp_path / "big.parquet", max_events=3000, random_state=seed) for seed in (0, 0, 1))
     pd.testing.assert_frame_equal(one, two)
     assert len(one) == 3000 and one.index.is_monotonic_increasing and not one.index.equals(other.index)
@@ -243,13 +314,18 @@ def mixed_final_states():
 
 def test_varying_multiplicity_is_explained_with_a_choice(tmp_path):
     path = write_lhe(tmp_path / "jets.lhe", mixed_final_states())
-    with pytest.raises(ValueError, match=r"different final states \(mu_minus mu_plus g in 50%.*choose particles='13,-13' .* or 'common'") as caught:
+    with pytest.raises(
+        ValueError,
+        match=r"different final states \(mu_minus mu_plus g in 50%.*choose particles='13,-13' .* or 'common'",
+    ) as caught:
         load(path)
     assert "\n" not in str(caught.value)
     muons = load(path, particles="mu-,mu+")
     assert muons.shape == (20, 8)
     common = load(path, particles="common")
-    assert common.shape == (10, 12) and "10 events do not have exactly the particles asked for" in " ".join(common.attrs["notes"])
+    assert common.shape == (10, 12) and "10 events do not have exactly the particles asked for" in " ".join(
+        common.attrs["notes"]
+    )
     two = load(path, particles="13,-13,21,21")
     assert len(two) == 5 and (two.px_g1 == 5).all() and (two.px_g2 == 1).all()
     with pytest.raises(ValueError, match="'squirrel' is no particle"):
@@ -264,29 +340,50 @@ def test_event_weights_are_mentioned(tmp_path):
 # Bad files: one line, what and where and what to do
 
 def bad_files(folder: Path, events: pd.DataFrame) -> "dict[str, tuple[Path, str]]":
-    put = lambda name, contents: ((folder / name).write_bytes(contents if isinstance(contents, bytes) else contents.encode()), folder / name)[1]
-    whole = {kind: write(folder, kind, events).read_bytes() for kind in ("csv", "csv.gz", "parquet", "npz", "npy", "root")}
+    put = lambda name, contents: (
+        (folder / name).write_bytes(contents if isinstance(contents, bytes) else contents.encode()),
+        folder / name,
+    )[1]
+    whole = {
+        kind: write(folder, kind, events).read_bytes() for kind in ("csv", "csv.gz", "parquet", "npz", "npy", "root")
+    }
     lhe = write_lhe(folder / "whole.lhe", [[(13, 1.0, 2.0, 3.0, 4.0)]] * 50).read_bytes()
-    found = {f"truncated {kind}": (put(f"half.{kind}", data[:len(data) * 2 // 3 + 1]), "truncated or damaged") for kind, data in whole.items()}
+    found = {
+        f"truncated {kind}": (put(f"half.{kind}", data[: len(data) * 2 // 3 + 1]), "truncated or damaged")
+        for kind, data in whole.items()
+    }
     found["truncated lhe"] = put("half.lhe", lhe[:len(lhe) * 2 // 3]), "truncated or damaged"
     found["truncated lhe.gz"] = put("half.lhe.gz", gzip.compress(lhe)[:200]), "truncated or damaged"
     found |= {f"empty {kind}": (put(f"none.{kind}", b""), "is empty") for kind in whole}
-    found |= {"blanks": (put("blank.csv", "\n \n"), "is empty"), "only a header": (put("head.csv", "a,b\n"), "has no rows"),
-              "wrong name": (put("root.csv", whole["root"]), "has a name for CSV, but its contents are ROOT: rename it to root.root"),
-              "text as parquet": (put("text.parquet", "a,b\n1,2\n"), "has a name for Parquet, but its contents are CSV"),
-              "mixed types": (put("mixed.csv", "a,b\n" + "1,2\n" * 30 + "3,broken\n"), "mixes numbers and text in the column 'b': 'broken' in row 31"),
-              "no numbers": (put("words.csv", "a,b\nx,y\nu,v\n"), "has no column of numbers"),
-              "ragged": (put("ragged.csv", "a,b\n1,2\n3,4,5\n"), "is no table"),
-              "only gaps": (put("gaps.csv", "a,b\n1,\n,2\n3,\n"), "no event is left"),
-              "a web page": (put("page.csv", "<!DOCTYPE html><html>log in</html>"), "is a web page"),
-              "binary": (put("bytes.csv", b"\x00\x01\x02" * 50), "neither text nor a binary format"),
-              "latin-1": (put("latin.csv", "a,b\n1,2\n1,\xe9\n".encode("latin-1")), "not text in UTF-8"),
-              "hdf5": (put("t.h5", b"\x89HDF\r\n\x1a\n"), "an HDF5 file"), "a pickle": (put("t.pkl", pickle.dumps(events)), "never loaded")}
+    found |= {
+        "blanks": (put("blank.csv", "\n \n"), "is empty"),
+        "only a header": (put("head.csv", "a,b\n"), "has no rows"),
+        "wrong name": (
+            put("root.csv", whole["root"]),
+            "has a name for CSV, but its contents are ROOT: rename it to root.root",
+        ),
+        "text as parquet": (put("text.parquet", "a,b\n1,2\n"), "has a name for Parquet, but its contents are CSV"),
+        "mixed types": (
+            put("mixed.csv", "a,b\n" + "1,2\n" * 30 + "3,broken\n"),
+            "mixes numbers and text in the column 'b': 'broken' in row 31",
+        ),
+        "no numbers": (put("words.csv", "a,b\nx,y\nu,v\n"), "has no column of numbers"),
+        "ragged": (put("ragged.csv", "a,b\n1,2\n3,4,5\n"), "is no table"),
+        "only gaps": (put("gaps.csv", "a,b\n1,\n,2\n3,\n"), "no event is left"),
+        "a web page": (put("page.csv", "<!DOCTYPE html><html>log in</html>"), "is a web page"),
+        "binary": (put("bytes.csv", b"\x00\x01\x02" * 50), "neither text nor a binary format"),
+        "latin-1": (put("latin.csv", "a,b\n1,2\n1,\xe9\n".encode("latin-1")), "not text in UTF-8"),
+        "hdf5": (put("t.h5", b"\x89HDF\r\n\x1a\n"), "an HDF5 file"),
+        "a pickle": (put("t.pkl", pickle.dumps(events)), "never loaded"),
+    }
     np.savez(folder / "evil.npz", a=np.array([{"x": 1}], dtype=object), b=np.zeros(3))
     np.savez(folder / "cube.npz", a=np.zeros((3, 3, 3)))
     (folder / "zip.npz").write_bytes(b"PK\x05\x06" + bytes(18))
-    found |= {"pickle in npz": (folder / "evil.npz", "holds pickled Python objects, which may run code"), "cube": (folder / "cube.npz", "has no table in it"),
-              "empty zip": (folder / "zip.npz", "no arrays")}
+    found |= {
+        "pickle in npz": (folder / "evil.npz", "holds pickled Python objects, which may run code"),
+        "cube": (folder / "cube.npz", "has no table in it"),
+        "empty zip": (folder / "zip.npz", "no arrays"),
+    }
     import uproot
     with uproot.recreate(folder / "histogram.root") as file:
         file["h"] = np.histogram(events.px_mu)
@@ -304,7 +401,11 @@ def test_bad_files_get_one_line(tmp_path, events):
 
 
 def test_gaps_are_dropped_with_a_count_or_refused(tmp_path, events):
-    gappy = events.assign(nothing=np.nan, E_mu=events.E_mu.where(events.index % 10 > 0), px_mu=events.px_mu.replace(events.px_mu[5], np.inf))
+    gappy = events.assign(
+        nothing=np.nan,
+        E_mu=events.E_mu.where(events.index % 10 > 0),
+        px_mu=events.px_mu.replace(events.px_mu[5], np.inf),
+    )
     path = write(tmp_path, "csv", gappy)
     table = load(path)
     assert len(table) == 300 - 31 and list(table) == COLUMNS and np.isfinite(table).all(axis=None)
@@ -329,11 +430,16 @@ def test_options_of_other_formats_are_refused(tmp_path, events):
 def test_formats_are_told_by_their_contents(tmp_path, events):
     for kind, expected in dict(csv="CSV", parquet="Parquet", npz="NPZ", npy="NPY", root="ROOT").items():
         path = write(tmp_path, kind, events)
-        assert file_format(path) == expected and file_format(path.rename(tmp_path / f"without_ending_{kind}")) == expected
+        assert (
+            file_format(path) == expected and file_format(path.rename(tmp_path / f"without_ending_{kind}")) == expected
+        )
 
 
 def test_ten_million_rows_are_sampled_and_it_is_said(tmp_path):
     np.save(tmp_path / "many.npy", np.random.default_rng(0).normal(size=(10_000_000, 2)).astype(np.float32))
     table = load(tmp_path / "many.npy", max_events=20_000, random_state=0)
-    assert len(table) == 20_000 and "10,000,000 events: a random sample of 20,000 is used (max_events)" in table.attrs["notes"]
+    assert (
+        len(table) == 20_000
+        and "10,000,000 events: a random sample of 20,000 is used (max_events)" in table.attrs["notes"]
+    )
     assert abs(table.mean()).max() < 0.05 and abs(table.index.to_numpy().mean() / 5e6 - 1) < 0.05

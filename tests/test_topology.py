@@ -15,22 +15,32 @@ def figure_eight(n, random_state):
 
 def moebius(n, random_state):
     t, w = np.random.RandomState(random_state).uniform(0, 1, (2, n)) * [[2 * np.pi], [1]] - [[0], [0.5]]
-    return np.column_stack([(1 + w * np.cos(t / 2)) * np.cos(t), (1 + w * np.cos(t / 2)) * np.sin(t), w * np.sin(t / 2)])
+    return np.column_stack(
+        [(1 + w * np.cos(t / 2)) * np.cos(t), (1 + w * np.cos(t / 2)) * np.sin(t), w * np.sin(t / 2)]
+    )
 
 
 def klein_bottle(n, random_state):
     u, v = np.random.RandomState(random_state).uniform(0, 2 * np.pi, (2, n))
-    return np.column_stack([(2 + np.cos(v)) * np.cos(u), (2 + np.cos(v)) * np.sin(u), np.sin(v) * np.cos(u / 2), np.sin(v) * np.sin(u / 2)])
+    return np.column_stack(
+        [(2 + np.cos(v)) * np.cos(u), (2 + np.cos(v)) * np.sin(u), np.sin(v) * np.cos(u / 2), np.sin(v) * np.sin(u / 2)]
+    )
 
 
 BOOST = [[[0.0, 1.0], [1.0, 0.0]]]
 SHAPES = {  # betti numbers modulo 2: the Klein bottle has two loops
-    "figure eight": (figure_eight, [2, 0]), "Moebius band": (moebius, [1, 0]), "Klein bottle": (klein_bottle, [2, 1]),
-    "torus": (torus, [2, 1]), "sphere": (sphere, [0, 1]), "disk": (disk, [0, 0]),
+    "figure eight": (figure_eight, [2, 0]),
+    "Moebius band": (moebius, [1, 0]),
+    "Klein bottle": (klein_bottle, [2, 1]),
+    "torus": (torus, [2, 1]),
+    "sphere": (sphere, [0, 1]),
+    "disk": (disk, [0, 0]),
     "330° arc": (lambda n, random_state: arc(n, angle=330 / 180 * np.pi, random_state=random_state), [0, 0]),
-    "helix": (lambda n, random_state: helix(n, turns=1, random_state=random_state), [0, 0]), "Swiss roll": (swiss_roll, [0, 0]),
+    "helix": (lambda n, random_state: helix(n, turns=1, random_state=random_state), [0, 0]),
+    "Swiss roll": (swiss_roll, [0, 0]),
     "boost orbit": (lambda n, random_state: group_orbit(BOOST, [1, 0], n, random_state=random_state), [0, 0]),
-    "Gaussian": (lambda n, random_state: gaussian(n, 3, random_state=random_state), [0, 0])}
+    "Gaussian": (lambda n, random_state: gaussian(n, 3, random_state=random_state), [0, 0]),
+}
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -67,7 +77,9 @@ def test_voids_end_where_they_are_no_longer_followed():
     assert len(diagrams) == 3 and np.isfinite(diagrams[2]).all() and (diagrams[2][:, 0] <= diagrams[2][:, 1]).all()
 
 
-@pytest.mark.parametrize("X", [np.full((50, 2), 3.0), np.array([[0.0, 1], [np.nan, 2], [1, 1], [2, 0]]), np.arange(9.0), np.zeros((3, 2))])
+@pytest.mark.parametrize(
+    "X", [np.full((50, 2), 3.0), np.array([[0.0, 1], [np.nan, 2], [1, 1], [2, 0]]), np.arange(9.0), np.zeros((3, 2))]
+)
 def test_data_without_a_shape_are_refused(X):
     with pytest.raises(ValueError, match="X "):
         betti_table(X)

@@ -20,9 +20,29 @@ from test_tables import write, write_lhe
 from symnb.data.collider import COLUMNS, ee_to_mumu
 
 OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "SYMNB_DATA", "SYMNB_CACHE")
-EXTRAS = ("papermill", "nbconvert", "ipykernel", "jupyterlab", "pythia8mc", "zuko", "e3nn", "anywidget", "nbdev", "pytest")
+EXTRAS = (
+    "papermill",
+    "nbconvert",
+    "ipykernel",
+    "jupyterlab",
+    "pythia8mc",
+    "zuko",
+    "e3nn",
+    "anywidget",
+    "nbdev",
+    "pytest",
+)
 # What only some calls need; the estimators must not wait for it
-SLOW = ("matplotlib", "torchvision", "torchdiffeq", "ripser", "uproot", "pylhe", "sklearn.model_selection", "sklearn.linear_model")
+SLOW = (
+    "matplotlib",
+    "torchvision",
+    "torchdiffeq",
+    "ripser",
+    "uproot",
+    "pylhe",
+    "sklearn.model_selection",
+    "sklearn.linear_model",
+)
 
 
 def run(*words, **options) -> subprocess.CompletedProcess:
@@ -50,7 +70,9 @@ def dist(tmp_path_factory):
     "The sdist, and the wheel built from it; from a copy, because setuptools writes beside what it builds."
     folder = tmp_path_factory.mktemp("dist")
     tree = folder / "tree"
-    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", ".cache", ".run-*", ".failed", "build", "*.egg-info"))
+    shutil.copytree(
+        ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", ".cache", ".run-*", ".failed", "build", "*.egg-info")
+    )
     (tree / "tests" / "__pycache__").mkdir(exist_ok=True)
     (tree / "tests" / "__pycache__" / "test_cli.pyc").write_bytes(b"")
     at_hand = ["--no-isolation"] if importlib.util.find_spec("setuptools") else []
@@ -66,7 +88,18 @@ def home(dist, tmp_path_factory):
     done(sys.executable, "-m", "venv", folder / "env")
     torch = re.search(r"^torch==(.+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M)[1]
     index = ["--extra-index-url", os.environ["TORCH_INDEX"]] if os.environ.get("TORCH_INDEX") else []
-    pip = [folder / "env" / "bin" / "python", "-m", "pip", "install", "-qq", "--no-compile", "-c", ROOT / "constraints.txt", *index, dist[1]]
+    pip = [
+        folder / "env" / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "-qq",
+        "--no-compile",
+        "-c",
+        ROOT / "constraints.txt",
+        *index,
+        dist[1],
+    ]
     for version in (f"{torch}+cpu", torch):  # as in the Makefile
         ended = run(*pip, f"torch=={version}", cwd=folder, timeout=1800)
         if ended.returncode == 0:
@@ -93,9 +126,20 @@ def test_twine_finds_nothing_to_say(dist):
 def test_the_sdist_has_what_a_build_needs_and_no_more(dist):
     with tarfile.open(dist[0]) as tar:
         names = {Path(*Path(n).parts[1:]).as_posix() for n in tar.getnames()}
-    assert {"settings.ini", "setup.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "symnb/py.typed"} <= names
+    assert {
+        "settings.ini",
+        "setup.py",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "symnb/py.typed",
+    } <= names
     assert {p.relative_to(ROOT).as_posix() for p in (ROOT / "symnb").rglob("*.py")} <= names
-    assert not [n for n in names if re.match(r"(tests|nbs|figures|\.\w)", n) or "__pycache__" in n or n.endswith(".pyc")]
+    assert not [
+        n for n in names if re.match(r"(tests|nbs|figures|\.\w)", n) or "__pycache__" in n or n.endswith(".pyc")
+    ]
 
 
 def test_the_wheel_has_the_library_and_no_more(dist):
@@ -108,19 +152,29 @@ def test_metadata(dist, cfg):
     with zipfile.ZipFile(dist[1]) as wheel:
         read = lambda end: next(wheel.read(n).decode() for n in wheel.namelist() if n.endswith(end))
         meta, entries, licence = Parser().parsestr(read("/METADATA")), read("/entry_points.txt"), read("/LICENSE")
-    assert (meta["Name"], meta["Version"], meta["Requires-Python"]) == ("symnb", cfg["version"], ">=" + cfg["min_python"])
+    assert (meta["Name"], meta["Version"], meta["Requires-Python"]) == (
+        "symnb",
+        cfg["version"],
+        ">=" + cfg["min_python"],
+    )
     assert [r for r in meta.get_all("Requires-Dist") if "extra ==" not in r] == cfg["requirements"].split()
     assert meta.get_all("Provides-Extra") == ["companion", "dev"]
     assert (meta["License"] or meta["License-Expression"]) == "Apache-2.0" and "Apache License" in licence
     assert entries.split() == ["[console_scripts]", "symnb", "=", "symnb.companion.cli:main"]
-    assert "Typing :: Typed" in meta.get_all("Classifier") and meta["Description-Content-Type"] == "text/markdown" and "# symnb" in meta.get_payload()
+    assert (
+        "Typing :: Typed" in meta.get_all("Classifier")
+        and meta["Description-Content-Type"] == "text/markdown"
+        and "# symnb" in meta.get_payload()
+    )
 
 
 def test_every_python_that_is_named_is_tested(dist, cfg):
     with zipfile.ZipFile(dist[1]) as wheel:
         meta = next(wheel.read(n).decode() for n in wheel.namelist() if n.endswith("/METADATA"))
     named = re.findall(r"^Classifier: Programming Language :: Python :: (3\.\d+)$", meta, re.M)
-    [matrix] = re.findall(r"^ +python: (\[.*\])$", (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"), re.M)
+    [matrix] = re.findall(
+        r"^ +python: (\[.*\])$", (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"), re.M
+    )
     assert named == json.loads(matrix) and named[0] == cfg["min_python"]
 
 
@@ -152,9 +206,15 @@ def seconds(home: Path, before: str, timed: str, limit: float, tries: int = 5) -
 
 def test_import_is_quick(home):
     """The package and its command do without torch; the estimators cost little beyond torch and scikit-learn's base class."""
-    torch = python(home, "import sys, symnb, symnb.companion.cli; print([m for m in ('torch', 'pandas', 'sklearn', 'matplotlib') if m in sys.modules])")
+    torch = python(
+        home,
+        "import sys, symnb, symnb.companion.cli; print([m for m in ('torch', 'pandas', 'sklearn', 'matplotlib') if m in sys.modules])",
+    )
     assert torch.strip() == "[]"
-    slow = python(home, f"import sys; from symnb import SymmetryFlows, SymmetryProbe; print([m for m in {SLOW} if m in sys.modules])")
+    slow = python(
+        home,
+        f"import sys; from symnb import SymmetryFlows, SymmetryProbe; print([m for m in {SLOW} if m in sys.modules])",
+    )
     assert slow.strip() == "[]"
     assert seconds(home, "", "import symnb, symnb.companion.cli", 1) < 1
     assert seconds(home, "import torch, sklearn.base", "from symnb import SymmetryFlows, SymmetryProbe", 0.5) < 0.5
@@ -185,9 +245,15 @@ assert not old.exists() or {"carat", "price"} <= set(load(old))"""
     assert answered.stdout.startswith("events.csv: 200 events, 8 columns: px_mu") and "Answered in" in answered.stdout
 
 
-@pytest.mark.parametrize("words, advice", [
-    (["figures"], "pip install 'symnb[companion]'"), (["figures", "--notebooks", ROOT / "nbs"], "pip install 'symnb[companion]'"),
-    (["figures", "--list"], "clone the repository"), (["claims"], "clone the repository")])
+@pytest.mark.parametrize(
+    "words, advice",
+    [
+        (["figures"], "pip install 'symnb[companion]'"),
+        (["figures", "--notebooks", ROOT / "nbs"], "pip install 'symnb[companion]'"),
+        (["figures", "--list"], "clone the repository"),
+        (["claims"], "clone the repository"),
+    ],
+)
 def test_what_needs_more_says_so_in_one_line(home, words, advice):
     ended = symnb_command(home, *words)
     [line] = ended.stderr.splitlines()

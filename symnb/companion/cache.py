@@ -116,8 +116,13 @@ def _key(function: Callable) -> str:
     "What a result depends on beside its arguments."
     where = f"{function.__module__}.{function.__qualname__}"
     modules = {function.__module__}
-    if not function.__module__.startswith("symnb"):  # a notebook's: all that it has imported by now, but for the bookkeeping
-        modules = {v.__name__ if inspect.ismodule(v) else str(getattr(v, "__module__", "")) for v in function.__globals__.values()}
+    if not function.__module__.startswith(
+        "symnb"
+    ):  # a notebook's: all that it has imported by now, but for the bookkeeping
+        modules = {
+            v.__name__ if inspect.ismodule(v) else str(getattr(v, "__module__", ""))
+            for v in function.__globals__.values()
+        }
         modules = {m for m in modules if not m.startswith("symnb.companion")}
     library = library_digest("\n".join(f"import {m}" for m in sorted(modules) if m.split(".")[0] == "symnb"))
     return " ".join([where, code_digest(inspect.getsource(function)), library,

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import symnb
 from .claims import BEST_FIRST, claims_table, summary_line
-from .figures import find_experiments, find_notebooks, read_json
+from .experiments import find_experiments, find_notebooks
 from .own_data import add_flows, add_probe
+from .run import read_json
 from .runner import make_figures
 
 # %% ../../nbs/lib/companion/cli.ipynb #0004
@@ -87,9 +88,13 @@ def _figures(args: argparse.Namespace) -> int:
         experiments = find_experiments(find_notebooks(args.notebooks))
         print("\n".join(f"{figure:20} {e.name}" for e in experiments for figure in (e.figures or ["(none)"])))
         return 0
-    outcomes = make_figures(args.names, args.profile, args.seed, args.device, args.jobs, args.out, args.notebooks, args.force)
+    outcomes = make_figures(
+        args.names, args.profile, args.seed, args.device, args.jobs, args.out, args.notebooks, args.force
+    )
     count = Counter(outcome.state for outcome in outcomes)
-    print(", ".join(f"{n} notebook{'s' * (n > 1)} {state}" for state, n in count.items()) or "no notebook draws a figure")
+    print(
+        ", ".join(f"{n} notebook{'s' * (n > 1)} {state}" for state, n in count.items()) or "no notebook draws a figure"
+    )
     return 1 if count["failed"] else 0
 
 

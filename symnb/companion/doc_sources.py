@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nbformat
 
-from .figures import FOLDERS, find_notebooks
+from .experiments import FOLDERS, find_notebooks
 from .formulas import with_formulas
 from .reference import heirs, reference
 
@@ -97,7 +97,9 @@ def read_sidebar(notebooks: Path) -> list:
         if isinstance(contents, str):
             return [p.relative_to(notebooks).as_posix() for p in sorted((notebooks / contents).glob("*.ipynb"))]
         return [(c["section"], opened(c["contents"])) if isinstance(c, dict) else c for c in contents]
-    return opened(yaml.safe_load((notebooks / "sidebar.yml").read_text(encoding="utf-8"))["website"]["sidebar"]["contents"])
+    return opened(
+        yaml.safe_load((notebooks / "sidebar.yml").read_text(encoding="utf-8"))["website"]["sidebar"]["contents"]
+    )
 
 
 def leaves(contents: list) -> list[str]:
@@ -114,7 +116,9 @@ def heading(notebook: Path) -> tuple[str, str]:
 
 def toctree(entries: list[str], caption: str = "") -> str:
     "A table of contents that shows in the sidebar only."
-    return "\n".join(["```{toctree}", ":hidden:", *([f":caption: {caption}"] if caption else []), "", *entries, "```", ""])
+    return "\n".join(
+        ["```{toctree}", ":hidden:", *([f":caption: {caption}"] if caption else []), "", *entries, "```", ""]
+    )
 
 
 def entry(content, notebooks: Path) -> str:

@@ -17,9 +17,9 @@ from configparser import ConfigParser
 from html import escape
 from pathlib import Path
 
-from .figures import find_notebooks
-from .formulas import math_font, mathml
 from .doc_sources import write_sources
+from .experiments import find_notebooks
+from .formulas import math_font, mathml
 from .reference import definitions, heirs
 
 # %% ../../nbs/lib/companion/docs.ipynb #0004
@@ -57,8 +57,14 @@ def _finish(app, error: Exception | None) -> None:
 def _share_tree(app, name: str, template: str, context: dict, doctree) -> None:
     # Half of the time goes into the sidebars, and all source pages of a folder have the same one
     if doctree is None and "toctree" in context:
-        trees, folder, make = app.env.__dict__.setdefault("symnb_trees", {}), posixpath.dirname(name), context["toctree"]
-        context["toctree"] = lambda **options: trees[folder] if folder in trees else trees.setdefault(folder, make(**options))
+        trees, folder, make = (
+            app.env.__dict__.setdefault("symnb_trees", {}),
+            posixpath.dirname(name),
+            context["toctree"],
+        )
+        context["toctree"] = lambda **options: (
+            trees[folder] if folder in trees else trees.setdefault(folder, make(**options))
+        )
 
 # %% ../../nbs/lib/companion/docs.ipynb #0007
 def setup(app) -> dict:

@@ -58,7 +58,11 @@ def math_font(
     logging.getLogger("fontTools").setLevel(logging.WARNING)
     font = TTFont(Path(find_spec("ziamath").origin).parent / "fonts" / "STIXTwoMath-Regular.ttf")
     cut = subset.Subsetter(subset.Options(layout_features=["*"]))
-    italics = [0x210E, *range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C)]  # browsers put them in place of single letters
+    italics = [
+        0x210E,
+        *range(0x1D434, 0x1D468),
+        *range(0x1D6E2, 0x1D71C),
+    ]  # browsers put them in place of single letters
     cut.populate(text=html.unescape(formulas) + "0123456789()[]{}|", unicodes=italics)
     cut.subset(font)
     font.flavor = "woff"

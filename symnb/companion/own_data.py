@@ -84,10 +84,22 @@ def _read(args: argparse.Namespace, target: "str | None" = None):
     for place in filter(None, (args.html, args.save)):  # before anything is trained
         if not place.absolute().parent.is_dir():
             raise ValueError(f"cannot write {place}: there is no folder {place.absolute().parent}; create it first")
-    table = load(args.file, args.columns, args.query, args.max_events, target=target, tree=args.tree, particles=args.particles, strict=args.strict,
-                 random_state=args.seed, progress=not args.quiet)
+    table = load(
+        args.file,
+        args.columns,
+        args.query,
+        args.max_events,
+        target=target,
+        tree=args.tree,
+        particles=args.particles,
+        strict=args.strict,
+        random_state=args.seed,
+        progress=not args.quiet,
+    )
     units = table.attrs["units"]
-    shown = ", ".join(f"{c} [{units[c]}]" if c in units else str(c) for c in table.columns[:12]) + " …" * (table.shape[1] > 12)
+    shown = ", ".join(f"{c} [{units[c]}]" if c in units else str(c) for c in table.columns[:12]) + " …" * (
+        table.shape[1] > 12
+    )
     print(f"{args.file.name}: {len(table):,} events, {table.shape[1]} columns: {shown}")
     for note in table.attrs["notes"]:
         print(f"  {note}")
@@ -178,6 +190,7 @@ def _rescaled(X, scale: str):
     if scale == "none":
         return X
     import pandas as pd
+
     from symnb.probe.inputs import Columns
     columns = Columns(X.to_numpy(float), list(X), scale=scale)
     names = [f"{'asinh ' if scale == 'asinh' else ''}{X.columns[j]}'" for j in columns.kept]

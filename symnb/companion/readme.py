@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from .figures import find_experiments, find_notebooks
+from .experiments import find_experiments, find_notebooks
 from ..files import atomic
 
 # %% ../../nbs/lib/companion/readme.ipynb #0004
@@ -79,5 +79,7 @@ def notebook_map(
         if e.path.parent.name == folder:
             title = nbformat.read(e.path, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
             figures = ", ".join(f"[{name}](../figures/{name}.png)" for name in e.figures)
-            lines.append(f"| [{title}]({e.path.relative_to(notebooks).as_posix()}) | {figures} | {', '.join(e.claims)} |")
+            lines.append(
+                f"| [{title}]({e.path.relative_to(notebooks).as_posix()}) | {figures} | {', '.join(e.claims)} |"
+            )
     return "\n".join(lines)

@@ -60,7 +60,11 @@ def described(function: ast.FunctionDef, remarks: dict[int, str]) -> list[str]:
     lines = [argument.lineno for argument in arguments]
     fields = [f":param {x.arg}: {remarks[x.lineno]}" for x in arguments
               if x.lineno in remarks and lines.count(x.lineno) == 1 and x.lineno > function.lineno]
-    if function.returns and function.returns.lineno > max([function.lineno, *lines]) and function.returns.lineno in remarks:
+    if (
+        function.returns
+        and function.returns.lineno > max([function.lineno, *lines])
+        and function.returns.lineno in remarks
+    ):
         fields.append(f":returns: {remarks[function.returns.lineno]}")
     return fields
 
@@ -159,5 +163,7 @@ def reference(
     top = [(name, node) for name, node in definitions(body, inherit=inherit) if id(node) not in inside]
     lines = [line for name, node in top for line in document(name, node, remarks)]
     if names := handed_on(body):
-        lines.append("Also from here: " + ", ".join(f"{{py:obj}}`{name.split('.')[-1]} <{name}>`" for name in names) + ".")
+        lines.append(
+            "Also from here: " + ", ".join(f"{{py:obj}}`{name.split('.')[-1]} <{name}>`" for name in names) + "."
+        )
     return "\n".join(lines)

@@ -8,7 +8,7 @@ __all__ = ['CLAIMS', 'Claim']
 # %% ../../nbs/lib/companion/registry.ipynb #0002
 from dataclasses import dataclass
 
-from .criteria import Criterion, median, share
+from .criteria import Criterion, every, median, share
 
 # %% ../../nbs/lib/companion/registry.ipynb #0004
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ _GEOMETRY = (
     Claim("R6", _REVIEW, "section 5.3",
           "The order of the latents by relevance, and the drop behind the relevant ones, hardly depend on the run or the network.",
           "the count of relevant latents and the drop behind them, over runs of several architectures",
-          (share(0.9, "count_is_mode == 1"), share(0.9, "drop >= 10"), share(1.0, "architecture_agrees == 1"))),
+          (share(0.9, "count_is_mode == 1"), share(0.9, "drop >= 10"), every("architecture_agrees == 1"))),
     Claim("R7", _REVIEW, "section 6.1, Fig. 5",
           "Points of the plane without a constraint need two latents of comparable relevance.",
           "the count and the ratios of the relevance spectrum on the disk",
@@ -120,7 +120,7 @@ _THEORY = (
     Claim("R16", _REVIEW, "section 7.2",
           "In the linear limit, the compression of a VAE is that of PCA.",
           "a trained linear VAE against the closed form of its optimum, for three s²",
-          (share(1.0, "active_error <= 0.005"), share(1.0, "inactive_rho <= 0.01"))),
+          (every("active_error <= 0.005"), every("inactive_rho <= 0.01"))),
     Claim("R17", _REVIEW, "sections 7.2 and 8.1",
           "A linear method sees the two directions of the plane that a circle fills; a nonlinear one can see that it is a line.",
           "the dimension of the circle by PCA, a linear VAE, and the probe",
@@ -255,8 +255,8 @@ _OWN = (
     Claim("S5", "symnb", "the null space",
           "The exceptional algebras F4, E6 and E7 follow from their invariants alone.",
           "dimension, signature of the Killing form and closure",
-          (*(share(1.0, f"{name}_dim == {n}") for name, n in dict(so10=45, f4=52, e6=78, e7=133).items()),
-           share(1.0, "f4_positive == 0", "e6_positive == 26", "e7_positive == 54"), share(1.0, "worst_closure <= 1e-20"))),
+          (*(every(f"{name}_dim == {n}") for name, n in dict(so10=45, f4=52, e6=78, e7=133).items()),
+           every("f4_positive == 0", "e6_positive == 26", "e7_positive == 54"), every("worst_closure <= 1e-20"))),
     Claim("S6", "symnb", "the benchmark",
           "Training all generators and replicas as one batched network is at least five times faster than one at a time.",
           "the same steps by a plain implementation of the paper's method, and by ours",

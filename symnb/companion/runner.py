@@ -28,8 +28,8 @@ from tqdm import tqdm
 
 from .cache import code_digest, library_digest, library_versions
 from .claims import BEST_FIRST, CLAIMS, merge_claim
-from .figures import (RUN_VARIABLE, Experiment, find_experiments, find_notebooks, read_json,
-                                     write_json)
+from .experiments import Experiment, find_experiments, find_notebooks
+from .run import RUN_VARIABLE, read_json, write_json
 
 # %% ../../nbs/lib/companion/runner.ipynb #0004
 def _work() -> None:
@@ -71,8 +71,13 @@ def _execute(experiment: Experiment, parameters: dict, staging: Path, threads: i
         job = dict(notebook=str(experiment.path), executed=str(staging / "executed.ipynb"), parameters=parameters,
                    cwd=str(experiment.path.parent), answer=str(staging / "answer.json"), sockets=sockets,
                    bar=bar and dict(desc=f"  {experiment.name}", leave=False, position=1))
-        child = subprocess.run([sys.executable, "-c", "from symnb.companion.runner import _work; _work()"],
-                               input=json.dumps(job), text=True, env=environment, stderr=None if bar else subprocess.PIPE)
+        child = subprocess.run(
+            [sys.executable, "-c", "from symnb.companion.runner import _work; _work()"],
+            input=json.dumps(job),
+            text=True,
+            env=environment,
+            stderr=None if bar else subprocess.PIPE,
+        )
     if (staging / "answer.json").is_file():
         return read_json(staging / "answer.json")[0]
     return dict(error=f"its process ended with code {child.returncode}\n{(child.stderr or '')[-2000:]}".strip())
@@ -83,8 +88,13 @@ def _reads_claims(experiment: Experiment) -> bool:
 
 
 def _fingerprint(experiment: Experiment, parameters: dict, out: Path) -> str:
-    parts = [[code_digest(cell) for cell in experiment.code], library_digest("\n".join(experiment.code)), parameters, library_versions(),
-             platform.python_version()]
+    parts = [
+        [code_digest(cell) for cell in experiment.code],
+        library_digest("\n".join(experiment.code)),
+        parameters,
+        library_versions(),
+        platform.python_version(),
+    ]
     if _reads_claims(experiment) and (out / "claims.json").is_file():
         parts.append(hashlib.sha256((out / "claims.json").read_bytes()).hexdigest())
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -106,9 +116,13 @@ def _up_to_date(experiment: Experiment, key: str, profile: str, out: Path, manif
 def _commit(folder: Path) -> str:
     "The commit of the clone, with a mark if something outside figures/ was changed since, or 'unknown'."
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
     try:
-        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--", ":/", ":(exclude,top)figures") else "")
+        return git("rev-parse", "HEAD") + (
+            "-dirty" if git("status", "--porcelain", "--", ":/", ":(exclude,top)figures") else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -124,7 +138,9 @@ class Outcome:
 
     def __str__(self) -> str:
         drawn = f": {', '.join(self.figures)}" if self.figures else ""
-        return self.message or f"{self.state:10} {self.notebook}{drawn}" + (f" ({self.seconds:.0f} s)" if self.seconds else "")
+        return self.message or f"{self.state:10} {self.notebook}{drawn}" + (
+            f" ({self.seconds:.0f} s)" if self.seconds else ""
+        )
 
 # %% ../../nbs/lib/companion/runner.ipynb #0012
 _delivery = Lock()
@@ -172,7 +188,9 @@ def _failure(experiment: Experiment, answer: dict, staging: Path, out: Path) -> 
     return f"{where}: {answer['error']}" + (f"\n  the executed notebook is {kept}" if kept.is_file() else "")
 
 # %% ../../nbs/lib/companion/runner.ipynb #0014
-def _run(experiment: Experiment, parameters: dict, key: str, facts: dict, out: Path, threads: int, bar: bool) -> Outcome:
+def _run(
+    experiment: Experiment, parameters: dict, key: str, facts: dict, out: Path, threads: int, bar: bool
+) -> Outcome:
     "Execute one notebook and deliver what it made, or report why not."
     begin = time.perf_counter()
     staging = Path(tempfile.mkdtemp(prefix=".run-", dir=out))
@@ -228,7 +246,9 @@ def _open(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()
     except OSError as error:
-        raise ValueError(f"cannot write into the figures folder {out} ({error.strerror}): choose another with --out") from error
+        raise ValueError(
+            f"cannot write into the figures folder {out} ({error.strerror}): choose another with --out"
+        ) from error
 
 # %% ../../nbs/lib/companion/runner.ipynb #0020
 def make_figures(
@@ -250,16 +270,22 @@ def make_figures(
     parameters = dict(profile=profile, seed=seed, device=_device(device))
     facts = dict(versions=library_versions() | {"python": platform.python_version()}, commit=_commit(root))
     first, last = ([e for e in chosen if _reads_claims(e) == reads] for reads in (False, True))
-    return [outcome for batch in (first, last) for outcome in _bring_up_to_date(batch, parameters, facts, out, jobs, force)]
+    return [
+        outcome for batch in (first, last) for outcome in _bring_up_to_date(batch, parameters, facts, out, jobs, force)
+    ]
 
 # %% ../../nbs/lib/companion/runner.ipynb #0022
-def _bring_up_to_date(batch: list[Experiment], parameters: dict, facts: dict, out: Path, jobs: int, force: bool) -> list[Outcome]:
+def _bring_up_to_date(
+    batch: list[Experiment], parameters: dict, facts: dict, out: Path, jobs: int, force: bool
+) -> list[Outcome]:
     "Run what is out of date in `batch`; the outcome for each notebook of it."
     (manifest, trouble), (claims, more) = (read_json(out / name) for name in ("manifest.json", "claims.json"))
     for sentence in filter(None, (trouble, more)):
         tqdm.write(sentence, file=sys.stderr)
     keys = {e.name: _fingerprint(e, parameters, out) for e in batch}
-    rest = [e for e in batch if not force and _up_to_date(e, keys[e.name], parameters["profile"], out, manifest, claims)]
+    rest = [
+        e for e in batch if not force and _up_to_date(e, keys[e.name], parameters["profile"], out, manifest, claims)
+    ]
     outcomes = [Outcome(e.name, "up to date", e.figures) for e in rest]
     todo = [e for e in batch if e not in rest]
     return outcomes + (_run_all(todo, parameters, keys, facts, out, jobs, manifest) if todo else [])
@@ -276,10 +302,14 @@ def _run_all(todo: list[Experiment], parameters: dict, keys: dict, facts: dict, 
     # half the cores: on a busy machine small matrix products lose far more to waiting threads than they gain
     threads, bar = max(1, _cores() // (2 * jobs)), jobs == 1 and sys.stderr.isatty()
     def seconds(experiment: Experiment) -> float:
-        try: return -manifest["notebooks"][experiment.name]["seconds"]
+        try:return -manifest["notebooks"][experiment.name]["seconds"]
         except (KeyError, TypeError): return 0.0
-    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(todo), unit="notebook", desc="figures", disable=None) as progress:
-        futures = [pool.submit(_run, e, parameters, keys[e.name], facts, out, threads, bar) for e in sorted(todo, key=seconds)]
+    with ThreadPoolExecutor(jobs) as pool, tqdm(
+        total=len(todo), unit="notebook", desc="figures", disable=None
+    ) as progress:
+        futures = [
+            pool.submit(_run, e, parameters, keys[e.name], facts, out, threads, bar) for e in sorted(todo, key=seconds)
+        ]
         try:
             for future in as_completed(futures):
                 outcomes.append(future.result())

@@ -38,7 +38,10 @@ class AutoencoderDimension(TrainedFinder):
         with torch.no_grad():
             count, share = components(encoder(x).double().cpu().numpy(), 1 - min(self.resolution, 1)**2)
             kept = torch.linalg.svdvals(jacobian(restore, x[:, :300]).cpu()).median(1).values
-        return {"components of the codes": count.astype(float), "reconstruction": (kept > 0.5).sum(-1).double().numpy()}, share
+        return {
+            "components of the codes": count.astype(float),
+            "reconstruction": (kept > 0.5).sum(-1).double().numpy(),
+        }, share
 
 # %% ../../nbs/lib/compare/autoencoders.ipynb #0006
 class BottleneckDimension(TrainedFinder):
@@ -50,11 +53,20 @@ class BottleneckDimension(TrainedFinder):
         x, generator = self._start(x)
         n_runs, n, d = x.shape
         tiled = x.repeat(d, 1, 1)  # (width, run)
-        mask = (torch.arange(d, device=x.device) <= torch.arange(d, device=x.device)[:, None]).float().repeat_interleave(n_runs, 0)[:, None]
+        mask = (
+            (torch.arange(d, device=x.device) <= torch.arange(d, device=x.device)[:, None])
+            .float()
+            .repeat_interleave(n_runs, 0)[:, None]
+        )
         encoder = BatchedMLP(d * n_runs, (d, *self.hidden, d), generator=generator)
         decoder = BatchedMLP(d * n_runs, (d, *self.hidden[::-1], d), generator=generator)
         misfit = lambda batch: ((decoder(encoder(batch) * mask) - batch)**2).sum(-1).mean(1)
-        self._train(lambda batch: misfit(batch) / (2 * self.resolution**2), tiled, [*encoder.parameters(), *decoder.parameters()], generator)
+        self._train(
+            lambda batch: misfit(batch) / (2 * self.resolution**2),
+            tiled,
+            [*encoder.parameters(), *decoder.parameters()],
+            generator,
+        )
         with torch.no_grad():
             lost = (misfit(tiled) / tiled.var(1, unbiased=False).sum(-1)).reshape(d, n_runs).T.double().cpu().numpy()
         enough = lost <= self.resolution**2
@@ -95,13 +107,18 @@ class DisentangledVAE(TrainedFinder):
         activity = mu.var(1, unbiased=False).double().cpu().numpy()
         rho = relevance(mu.cpu().numpy(), (0.5 * log_var).exp().cpu().numpy())
         e = local_spectrum(vae, mu[:, :500], torch.full((len(x), 1), self.resolution**2))
-        return {"active units": (activity > 0.01).sum(1).astype(float), "relevant latents": count_relevant(rho).astype(float),
-                "local dimension": local_dimension(e)}, -np.sort(-activity, axis=1)
+        return {
+            "active units": (activity > 0.01).sum(1).astype(float),
+            "relevant latents": count_relevant(rho).astype(float),
+            "local dimension": local_dimension(e),
+        }, -np.sort(-activity, axis=1)
 
 # %% ../../nbs/lib/compare/autoencoders.ipynb #0010
 class BetaVAE(DisentangledVAE):
     "β-VAE (Higgins et al., ICLR 2017): the KL divergence counts β times. Readings as in `DisentangledVAE`."
-    def __init__(self, beta=4.0, n_runs=8, resolution=0.22, hidden=(64, 64), max_steps=1500, device="auto", random_state=None):
+    def __init__(
+        self, beta=4.0, n_runs=8, resolution=0.22, hidden=(64, 64), max_steps=1500, device="auto", random_state=None
+    ):
         super().__init__(n_runs, resolution, hidden, max_steps, device, random_state)
         self.beta = beta
 
@@ -118,7 +135,9 @@ def total_correlation(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
 
 class BetaTCVAE(DisentangledVAE):
     "β-TCVAE (Chen et al., NeurIPS 2018): the total correlation counts β times. Readings as in `DisentangledVAE`."
-    def __init__(self, beta=6.0, n_runs=8, resolution=0.22, hidden=(64, 64), max_steps=1500, device="auto", random_state=None):
+    def __init__(
+        self, beta=6.0, n_runs=8, resolution=0.22, hidden=(64, 64), max_steps=1500, device="auto", random_state=None
+    ):
         super().__init__(n_runs, resolution, hidden, max_steps, device, random_state)
         self.beta = beta
 
@@ -128,7 +147,10 @@ class BetaTCVAE(DisentangledVAE):
 # %% ../../nbs/lib/compare/autoencoders.ipynb #0015
 class FactorVAE(DisentangledVAE):
     "FactorVAE (Kim and Mnih, ICML 2018): γ times the total correlation by a classifier. Readings as in `DisentangledVAE`."
-    def __init__(self, gamma=10.0, n_runs=8, resolution=0.22, hidden=(64, 64), max_steps=1500, device="auto", random_state=None):
+
+    def __init__(
+        self, gamma=10.0, n_runs=8, resolution=0.22, hidden=(64, 64), max_steps=1500, device="auto", random_state=None
+    ):
         super().__init__(n_runs, resolution, hidden, max_steps, device, random_state)
         self.gamma = gamma
 

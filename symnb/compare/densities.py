@@ -25,8 +25,10 @@ class BatchedSplineFlow(nn.Module):
         self.still, self.bins, d = n_features // 2, bins, n_features
         mixing = torch.randn(n_layers, n_models, d, d, generator=generator, device=generator.device)
         self.mixing = torch.linalg.qr(mixing).Q  # fixed rotations between the layers
-        self.networks = nn.ModuleList(BatchedMLP(n_models, (self.still + 1, *hidden, (d - self.still) * (3 * bins + 1)), silu, generator)
-                                      for _ in range(n_layers))
+        self.networks = nn.ModuleList(
+            BatchedMLP(n_models, (self.still + 1, *hidden, (d - self.still) * (3 * bins + 1)), silu, generator)
+            for _ in range(n_layers)
+        )
 
     def log_prob(self, x: Tensor, condition: Tensor) -> Tensor:
         "x (K, n, d), condition (K, n, 1) → (K, n) nats."
@@ -35,8 +37,11 @@ class BatchedSplineFlow(nn.Module):
         for mixing, network in zip(self.mixing, self.networks):
             x = x @ mixing
             still, moved = x[..., :self.still], x[..., self.still:]
-            shift, scale, *knots = network(torch.cat([still, condition], -1)).unflatten(-1, (-1, 3 * self.bins + 1)).split(
-                [1, 1, self.bins, self.bins, self.bins - 1], -1)
+            shift, scale, *knots = (
+                network(torch.cat([still, condition], -1))
+                .unflatten(-1, (-1, 3 * self.bins + 1))
+                .split([1, 1, self.bins, self.bins, self.bins - 1], -1)
+            )
             moved, log_scale = MonotonicAffineTransform(shift[..., 0], scale[..., 0]).call_and_ladj(moved)
             moved, log_slope = MonotonicRQSTransform(*knots).call_and_ladj(moved)
             x, total = torch.cat([still, moved], -1), total + (log_scale + log_slope).sum(-1)
@@ -97,7 +102,9 @@ class DiffusionDimension(TrainedFinder):
         low, high = math.log(self.resolution / 4), math.log(4)
 
         def loss(batch):
-            sigma = (low + (high - low) * torch.rand(*batch.shape[:2], 1, generator=generator, device=batch.device)).exp()
+            sigma = (
+                low + (high - low) * torch.rand(*batch.shape[:2], 1, generator=generator, device=batch.device)
+            ).exp()
             misfit = (denoiser(batch + sigma * noise(batch), sigma) - batch)**2
             return (misfit * (1 + sigma**2) / sigma**2).sum(-1).mean(1)
 

@@ -25,14 +25,18 @@ from ..probe.vae import SCHEDULES
 def _check_number(name: str, value, kind: type, least: float) -> None:
     "Raise ValueError unless `value` is a number of this kind above 0 and of at least `least`."
     if isinstance(value, bool) or not isinstance(value, kind) or not max(least, 1e-300) <= value < np.inf:
-        raise ValueError(f"{name}={value!r} must be {'a whole number of at least 1' if kind is Integral else 'a positive number'}")
+        raise ValueError(
+            f"{name}={value!r} must be {'a whole number of at least 1' if kind is Integral else 'a positive number'}"
+        )
 
 
 def check_runs(X, n_runs: int) -> np.ndarray:
     "X (n, d) for all runs or (n_runs, n, d), a sample for each → (n_runs, n, d) float64, or a ValueError."
     X = np.asarray(X, dtype=np.float64)
     if X.ndim not in (2, 3) or X.shape[-2] < 10 or not X.shape[-1]:
-        raise ValueError(f"X has shape {X.shape}: give at least 10 events, (n, d), or one such sample for each run, (n_runs, n, d)")
+        raise ValueError(
+            f"X has shape {X.shape}: give at least 10 events, (n, d), or one such sample for each run, (n_runs, n, d)"
+        )
     if X.ndim == 3 and len(X) != n_runs:
         raise ValueError(f"X holds {len(X)} samples, but n_runs={n_runs}: give one for each run")
     if not np.isfinite(X).all():
@@ -117,9 +121,13 @@ class NeighbourDimension(DimensionFinder):
         try:
             import skdim
         except ImportError as error:
-            raise ImportError("the estimators of scikit-dimension need it installed: pip install 'symnb[companion]'") from error
+            raise ImportError(
+                "the estimators of scikit-dimension need it installed: pip install 'symnb[companion]'"
+            ) from error
         if not hasattr(skdim.id, str(self.estimator)):
-            raise ValueError(f"estimator={self.estimator!r} is not in skdim.id: use 'MLE', 'TwoNN', 'CorrInt' or 'lPCA'")
+            raise ValueError(
+                f"estimator={self.estimator!r} is not in skdim.id: use 'MLE', 'TwoNN', 'CorrInt' or 'lPCA'"
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = np.array([getattr(skdim.id, self.estimator)().fit(sample).dimension_ for sample in x], dtype=float)
@@ -140,9 +148,20 @@ class ProbeDimension(TrainedFinder):
     def _find(self, x):
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule={self.schedule!r} is unknown: use 'standard' or 'progressive'")
-        found = probe_sweep(x, self.resolution, schedules=(self.schedule,), hidden=self.hidden, max_steps=self.max_steps,
-                            standardise=False, device=self.device, random_state=self.random_state)
-        readings = {"local dimension": found.local_dim(self.schedule)[:, 0], "relevant latents": found.counts(self.schedule)[:, 0].astype(float)}
+        found = probe_sweep(
+            x,
+            self.resolution,
+            schedules=(self.schedule,),
+            hidden=self.hidden,
+            max_steps=self.max_steps,
+            standardise=False,
+            device=self.device,
+            random_state=self.random_state,
+        )
+        readings = {
+            "local dimension": found.local_dim(self.schedule)[:, 0],
+            "relevant latents": found.counts(self.schedule)[:, 0].astype(float),
+        }
         if self.schedule == "standard":
             return readings, found.spectrum["standard"][:, 0]
         return dict(reversed(readings.items())), found.relevance["progressive"][:, 0]

@@ -9,7 +9,6 @@ __all__ = ['METRIC', 'rotations', 'lorentz', 'boson_pairs', 'products', 'log_mat
 # %% ../../nbs/lib/compare/frames.ipynb #0002
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,7 +44,9 @@ def lorentz(shape: tuple[int, ...], rapidity: tuple[float, float], generator: to
     if not 0 <= low <= high:
         raise ValueError(f"rapidity={rapidity!r} must be (least, largest) with 0 <= least <= largest")
     eta = low + (high - low) * torch.rand(*shape, 1, generator=generator, device=generator.device, dtype=dtype)
-    u, boost = _directions(shape, generator, dtype), torch.eye(4, dtype=dtype, device=generator.device).repeat(*shape, 1, 1)
+    u, boost = _directions(shape, generator, dtype), torch.eye(4, dtype=dtype, device=generator.device).repeat(
+        *shape, 1, 1
+    )
     boost[..., 0, :1], boost[..., 0, 1:], boost[..., 1:, 0] = eta.cosh(), eta.sinh() * u, eta.sinh() * u
     boost[..., 1:, 1:] += (eta.cosh() - 1).unsqueeze(-1) * u.unsqueeze(-1) * u.unsqueeze(-2)
     turned = boost[..., 1:] @ rotations(shape, generator, dtype)
@@ -57,7 +58,9 @@ def boson_pairs(n: int, generator: torch.Generator) -> Tensor:
 
     Boson masses are uniform in 20 to 80 GeV, the scalar's mass in 1.02 to 1.5 times their sum.
     """
-    uniform = lambda low, high, *shape: low + (high - low) * torch.rand(*shape, generator=generator, dtype=torch.float64, device=generator.device)
+    uniform = lambda low, high, *shape: low + (high - low) * torch.rand(
+        *shape, generator=generator, dtype=torch.float64, device=generator.device
+    )
     m = uniform(0.2, 0.8, n, 2)
     mass = m.sum(1) * uniform(1.02, 1.5, n)
     p = ((mass**2 - m.sum(1)**2) * (mass**2 - (m[:, 0] - m[:, 1])**2)).sqrt() / (2 * mass)
@@ -113,15 +116,31 @@ def rotation_invariants(images: Tensor, normal: bool = True, n_rings: int = 5, l
     mirror images. The sign and root of each product are kept: features of the scale of the coefficients. Raises
     ImportError without e3nn.
     """
-    o3, c = _o3(), torch.einsum("np,abp->nab", images.flatten(1), harmonics(images.shape[1:], n_rings, l_max).to(images))
+    o3, c = _o3(), torch.einsum(
+        "np,abp->nab", images.flatten(1), harmonics(images.shape[1:], n_rings, l_max).to(images)
+    )
     c = [c[..., l * l:(l + 1)**2] for l in range(l_max + 1)]
     first, second = torch.triu_indices(n_rings, n_rings)
-    found = [torch.einsum("nri,nrj,ij->nr", c[l][:, first], c[l][:, second], o3.wigner_3j(l, l, 0)[..., 0].to(c[l])) for l in range(l_max + 1)]
+    found = [
+        torch.einsum("nri,nrj,ij->nr", c[l][:, first], c[l][:, second], o3.wigner_3j(l, l, 0)[..., 0].to(c[l]))
+        for l in range(l_max + 1)
+    ]
     if normal:
         up = o3.spherical_harmonics(1, torch.tensor([0.0, 0.0, 1.0]), normalize=True)
         a, b = first[first != second], second[first != second]
-        found += [torch.einsum("nri,nrj,ijk,k->nr", c[l][:, a], c[l][:, b], o3.wigner_3j(l, l, 1).to(c[l]), up.to(c[l])) for l in range(1, l_max + 1)]
-    triples = [(i, j, k) for i in range(1, l_max + 1) for j in range(i, l_max + 1) for k in range(j, min(i + j, l_max) + 1) if (i + j + k) % 2 == 0]
-    found += [torch.einsum("nri,nrj,nrk,ijk->nr", c[i], c[j], c[k], o3.wigner_3j(i, j, k).to(c[i])) for i, j, k in triples]
+        found += [
+            torch.einsum("nri,nrj,ijk,k->nr", c[l][:, a], c[l][:, b], o3.wigner_3j(l, l, 1).to(c[l]), up.to(c[l]))
+            for l in range(1, l_max + 1)
+        ]
+    triples = [
+        (i, j, k)
+        for i in range(1, l_max + 1)
+        for j in range(i, l_max + 1)
+        for k in range(j, min(i + j, l_max) + 1)
+        if (i + j + k) % 2 == 0
+    ]
+    found += [
+        torch.einsum("nri,nrj,nrk,ijk->nr", c[i], c[j], c[k], o3.wigner_3j(i, j, k).to(c[i])) for i, j, k in triples
+    ]
     out = torch.cat(found, 1)
     return out.sign() * out.abs().sqrt()

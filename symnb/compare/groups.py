@@ -9,7 +9,6 @@ __all__ = ['metric_generators', 'orbit_dimension', 'invariants', 'GroupVAE']
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
-import torch
 
 from .finder import TrainedFinder
 from ..core import resolve_device

@@ -50,7 +50,11 @@ class Learners:
 
 def _for_each_size(inputs: Tensor, n_seeds: int, n_sizes: int) -> Tensor:
     "(n, d) or (S, n, d) → (S · M, n, d) without a copy for one size."
-    return inputs.expand(n_seeds, -1, -1).repeat_interleave(n_sizes, 0) if inputs.ndim == 3 else inputs.expand(n_seeds * n_sizes, -1, -1)
+    return (
+        inputs.expand(n_seeds, -1, -1).repeat_interleave(n_sizes, 0)
+        if inputs.ndim == 3
+        else inputs.expand(n_seeds * n_sizes, -1, -1)
+    )
 
 # %% ../../nbs/lib/compare/paradigms.ipynb #0005
 def _orders(n: int, most: int, n_seeds: int, generator: torch.Generator) -> Tensor:
@@ -112,7 +116,11 @@ def samples_for(sizes: Sequence[int], error: np.ndarray, level: np.ndarray) -> n
         reached = np.flatnonzero(curve <= goal)
         if len(reached):
             j = reached[0]
-            found[s] = sizes[0] if j == 0 else np.exp(x[j - 1] + (x[j] - x[j - 1]) * (curve[j - 1] - goal) / (curve[j - 1] - curve[j]))
+            found[s] = (
+                sizes[0]
+                if j == 0
+                else np.exp(x[j - 1] + (x[j] - x[j - 1]) * (curve[j - 1] - goal) / (curve[j - 1] - curve[j]))
+            )
     return found
 
 # %% ../../nbs/lib/compare/paradigms.ipynb #0013

@@ -23,7 +23,9 @@ from .sniff import open_plain, share_read, truncated
 # %% ../../nbs/lib/data/arrays.ipynb #0004
 ROWS = 100_000
 Done = Callable[[float], None]
-_UNIT = re.compile(r"^(?P<name>.*\S)(?:\s*\[(?P<square>[^\[\]]*[^\W\d][^\[\]]*)\]|\s+\((?P<round>[^()]*[^\W\d][^()]*)\))$")
+_UNIT = re.compile(
+    r"^(?P<name>.*\S)(?:\s*\[(?P<square>[^\[\]]*[^\W\d][^\[\]]*)\]|\s+\((?P<round>[^()]*[^\W\d][^()]*)\))$"
+)
 
 
 def split_units(names: "list[str]") -> "tuple[list[str], dict[str, str]]":
@@ -111,8 +113,15 @@ def read_csv(path: Path, done: Done = lambda share: None) -> "Iterator[pd.DataFr
             raise ValueError(f"{path.name} is no table: {error}") from error
         with open_plain(path) as file:
             watched = _Watched(file, path.stat().st_size, done)
-            pieces = pd.read_csv(io.BufferedReader(watched, 1 << 20), chunksize=ROWS, encoding="utf-8-sig", low_memory=False, index_col=False,
-                                 skipinitialspace=True, **options)
+            pieces = pd.read_csv(
+                io.BufferedReader(watched, 1 << 20),
+                chunksize=ROWS,
+                encoding="utf-8-sig",
+                low_memory=False,
+                index_col=False,
+                skipinitialspace=True,
+                **options,
+            )
             n_columns = 0
             for piece in pieces:
                 n_columns = piece.shape[1]
@@ -121,17 +130,25 @@ def read_csv(path: Path, done: Done = lambda share: None) -> "Iterator[pd.DataFr
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path.name} is empty: it has no columns") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not text in UTF-8 ({error.reason} at byte {error.start}): save it again in UTF-8") from error
+        raise ValueError(
+            f"{path.name} is not text in UTF-8 ({error.reason} at byte {error.start}): save it again in UTF-8"
+        ) from error
     except (EOFError, zlib.error) as error:
         raise truncated(path, f"gzip: {error}") from error
     except pd.errors.ParserError as error:
-        raise ValueError(f"{path.name} is no table: {' '.join(str(error).split())}; every line needs as many fields as the first") from error
+        raise ValueError(
+            f"{path.name} is no table: {' '.join(str(error).split())}; every line needs as many fields as the first"
+        ) from error
 
 # %% ../../nbs/lib/data/arrays.ipynb #0012
 def _named(piece: pd.DataFrame) -> pd.DataFrame:
     "The piece with bare column names and its units in attrs; a first column without a name that numbers the rows becomes the index."
     first = str(piece.columns[0])
-    if first.startswith("Unnamed: 0") and piece.shape[1] > 1 and piece.iloc[:, 0].equals(pd.Series(piece.index, index=piece.index)):
+    if (
+        first.startswith("Unnamed: 0")
+        and piece.shape[1] > 1
+        and piece.iloc[:, 0].equals(pd.Series(piece.index, index=piece.index))
+    ):
         piece = piece.iloc[:, 1:]
     piece.columns, units = split_units(list(piece.columns))
     piece.attrs = {"units": units}
@@ -145,7 +162,9 @@ def read_parquet(path: Path, done: Done = lambda share: None) -> "Iterator[pd.Da
     try:
         with pq.ParquetFile(path) as file:
             schema, seen = file.schema_arrow, 0
-            stored = {f.name: (f.metadata or {}).get(b"units", (f.metadata or {}).get(b"unit", b"")).decode() for f in schema}
+            stored = {
+                f.name: (f.metadata or {}).get(b"units", (f.metadata or {}).get(b"unit", b"")).decode() for f in schema
+            }
             for batch in file.iter_batches(ROWS):
                 piece = batch.to_pandas()
                 units = piece.attrs.get("units", {}) | {name: unit for name, unit in stored.items() if unit}
@@ -160,7 +179,9 @@ def read_parquet(path: Path, done: Done = lambda share: None) -> "Iterator[pd.Da
         raise truncated(path, f"pyarrow: {' '.join(str(error).split())}") from error
 
 # %% ../../nbs/lib/data/arrays.ipynb #0016
-_PICKLE = "{} holds pickled Python objects, which may run code when they are read: they are never loaded; save plain numbers"
+_PICKLE = (
+    "{} holds pickled Python objects, which may run code when they are read: they are never loaded; save plain numbers"
+)
 
 
 def _load_arrays(path: Path, mmap: bool) -> "dict[str, np.ndarray]":
@@ -191,16 +212,24 @@ def read_numpy(path: Path, done: Done = lambda share: None, tree: "str | None" =
     "The NPZ or NPY file at `path` in pieces; tree: one of its arrays. Raises ValueError for arrays that make no table."
     arrays = _load_arrays(path, mmap=path.suffix.lower() == ".npy")
     arrays = {k: a for k, a in arrays.items() if isinstance(a, np.ndarray)}  # any zip archive may come here
-    texts = {k: [str(v) for v in a] for k, a in arrays.items() if k in ("columns", "names", "feature_names") and a.ndim == 1 and a.dtype.kind in "US"}
+    texts = {
+        k: [str(v) for v in a]
+        for k, a in arrays.items()
+        if k in ("columns", "names", "feature_names") and a.ndim == 1 and a.dtype.kind in "US"
+    }
     arrays = {k: a for k, a in arrays.items() if k not in texts}
     if tree is not None and tree not in arrays:
         raise ValueError(f"tree={tree!r}: {path.name} has no such array; it has {', '.join(arrays) or 'none'}")
     usable = {k: a for k, a in arrays.items() if a.ndim in (1, 2) and tree in (None, k)}
     shapes = ", ".join(f"{k} {a.shape}" for k, a in arrays.items())
     if not usable:
-        raise ValueError(f"{path.name} has no table in it ({shapes or 'no arrays'}): save arrays of shape (events,) or (events, columns)")
+        raise ValueError(
+            f"{path.name} has no table in it ({shapes or 'no arrays'}): save arrays of shape (events,) or (events, columns)"
+        )
     if len({len(a) for a in usable.values()}) > 1:
-        raise ValueError(f"{path.name} has arrays of different lengths ({shapes}): choose one of them with tree (--tree on the command line)")
+        raise ValueError(
+            f"{path.name} has arrays of different lengths ({shapes}): choose one of them with tree (--tree on the command line)"
+        )
     columns = {}
     for name, array in usable.items():
         columns |= _columns(name, array, texts, alone=len(usable) == 1)

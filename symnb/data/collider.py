@@ -33,7 +33,9 @@ def _check_energy(sqrt_s) -> np.ndarray:
     "√s as a float64 array above the threshold, or a ValueError."
     energy = np.asarray(sqrt_s, dtype=np.float64)
     if not (np.isfinite(energy) & (energy > 2 * M_MU)).all():
-        raise ValueError(f"sqrt_s={sqrt_s!r} cannot make a muon pair: use finite energies above 2 m_mu = {2 * M_MU:.4f} GeV")
+        raise ValueError(
+            f"sqrt_s={sqrt_s!r} cannot make a muon pair: use finite energies above 2 m_mu = {2 * M_MU:.4f} GeV"
+        )
     return energy
 
 
@@ -108,9 +110,13 @@ def _pythia(settings: dict, rng):
     pythia = pythia8mc.Pythia("", False)
     for key, value in (common | settings).items():
         if not pythia.readString(f"{key} = {value}"):
-            raise RuntimeError(f"Pythia {pythia8mc.__version__} does not know {key} = {value}: install pythia8mc 8.312 or later")
+            raise RuntimeError(
+                f"Pythia {pythia8mc.__version__} does not know {key} = {value}: install pythia8mc 8.312 or later"
+            )
     if not pythia.init():
-        raise RuntimeError(f"Pythia could not start at {settings['Beams:eCM']} GeV: use a higher sqrt_s or a wider mass_window")
+        raise RuntimeError(
+            f"Pythia could not start at {settings['Beams:eCM']} GeV: use a higher sqrt_s or a wider mass_window"
+        )
     return pythia
 
 # %% ../../nbs/lib/data/collider.ipynb #0023
@@ -189,7 +195,9 @@ def dimuon(events: pd.DataFrame) -> pd.DataFrame:
     px, py, pz, energy = (mu + mubar).T
     pt = np.hypot(px, py)
     mass = np.sqrt(energy**2 - pt**2 - pz**2)
-    along = 2 * (mu[:, 2] * mubar[:, 3] - mu[:, 3] * mubar[:, 2])  # twice the μ⁻'s momentum along the axis, × √(m² + pt²)
+    along = 2 * (
+        mu[:, 2] * mubar[:, 3] - mu[:, 3] * mubar[:, 2]
+    )  # twice the μ⁻'s momentum along the axis, × √(m² + pt²)
     cos_theta = along / np.sqrt((mass**2 - 4 * M_MU**2) * (mass**2 + pt**2))
     return pd.DataFrame({"mass": mass, "pt": pt, "rapidity": np.arctanh(pz / energy), "cos_theta_cs": cos_theta})
 
@@ -232,7 +240,9 @@ def _check_window(mass_window, sqrt_s: float) -> tuple[float, float]:
     except (TypeError, ValueError) as error:
         raise ValueError(f"mass_window={mass_window!r} is not a pair of masses: use (low, high) in GeV") from error
     if not 2 * M_MU < low < high < sqrt_s:
-        raise ValueError(f"mass_window={mass_window!r} is empty or out of reach: use 2 m_mu = {2 * M_MU:.4f} < low < high < sqrt_s")
+        raise ValueError(
+            f"mass_window={mass_window!r} is empty or out of reach: use 2 m_mu = {2 * M_MU:.4f} < low < high < sqrt_s"
+        )
     return low, high
 
 # %% ../../nbs/lib/data/collider.ipynb #0040

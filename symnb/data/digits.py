@@ -64,7 +64,9 @@ def small_digits(split: str = "train", digits: Iterable[int] | None = None) -> D
     order = np.random.default_rng(0).permutation(len(labels))
     events = {"train": order[len(order) // 4:], "test": order[:len(order) // 4], "both": order}[split]
     images = (pixels[events] / 16).astype(np.float32)
-    return _chosen(Digits(images, labels[events].astype(np.int64), (8, 8), "8 × 8 digits of scikit-learn, not MNIST"), digits)
+    return _chosen(
+        Digits(images, labels[events].astype(np.int64), (8, 8), "8 × 8 digits of scikit-learn, not MNIST"), digits
+    )
 
 # %% ../../nbs/lib/data/digits.ipynb #0011
 def mnist(split: str = "train", digits: Iterable[int] | None = None, folder: Path | str | None = None,

@@ -42,7 +42,9 @@ def wanted_particles(text: "str | Sequence[int | str]") -> "list[int]":
         except ValueError:
             match = [int(p.pdgid) for p in Particle.findall(lambda p: word in (p.name, p.programmatic_name))]
             if not match:
-                raise ValueError(f"particles: {word!r} is no particle: use PDG numbers or names, such as 13,-13 or mu-,mu+") from None
+                raise ValueError(
+                    f"particles: {word!r} is no particle: use PDG numbers or names, such as 13,-13 or mu-,mu+"
+                ) from None
             found.append(match[0])
     return found
 
@@ -108,10 +110,16 @@ def _varying(path: Path, states: Counter) -> ValueError:
     always = Counter(next(iter(states)))
     for state in states:
         always &= Counter(state)
-    shared = [pdg for pdg in sorted(always, key=lambda i: (abs(i), -i)) if all(s.count(pdg) == always[pdg] for s in states)]
-    who = ",".join(str(pdg) for pdg in shared for _ in range(always[pdg])) or ",".join(map(str, states.most_common(1)[0][0]))
-    return ValueError(f"{path.name} has events with different final states ({shown}{more}), and a table needs the same columns in every row: choose "
-                      f"particles={who!r} (--particles={who}) for the momenta of these alone, or 'common' for the events of the commonest final state")
+    shared = [
+        pdg for pdg in sorted(always, key=lambda i: (abs(i), -i)) if all(s.count(pdg) == always[pdg] for s in states)
+    ]
+    who = ",".join(str(pdg) for pdg in shared for _ in range(always[pdg])) or ",".join(
+        map(str, states.most_common(1)[0][0])
+    )
+    return ValueError(
+        f"{path.name} has events with different final states ({shown}{more}), and a table needs the same columns in every row: choose "
+        f"particles={who!r} (--particles={who}) for the momenta of these alone, or 'common' for the events of the commonest final state"
+    )
 
 # %% ../../nbs/lib/data/events.ipynb #0009
 def read_lhe(path: Path, done: Done = lambda share: None, particles=None) -> "Iterator[pd.DataFrame]":
@@ -204,10 +212,16 @@ def _flat_query(query: "str | None", table: pd.DataFrame) -> "np.ndarray | None"
 def _root_piece(arrays: dict, query: "str | None", start: int) -> pd.DataFrame:
     "One piece of a tree as a DataFrame with attrs; attrs['skipped'] has the branches that make no columns with the reasons."
     import awkward as ak
-    flat = {name: split for name, array in arrays.items() if array.ndim == 1 and isinstance(split := _split(name, array), dict)}
+    flat = {
+        name: split
+        for name, array in arrays.items()
+        if array.ndim == 1 and isinstance(split := _split(name, array), dict)
+    }
     n = len(next(iter(arrays.values()))) if arrays else 0
     table = pd.DataFrame({c: v for split in flat.values() for c, v in split.items()}, index=range(start, start + n))
-    keep = _flat_query(query, table.assign(**{f"n_{b}": np.asarray(ak.num(array)) for b, array in arrays.items() if array.ndim == 2}))
+    keep = _flat_query(
+        query, table.assign(**{f"n_{b}": np.asarray(ak.num(array)) for b, array in arrays.items() if array.ndim == 2})
+    )
     columns, reasons = {}, {}
     for name, array in arrays.items():
         found = _split(name, array if keep is None else array[keep])

@@ -44,7 +44,9 @@ def triple(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
 def _split(X: Tensor) -> tuple[Tensor, ...]:
     "a, b, c (...) and x, y, z (..., 8) of X (..., 27)."
     if X.shape[-1] != 27:
-        raise ValueError(f"X has shape {tuple(X.shape)}: elements of the Albert algebra have 27 numbers (a, b, c, x, y, z)")
+        raise ValueError(
+            f"X has shape {tuple(X.shape)}: elements of the Albert algebra have 27 numbers (a, b, c, x, y, z)"
+        )
     return *X[..., :3].unbind(-1), *X[..., 3:].unflatten(-1, (3, 8)).unbind(-2)
 
 

@@ -127,7 +127,9 @@ def torus(n: int = 2000, major: float = 2.0, minor: float = 1.0, noise: float = 
     """
     rng = _start(n, noise, random_state, major=major, minor=minor)
     if minor >= major:
-        raise ValueError(f"minor={minor!r} is not below major={major!r}: the torus would cross itself; use a thinner tube")
+        raise ValueError(
+            f"minor={minor!r} is not below major={major!r}: the torus would cross itself; use a thinner tube"
+        )
     u, v = rng.uniform(0, 2 * np.pi, (2, n))
     v = np.where(2 * rng.uniform(0, 1, n) < 1 + minor / major * np.cos(v), v, np.pi - v)
     points = np.column_stack([_polar(major + minor * np.cos(v), u), minor * np.sin(v)])
@@ -142,7 +144,9 @@ def helix(n: int = 2000, turns: float = 2.0, radius: float = 1.0, pitch: float =
     return _blur(np.column_stack([_polar(radius, t), pitch * t / (2 * np.pi)]), noise, rng)
 
 
-def swiss_roll(n: int = 2000, turns: float = 1.5, height: float = 21.0, noise: float = 0.0, random_state=None) -> np.ndarray:
+def swiss_roll(
+    n: int = 2000, turns: float = 1.5, height: float = 21.0, noise: float = 0.0, random_state=None
+) -> np.ndarray:
     """Points uniform by area on the rolled sheet (t cos t, y, t sin t), 3π/2 ≤ t < 3π/2 + 2π · turns, 0 ≤ y < height.
 
     The defaults are the sheet of scikit-learn's `make_swiss_roll`, which draws t uniformly instead.

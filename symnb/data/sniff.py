@@ -13,13 +13,25 @@ from pathlib import Path
 from typing import BinaryIO
 
 # %% ../../nbs/lib/data/sniff.ipynb #0004
-ENDINGS = {"CSV": (".csv", ".tsv", ".csv.gz", ".tsv.gz"), "Parquet": (".parquet", ".pq"), "NPZ": (".npz",), "NPY": (".npy",),
-           "LHE": (".lhe", ".lhe.gz"), "ROOT": (".root",)}
+ENDINGS = {
+    "CSV": (".csv", ".tsv", ".csv.gz", ".tsv.gz"),
+    "Parquet": (".parquet", ".pq"),
+    "NPZ": (".npz",),
+    "NPY": (".npy",),
+    "LHE": (".lhe", ".lhe.gz"),
+    "ROOT": (".root",),
+}
 _MAGIC = {b"root": "ROOT", b"PAR1": "Parquet", b"\x93NUMPY": "NPY", b"PK\x03\x04": "NPZ", b"PK\x05\x06": "NPZ"}
-_FOREIGN = {b"\x89HDF": "an HDF5 file: write its table as Parquet or NPZ, for example with pandas.read_hdf(...).to_parquet(...)",
-            b"ARROW1": "an Arrow file: write it as Parquet", b"\x80": "a Python pickle, which may run code when it is read: never loaded",
-            b"BZh": "packed with bzip2: unpack it first", b"\xfd7zXZ": "packed with xz: unpack it first",
-            b"\x28\xb5\x2f\xfd": "packed with zstd: unpack it first", b"%PDF": "a PDF", b"SIMPLE": "a FITS file: write its table as CSV"}
+_FOREIGN = {
+    b"\x89HDF": "an HDF5 file: write its table as Parquet or NPZ, for example with pandas.read_hdf(...).to_parquet(...)",
+    b"ARROW1": "an Arrow file: write it as Parquet",
+    b"\x80": "a Python pickle, which may run code when it is read: never loaded",
+    b"BZh": "packed with bzip2: unpack it first",
+    b"\xfd7zXZ": "packed with xz: unpack it first",
+    b"\x28\xb5\x2f\xfd": "packed with zstd: unpack it first",
+    b"%PDF": "a PDF",
+    b"SIMPLE": "a FITS file: write its table as CSV",
+}
 
 # %% ../../nbs/lib/data/sniff.ipynb #0005
 def existing_file(path: "str | Path") -> Path:
@@ -85,7 +97,11 @@ def _text_format(path: Path, head: bytes) -> str:
     if b"<LesHouchesEvents" in head:
         return "LHE"
     if start[:15].lower().startswith((b"<!doctype html", b"<html")):
-        raise ValueError(f"{path.name} is a web page, not a table: a download may have ended at a log-in page; fetch the file itself")
+        raise ValueError(
+            f"{path.name} is a web page, not a table: a download may have ended at a log-in page; fetch the file itself"
+        )
     if b"\x00" in head or head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError(f"{path.name} is neither text nor a binary format that is read here: use CSV, Parquet, NPZ, NPY, LHE or ROOT")
+        raise ValueError(
+            f"{path.name} is neither text nor a binary format that is read here: use CSV, Parquet, NPZ, NPY, LHE or ROOT"
+        )
     return "CSV"

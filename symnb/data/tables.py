@@ -25,11 +25,20 @@ from .sniff import existing_file, file_format
 # %% ../../nbs/lib/data/tables.ipynb #0004
 def _words(names: "str | Sequence[str] | None") -> "list[str] | None":
     "Names as a list; a string has them between commas."
-    return [w.strip() for w in names.split(",") if w.strip()] if isinstance(names, str) else None if names is None else [str(n) for n in names]
+    return (
+        [w.strip() for w in names.split(",") if w.strip()]
+        if isinstance(names, str)
+        else None if names is None else [str(n) for n in names]
+    )
 
 
-def choose_columns(there: "list[str]", wanted: "list[str] | None", file: str = "the table", available: "Sequence[str]" = (),
-                   what: str = "columns") -> "list[str]":
+def choose_columns(
+    there: "list[str]",
+    wanted: "list[str] | None",
+    file: str = "the table",
+    available: "Sequence[str]" = (),
+    what: str = "columns",
+) -> "list[str]":
     "Those of the columns `there` that `wanted` asks for, in its order. Raises ValueError for one that is missing, with what is near."
     if wanted is None:
         return there
@@ -42,7 +51,11 @@ def choose_columns(there: "list[str]", wanted: "list[str] | None", file: str = "
             names = list(dict.fromkeys([*there, *available]))
             near = difflib.get_close_matches(word, names, 1)
             shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-            raise ValueError(f"{what}: {file} has no {word!r}" + (f" (did you mean {near[0]!r}?)" if near else "") + f"; it has {shown}")
+            raise ValueError(
+                f"{what}: {file} has no {word!r}"
+                + (f" (did you mean {near[0]!r}?)" if near else "")
+                + f"; it has {shown}"
+            )
         chosen += [c for c in found if c not in chosen]
     return [c for c in chosen if not any(fnmatchcase(c, pattern) for pattern in without)]
 
@@ -59,7 +72,9 @@ def select_events(table: pd.DataFrame, query: "str | None", file: str = "the tab
         missing = re.search(r"name '([^']+)' is not defined", str(error))
         if missing:
             choose_columns([str(c) for c in table], [missing[1]], file, what=f"query={query!r}")
-        raise ValueError(f"query={query!r} cannot be evaluated: {' '.join(str(error).split())}; write it like 'pt > 20 and abs(eta) < 2.5'") from error
+        raise ValueError(
+            f"query={query!r} cannot be evaluated: {' '.join(str(error).split())}; write it like 'pt > 20 and abs(eta) < 2.5'"
+        ) from error
     if not isinstance(mask, pd.Series) or mask.dtype.kind != "b":
         raise ValueError(f"query={query!r} must be true or false for each event, as in 'pt > 20'")
     return table[mask]
@@ -132,7 +147,9 @@ class _Sample:
         return self.pieces[0].sort_index()
 
 # %% ../../nbs/lib/data/tables.ipynb #0012
-def _pieces(path: Path, done: Done, wanted: "list[str] | None", query: "str | None", tree: "str | None", particles) -> "Iterator[pd.DataFrame]":
+def _pieces(
+    path: Path, done: Done, wanted: "list[str] | None", query: "str | None", tree: "str | None", particles
+) -> "Iterator[pd.DataFrame]":
     "The reader for this file, started. Raises ValueError for an option that its format does not have."
     kind = file_format(path)
     if tree is not None and kind not in ("ROOT", "NPZ"):
@@ -164,9 +181,15 @@ class _Reading:
         piece.columns = [str(c) for c in piece.columns]
         self._explain(piece, wanted)
         there, self.rows = list(piece.columns), self.rows + attrs.get("rows", len(piece))
-        piece = select_events(piece, None if attrs.get("queried") else query, name)[choose_columns(there, wanted, name, attrs.get("available", ()))]
+        piece = select_events(piece, None if attrs.get("queried") else query, name)[
+            choose_columns(there, wanted, name, attrs.get("available", ()))
+        ]
         piece = self.numbers(piece, labels)
-        finite = piece.apply(lambda c: c.notna() if c.dtype.kind not in "iuf" else np.isfinite(c)) if len(piece) else piece.astype(bool)
+        finite = (
+            piece.apply(lambda c: c.notna() if c.dtype.kind not in "iuf" else np.isfinite(c))
+            if len(piece)
+            else piece.astype(bool)
+        )
         whole = finite.all(axis=1)
         self.gaps.update({c: int(k) for c, k in (~finite).sum().items() if k})
         self.complete.add(piece[whole])
@@ -176,15 +199,21 @@ class _Reading:
         for word in wanted or []:
             branch = word if word in self.reasons else word.rpartition("_")[0]
             if branch in self.reasons and word not in piece:
-                raise ValueError(f"columns: {branch!r} of {self.path.name} {self.reasons[branch]}, which makes no column: choose "
-                                 f"other columns, or fix the number, for example with query='n_{branch} == 2'")
+                raise ValueError(
+                    f"columns: {branch!r} of {self.path.name} {self.reasons[branch]}, which makes no column: choose "
+                    f"other columns, or fix the number, for example with query='n_{branch} == 2'"
+                )
 
 # %% ../../nbs/lib/data/tables.ipynb #0015
-def _finish(reading: _Reading, explicit: "set[str]", labels: "str | None", strict: bool, query: "str | None") -> "tuple[pd.DataFrame, list[str]]":
+def _finish(
+    reading: _Reading, explicit: "set[str]", labels: "str | None", strict: bool, query: "str | None"
+) -> "tuple[pd.DataFrame, list[str]]":
     "The table and the notes. Raises ValueError where nothing is left, or where `strict` forbids what was done."
     file, notes = reading.path.name, []
     if not reading.rows:
-        raise ValueError(f"{file} has no rows{' that can be read' if reading.reasons else ''}: only names of columns; was the program that wrote it interrupted?")
+        raise ValueError(
+            f"{file} has no rows{' that can be read' if reading.reasons else ''}: only names of columns; was the program that wrote it interrupted?"
+        )
     if not reading.complete.seen + reading.incomplete.seen:
         raise ValueError(f"query={query!r}: none of the {reading.rows} events of {file} passes it; loosen it")
     text = reading.numbers.text_columns(explicit, file)
@@ -192,16 +221,22 @@ def _finish(reading: _Reading, explicit: "set[str]", labels: "str | None", stric
     empty = [c for c in both[0] if all(t[c].isna().all() for t in both)]
     table, dropped = (both[0], reading.incomplete.seen) if reading.complete.seen else _rescue(both[0], empty)
     if not [c for c in table if c not in empty and c != labels]:
-        raise ValueError(f"{file} has no column of numbers (text: {', '.join(text) or 'none'}): a probe needs numbers; encode them, or choose another file")
+        raise ValueError(
+            f"{file} has no column of numbers (text: {', '.join(text) or 'none'}): a probe needs numbers; encode them, or choose another file"
+        )
     gaps = [c for c in reading.gaps if c not in empty]
     words = f"{dropped:,} of {reading.complete.seen + reading.incomplete.seen:,} events have NaN or infinite values ({', '.join(gaps[:6])}{' …' * (len(gaps) > 6)})"
     if dropped and strict:
         raise ValueError(f"{file}: {words}; mend them, or let them be dropped without strict (--strict)")
     if table.empty:
-        raise ValueError(f"{file}: {words}, and no event is left: leave out the columns with the gaps by columns ('!{gaps[0]}')")
+        raise ValueError(
+            f"{file}: {words}, and no event is left: leave out the columns with the gaps by columns ('!{gaps[0]}')"
+        )
     notes += [f"{words}: dropped"] * bool(dropped)
     notes += [f"left out, not numbers: {', '.join(text)}"] * bool(text)
-    notes += [f"left out, without any value: {', '.join(c for c in empty if c not in text)}"] * bool(set(empty) - set(text))
+    notes += [f"left out, without any value: {', '.join(c for c in empty if c not in text)}"] * bool(
+        set(empty) - set(text)
+    )
     return table.drop(columns=empty), notes
 
 
@@ -213,8 +248,15 @@ def _rescue(table: pd.DataFrame, empty: "list[str]") -> "tuple[pd.DataFrame, int
 # %% ../../nbs/lib/data/tables.ipynb #0016
 def _row_numbers(table: pd.DataFrame, explicit: "set[str]") -> "list[str]":
     "Integer columns that rise from every row to the next: they number the rows, and are no degree of freedom."
-    return [c for c in table if table[c].dtype.kind in "iu" and c not in explicit and len(table) >= 20 and table.shape[1] > 1
-            and (np.diff(table[c].to_numpy().astype(float)) > 0).all()]
+    return [
+        c
+        for c in table
+        if table[c].dtype.kind in "iu"
+        and c not in explicit
+        and len(table) >= 20
+        and table.shape[1] > 1
+        and (np.diff(table[c].to_numpy().astype(float)) > 0).all()
+    ]
 
 
 def _more_notes(reading: _Reading, table: pd.DataFrame, most: "int | None", query: "str | None") -> "list[str]":
@@ -228,7 +270,9 @@ def _more_notes(reading: _Reading, table: pd.DataFrame, most: "int | None", quer
     if reading.info["weighted"]:
         notes.append("the events have different weights, which are ignored: unweight them first where that matters")
     jagged = [f"{b} ({why})" for b, why in reading.reasons.items()]
-    notes += [f"left out: {', '.join(jagged[:4])}{f' and {len(jagged) - 4} more' if len(jagged) > 4 else ''}"] * bool(jagged)
+    notes += [f"left out: {', '.join(jagged[:4])}{f' and {len(jagged) - 4} more' if len(jagged) > 4 else ''}"] * bool(
+        jagged
+    )
     return notes
 
 # %% ../../nbs/lib/data/tables.ipynb #0017

@@ -49,7 +49,12 @@ class _Ready:
     def _ready(self, flows: SymmetryFlows, picture: bytes, ax, figure: Figure) -> None:
         extent, size = ax.get_window_extent(), figure.bbox
         self.flows, self._z = flows, flows.encode(self.digits.images)
-        self.plane.box = [extent.x0 / size.width, 1 - extent.y1 / size.height, extent.x1 / size.width, 1 - extent.y0 / size.height]
+        self.plane.box = [
+            extent.x0 / size.width,
+            1 - extent.y1 / size.height,
+            extent.x1 / size.width,
+            1 - extent.y0 / size.height,
+        ]
         self.plane.extent, self.plane.png = [*map(float, (*ax.get_xlim(), *ax.get_ylim()))], picture
         for slider, (low, high) in ((self.z1, ax.get_xlim()), (self.z2, ax.get_ylim())):
             slider.min, slider.max = -100, 100
@@ -105,11 +110,20 @@ def _enlarged(image: np.ndarray, pixels: int = 192) -> bytes:
 
 def _numbers(way: Walk, at: int, name: str) -> str:
     before, o = way.probability, way.origin
-    row = lambda what, *cells: f"<tr><td>{what}</td>" + "".join(f'<td style="padding-left:.9em;text-align:right">{c}</td>' for c in cells) + "</tr>"
-    return ('<table style="white-space:nowrap;font-size:13px">' + row("", "start", "now") + row("t", "0", f"{way.t[at]:+.2f}")
-            + row(f"probability of {name}", f"<b>{before[o]:.4g}</b>", f"<b>{before[at]:.4g}</b>")
-            + row("logit", f"{way.logit[o]:.4f}", f"{way.logit[at]:.4f}")
-            + row("drift of the logit", "", f"{way.drift(at):+.4f}") + "</table>")
+    row = (
+        lambda what, *cells: f"<tr><td>{what}</td>"
+        + "".join(f'<td style="padding-left:.9em;text-align:right">{c}</td>' for c in cells)
+        + "</tr>"
+    )
+    return (
+        '<table style="white-space:nowrap;font-size:13px">'
+        + row("", "start", "now")
+        + row("t", "0", f"{way.t[at]:+.2f}")
+        + row(f"probability of {name}", f"<b>{before[o]:.4g}</b>", f"<b>{before[at]:.4g}</b>")
+        + row("logit", f"{way.logit[o]:.4f}", f"{way.logit[at]:.4f}")
+        + row("drift of the logit", "", f"{way.drift(at):+.4f}")
+        + "</table>"
+    )
 
 # %% ../../nbs/lib/explorer/flows.ipynb #0009
 class _Callbacks:
@@ -152,13 +166,28 @@ class _Layout:
     "Plane, pictures, numbers and sliders."
     def _make(self) -> w.HBox:
         self.plane = Plane(width=432, height=352, color=COLORS["green"])
-        self.before, self.now, self.strip = (w.Image(format="png", layout=w.Layout(width=width)) for width in ("96px", "96px", "100%"))
-        self.numbers, both = w.HTML(), dict(disabled=True, style={"description_width": "62px"}, layout=w.Layout(width="238px"))
+        self.before, self.now, self.strip = (
+            w.Image(format="png", layout=w.Layout(width=width)) for width in ("96px", "96px", "100%")
+        )
+        self.numbers, both = w.HTML(), dict(
+            disabled=True, style={"description_width": "62px"}, layout=w.Layout(width="238px")
+        )
         self.digit = w.IntSlider(description="digit no.", max=len(self.digits) - 1, continuous_update=False, **both)
-        self.z1, self.z2 = (w.FloatSlider(description=f"start z{i}", step=0.01, min=-9, max=9, continuous_update=False, **both) for i in "₁₂")
-        self.t = w.FloatSlider(description="t", min=self.times[0], max=self.times[-1], step=round(float(np.diff(self.times).min()), 6), **both)
+        self.z1, self.z2 = (
+            w.FloatSlider(description=f"start z{i}", step=0.01, min=-9, max=9, continuous_update=False, **both)
+            for i in "₁₂"
+        )
+        self.t = w.FloatSlider(
+            description="t",
+            min=self.times[0],
+            max=self.times[-1],
+            step=round(float(np.diff(self.times).min()), 6),
+            **both,
+        )
         self.controls = [self.digit, self.z1, self.z2, self.t]
-        digits = w.HBox([self.before, w.HTML('<div style="font:22px sans-serif;padding:34px 4px">→</div>'), self.now, self.numbers])
+        digits = w.HBox(
+            [self.before, w.HTML('<div style="font:22px sans-serif;padding:34px 4px">→</div>'), self.now, self.numbers]
+        )
         sliders = w.HBox([w.VBox([self.digit, self.t]), w.VBox([self.z1, self.z2])])
         return w.HBox([self.plane, w.VBox([digits, self.strip, sliders], layout=w.Layout(flex="1 1 0", min_width="0"))])
 
@@ -180,10 +209,17 @@ class FlowExplorer(_Layout, _Model, _Ready, _Walking, _Callbacks, Panel):
         self.advance(0.0)
         self.plane.observe(self._pick, "picked")
         self.plane.observe(self._drag, "at")
-        for control, callback in ((self.digit, self._choose_digit), (self.z1, self._place), (self.z2, self._place), (self.t, self._slide)):
+        for control, callback in (
+            (self.digit, self._choose_digit),
+            (self.z1, self._place),
+            (self.z2, self._place),
+            (self.t, self._slide),
+        ):
             control.observe(callback, "value")
         self.stop.on_click(self._cancel)
-        self.worker.start(lambda job: self._train(job, generators, seed) if flows is None else self._draw_plane(job, flows))
+        self.worker.start(
+            lambda job: self._train(job, generators, seed) if flows is None else self._draw_plane(job, flows)
+        )
 
     def show_error(self, error: BaseException) -> None:
         self.mark_old(self.walk is not None)

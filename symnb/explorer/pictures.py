@@ -35,19 +35,37 @@ def png(figure: Figure) -> bytes:
 def _spectrum_frame(ax: Axes, n_latents: int) -> dict:
     "Empty artists for relevances of `n_latents` latents."
     j = np.arange(1, n_latents + 1)
-    ax.set(yscale="log", xlim=(0.6, n_latents + 0.4), ylim=(3e-3, 60), xlabel="latent, most relevant first", ylabel="relevance ρ")
+    ax.set(
+        yscale="log",
+        xlim=(0.6, n_latents + 0.4),
+        ylim=(3e-3, 60),
+        xlabel="latent, most relevant first",
+        ylabel="relevance ρ",
+    )
     ax.set_yticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
     ax.set_yticks([], minor=True)
     ax.set_xticks(j, [f"z{'₁₂₃₄₅₆₇₈₉'[i - 1] if i < 10 else i}" for i in j])
     ax.axhline(0.5, color=COLORS["grey"], lw=1, ls=":", zorder=0)
-    return dict(runs=ax.add_collection(LineCollection([], alpha=0.35, lw=1)), spread=ax.add_collection(LineCollection([], lw=1.6)),
-                median=ax.plot(j, np.ones_like(j), lw=1.4, ms=7)[0], title=ax.set_title("schedule, s = 0.22", fontsize=11))
+    return dict(
+        runs=ax.add_collection(LineCollection([], alpha=0.35, lw=1)),
+        spread=ax.add_collection(LineCollection([], lw=1.6)),
+        median=ax.plot(j, np.ones_like(j), lw=1.4, ms=7)[0],
+        title=ax.set_title("schedule, s = 0.22", fontsize=11),
+    )
 
 
 def _map_frame(ax: Axes, j: int, names: "tuple[str, str]"):
     "Empty points, to be coloured by latent j."
     limit = 2.4 if names == ("x₁", "x₂") else 4  # principal axes are longer than one column
-    ax.set(xlabel=names[0], ylabel=names[1], aspect="equal", xlim=(-limit, limit), ylim=(-limit, limit), xticks=[-2, 0, 2], yticks=[-2, 0, 2])
+    ax.set(
+        xlabel=names[0],
+        ylabel=names[1],
+        aspect="equal",
+        xlim=(-limit, limit),
+        ylim=(-limit, limit),
+        xticks=[-2, 0, 2],
+        yticks=[-2, 0, 2],
+    )
     ax.set_title(f"map of z{'₁₂'[j]}", fontsize=11)
     return ax.scatter([], [], c=[], s=6, cmap="RdYlBu_r", vmin=-2.5, vmax=2.5, linewidths=0, rasterized=True)
 
@@ -64,7 +82,11 @@ class ProbePicture:
 
     def fill(self, view: ProbeView) -> Figure:
         "Draw `view` into the frames."
-        rho, color, j = np.maximum(view.relevance, 1e-4), SCHEDULE_COLORS[view.schedule], np.arange(1, view.relevance.shape[1] + 1)
+        rho, color, j = (
+            np.maximum(view.relevance, 1e-4),
+            SCHEDULE_COLORS[view.schedule],
+            np.arange(1, view.relevance.shape[1] + 1),
+        )
         low, middle, high = np.percentile(rho, [2.5, 50, 97.5], axis=0)
         self.left["runs"].set(segments=[np.column_stack([j, r]) for r in rho], color=color)
         self.left["spread"].set(segments=[[(i, a), (i, b)] for i, a, b in zip(j, low, high)], color=color)

@@ -17,7 +17,7 @@ import numpy as np
 from .panel import Panel, guarded, one_line, words
 from .pictures import LivePicture
 from .quick import DATASETS, ProbeView, dataset, events, quick_probe
-from .worker import Cancelled, Job
+from .worker import Job
 from ..probe.vae import SCHEDULES
 
 # %% ../../nbs/lib/explorer/probe.ipynb #0004
@@ -30,13 +30,19 @@ def _slider(kind: type, name: str, **options) -> w.Widget:
 
 class _Controls:
     "The knobs of the probe, and the box they are in."
-    def _make_controls(self, data: str, width: float, noise: float, resolution: float, schedule: str, steps: int, seed: int) -> w.VBox:
+    def _make_controls(
+        self, data: str, width: float, noise: float, resolution: float, schedule: str, steps: int, seed: int
+    ) -> w.VBox:
         self.data = _slider(w.Dropdown, "data", options=list(DATASETS), value=data)
-        self.upload = w.FileUpload(description="upload a file", multiple=False, layout=w.Layout(width="186px", margin="2px 2px 2px 82px"))
+        self.upload = w.FileUpload(
+            description="upload a file", multiple=False, layout=w.Layout(width="186px", margin="2px 2px 2px 82px")
+        )
         self.upload_says = w.HTML()
         self.width = _slider(w.FloatSlider, "ring width", value=width, min=0, max=0.8, step=0.02)
         self.noise = _slider(w.FloatSlider, "noise", value=noise, min=0, max=0.5, step=0.02)
-        self.resolution = _slider(w.FloatLogSlider, "resolution s", value=resolution, min=-1.2, max=0, step=0.05, readout_format=".2f")
+        self.resolution = _slider(
+            w.FloatLogSlider, "resolution s", value=resolution, min=-1.2, max=0, step=0.05, readout_format=".2f"
+        )
         self.schedule = _slider(w.Dropdown, "schedule", options=list(SCHEDULES), value=schedule)
         self.latents = _slider(w.IntSlider, "latents", value=4, min=1, max=8)
         self.steps = _slider(w.Dropdown, "steps", options=sorted({1000, 2000, 6000, steps}), value=steps)
@@ -47,7 +53,10 @@ class _Controls:
         self.data.observe(self._choose, "value")
         self.upload.observe(self._receive, "value")
         unit = w.HTML(words("ring width in radii; noise and resolution in<br>standard deviations of a column", "unit"))
-        return w.VBox([self.data, self.upload, self.upload_says, *self.knobs, unit], layout=w.Layout(width="276px", flex="0 0 auto"))
+        return w.VBox(
+            [self.data, self.upload, self.upload_says, *self.knobs, unit],
+            layout=w.Layout(width="276px", flex="0 0 auto"),
+        )
 
 # %% ../../nbs/lib/explorer/probe.ipynb #0006
 def read_upload(name: str, content: bytes):
@@ -95,8 +104,15 @@ class _Training:
 
     def _train(self) -> None:
         (x, names), start = self._events(), time.perf_counter()
-        how = dict(resolution=round(self.resolution.value, 4), schedule=self.schedule.value, n_latents=self.latents.value,
-                   n_runs=self.n_runs, steps=self.steps.value, seed=self.seed.value, names=names)
+        how = dict(
+            resolution=round(self.resolution.value, 4),
+            schedule=self.schedule.value,
+            n_latents=self.latents.value,
+            n_runs=self.n_runs,
+            steps=self.steps.value,
+            seed=self.seed.value,
+            names=names,
+        )
         self.mark_old(self.view is not None)
         self.state, self.first_after = "training", None
         self.advance(0.0)

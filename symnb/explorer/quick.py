@@ -117,9 +117,18 @@ def check_settings(resolution: float, schedule: str, n_latents: int, n_runs: int
             raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
 
 
-def quick_probe(x: np.ndarray, resolution: float = 0.22, schedule: str = "standard", n_latents: int = 4, *, n_runs: int = 4,
-                steps: int = 2000, seed: int = 0, names: "Sequence[str] | None" = None,
-                on_window: "Callable[[int, int, Callable[[], ProbeView]], None] | None" = None) -> ProbeView:
+def quick_probe(
+    x: np.ndarray,
+    resolution: float = 0.22,
+    schedule: str = "standard",
+    n_latents: int = 4,
+    *,
+    n_runs: int = 4,
+    steps: int = 2000,
+    seed: int = 0,
+    names: "Sequence[str] | None" = None,
+    on_window: "Callable[[int, int, Callable[[], ProbeView]], None] | None" = None,
+) -> ProbeView:
     """Probe events x (n, d), standardised as by `events`, with n_runs trainings of `steps` steps; names: of the columns.
 
     on_window(step, total, look) is called about every hundred steps; look() is the answer so far, and an exception ends

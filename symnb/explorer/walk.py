@@ -96,6 +96,8 @@ def draw_strip(way: Walk, shape: "tuple[int, int]", name: str, figure: Figure, n
     above.tick_params(bottom=False, labelbottom=False)
     below.plot(way.t, way.probability, color=COLORS["green"], lw=2)
     below.axvline(0, color=COLORS["grey"], lw=1, ls=":")
-    below.set(ylim=(-0.05, 1.05), xlabel="t along the streamline [standard deviations]", ylabel=f"probability of {name}")
+    below.set(
+        ylim=(-0.05, 1.05), xlabel="t along the streamline [standard deviations]", ylabel=f"probability of {name}"
+    )
     below.spines[["top", "right"]].set_visible(False)
     return figure

@@ -13,11 +13,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from .ideals import abelian_factor, simple_ideals, summands
-from .lie import (Closure, change_basis, check_constants, closure, field_closure, jacobi_residual, killing_form,
-                             signature, structure_constants)
+from symnb.flows.lie import (
+    Closure,
+    change_basis,
+    check_constants,
+    closure,
+    field_closure,
+    jacobi_residual,
+    killing_form,
+    signature,
+    structure_constants,
+)
 from .naming import killing_signature, name_other, name_simple
-from .structure import (Ruler, cartan_subalgebra, centre, derived_series, lower_central_series, nilradical, radical,
-                                   rank, restrict)
+from symnb.flows.structure import (
+    Ruler,
+    cartan_subalgebra,
+    centre,
+    derived_series,
+    lower_central_series,
+    nilradical,
+    radical,
+    rank,
+    restrict,
+)
 
 _all_ = ["Closure", "change_basis", "closure", "field_closure", "jacobi_residual", "killing_form", "signature",
          "structure_constants", "centre", "derived_series", "lower_central_series", "nilradical", "radical", "rank"]
@@ -84,7 +102,9 @@ def sum_names(parts: "list[tuple[str, ...]]", flat: int) -> tuple[str, ...]:
     plain += [_join([a, b], flat) for p, q in [parts, parts[::-1]] for a in p for b in q] if len(parts) == 2 else []
     for name, double in PAIRS.items():  # several pairs
         n = first.count(name)
-        plain += [_join([double] * (n // 2) + [name] * (n % 2) + [f for f in first if f != name], flat)] if n > 1 else []
+        plain += (
+            [_join([double] * (n // 2) + [name] * (n % 2) + [f for f in first if f != name], flat)] if n > 1 else []
+        )
     plain += ["sim(1,1)"] if first == ["aff(1)"] * 2 and not flat else []
     plain += ["so*(4)"] if sorted(first) == ["so(1,2)", "so(3)"] and not flat else []
     if len(parts) == 1:
@@ -131,14 +151,22 @@ def _invariants(c: np.ndarray, ruler: Ruler) -> dict:
     "Dimension, Killing signature, rank, and the dimensions of series, centre, radical and nilradical."
     N, killing = len(c), killing_signature(c, ruler.quiet())
     simple = not killing[2]
-    series, lower = ([N], [N]) if simple else [f(c, ruler=ruler.quiet()) for f in (derived_series, lower_central_series)]
+    series, lower = (
+        ([N], [N]) if simple else [f(c, ruler=ruler.quiet()) for f in (derived_series, lower_central_series)]
+    )
     kind = ("Abelian" if lower == [N, 0] else "nilpotent" if lower[-1] == 0 else "solvable" if series[-1] == 0 else
             "semisimple" if simple else "neither solvable nor semisimple")
-    return {"dimension": N, "killing_signature": killing, "rank": len(cartan_subalgebra(c, ruler=ruler.quiet())), "kind": kind,
-            "derived_series": series, "lower_central_series": lower,
-            "centre": 0 if simple else len(centre(c, ruler=ruler.quiet())),
-            "radical": 0 if simple else len(radical(c, ruler=ruler.quiet())),
-            "nilradical": 0 if simple else len(nilradical(c, ruler=ruler.quiet()))}
+    return {
+        "dimension": N,
+        "killing_signature": killing,
+        "rank": len(cartan_subalgebra(c, ruler=ruler.quiet())),
+        "kind": kind,
+        "derived_series": series,
+        "lower_central_series": lower,
+        "centre": 0 if simple else len(centre(c, ruler=ruler.quiet())),
+        "radical": 0 if simple else len(radical(c, ruler=ruler.quiet())),
+        "nilradical": 0 if simple else len(nilradical(c, ruler=ruler.quiet())),
+    }
 
 # %% ../../nbs/lib/flows/algebra.ipynb #0014
 SMALL = 0.05  # constants below it may be noise around zero; generators are of size one here
@@ -147,7 +175,9 @@ SMALL = 0.05  # constants below it may be noise around zero; generators are of s
 def _names(c: np.ndarray, ruler: Ruler) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
     "Names of the algebra (none when a part is unknown) and of its summands."
     parts, flat = _parts(c, ruler)
-    return (sum_names(parts, flat) if all(parts) else ()), tuple(p[0] if p else None for p in parts) + (_join([], flat),) * bool(flat)
+    return (sum_names(parts, flat) if all(parts) else ()), tuple(p[0] if p else None for p in parts) + (
+        _join([], flat),
+    ) * bool(flat)
 
 
 def _judge(c: np.ndarray, ruler: Ruler) -> tuple[tuple[str, ...], tuple[str | None, ...], tuple[str, ...]]:
@@ -183,7 +213,9 @@ def identify(c, noise: float | None = None) -> AlgebraReport:
         ruler.doubts.append(f"the Jacobi identity is violated by {jacobi:.2g} of the size of its terms")
     names, parts, candidates = _judge(c, ruler)
     if N == 2 and noise is None and 0 < size < SMALL / 5:
-        ruler.doubts.append(f"two generators always satisfy the Jacobi identity: is a bracket of {size:.1e} more than noise? Give noise=")
+        ruler.doubts.append(
+            f"two generators always satisfy the Jacobi identity: is a bracket of {size:.1e} more than noise? Give noise="
+        )
         names, parts, candidates = (), (None,), ("R^2", "aff(1)")
     return AlgebraReport(names[0] if names else None, names, parts, _invariants(c, ruler), ruler.noise,
                          tuple(dict.fromkeys(ruler.doubts)), candidates)

@@ -80,20 +80,36 @@ def _builders(p: int, q: int) -> dict[str, Callable[[], np.ndarray]]:
     scaled = lambda X: np.concatenate([X, np.eye(X.shape[1])[None]])
     gl = lambda n: preserving(n, _imaginary)
     return {
-        "so(#)": lambda: so(p, 0), "so(#,#)": lambda: so(p, q), "so(#,C)": lambda: preserving(p, _bilinear(np.eye(p))),
-        "su(#)": lambda: preserving(p, _trace, _hermitian(np.eye(p))), "su(#,#)": lambda: preserving(p + q, _trace, _hermitian(_metric(p, q))),
-        "u(#)": lambda: preserving(p, _hermitian(np.eye(p))), "u(#,#)": lambda: preserving(p + q, _hermitian(_metric(p, q))),
-        "sl(#,R)": lambda: preserving(p, _imaginary, _trace), "sl(#,C)": lambda: preserving(p, _trace),
-        "gl(#,R)": lambda: gl(p), "gl(#,C)": lambda: preserving(p, np.zeros_like),
-        "sp(#,R)": lambda: preserving(p, _imaginary, _bilinear(_symplectic(p))), "sp(#,C)": lambda: preserving(p, _bilinear(_symplectic(p))),
+        "so(#)": lambda: so(p, 0),
+        "so(#,#)": lambda: so(p, q),
+        "so(#,C)": lambda: preserving(p, _bilinear(np.eye(p))),
+        "su(#)": lambda: preserving(p, _trace, _hermitian(np.eye(p))),
+        "su(#,#)": lambda: preserving(p + q, _trace, _hermitian(_metric(p, q))),
+        "u(#)": lambda: preserving(p, _hermitian(np.eye(p))),
+        "u(#,#)": lambda: preserving(p + q, _hermitian(_metric(p, q))),
+        "sl(#,R)": lambda: preserving(p, _imaginary, _trace),
+        "sl(#,C)": lambda: preserving(p, _trace),
+        "gl(#,R)": lambda: gl(p),
+        "gl(#,C)": lambda: preserving(p, np.zeros_like),
+        "sp(#,R)": lambda: preserving(p, _imaginary, _bilinear(_symplectic(p))),
+        "sp(#,C)": lambda: preserving(p, _bilinear(_symplectic(p))),
         "sp(#)": lambda: preserving(2 * p, _hermitian(np.eye(2 * p)), _quaternionic(2 * p)),
-        "sp(#,#)": lambda: preserving(2 * (p + q), _hermitian(np.kron(np.eye(2), _metric(p, q))), _quaternionic(2 * (p + q))),
+        "sp(#,#)": lambda: preserving(
+            2 * (p + q), _hermitian(np.kron(np.eye(2), _metric(p, q))), _quaternionic(2 * (p + q))
+        ),
         "so*(#)": lambda: preserving(p, _bilinear(np.eye(p)), _hermitian(1j * _symplectic(p))),
         "su*(#)": lambda: preserving(p, _real_trace, _quaternionic(p)),
-        "e(#)": lambda: _translations(so(p, 0)), "iso(#)": lambda: _translations(so(p, 0)), "iso(#,#)": lambda: _translations(so(p, q)),
-        "sim(#)": lambda: _translations(scaled(so(p, 0))), "sim(#,#)": lambda: _translations(scaled(so(p, q))),
-        "aff(#)": lambda: _translations(gl(p)), "saff(#)": lambda: _translations(preserving(p, _imaginary, _trace)),
-        "heis(#)": lambda: _heisenberg(p), "R": lambda: np.ones((1, 1, 1)), "R^#": lambda: np.eye(p)[:, :, None] * np.eye(p)[:, None]}
+        "e(#)": lambda: _translations(so(p, 0)),
+        "iso(#)": lambda: _translations(so(p, 0)),
+        "iso(#,#)": lambda: _translations(so(p, q)),
+        "sim(#)": lambda: _translations(scaled(so(p, 0))),
+        "sim(#,#)": lambda: _translations(scaled(so(p, q))),
+        "aff(#)": lambda: _translations(gl(p)),
+        "saff(#)": lambda: _translations(preserving(p, _imaginary, _trace)),
+        "heis(#)": lambda: _heisenberg(p),
+        "R": lambda: np.ones((1, 1, 1)),
+        "R^#": lambda: np.eye(p)[:, :, None] * np.eye(p)[:, None],
+    }
 
 # %% ../../nbs/lib/flows/catalogue.ipynb #0008
 def matrices(name: str) -> np.ndarray:
@@ -105,7 +121,9 @@ def matrices(name: str) -> np.ndarray:
     if " + " in name:
         parts = [matrices(part) for part in name.split(" + ")]
         sizes = np.cumsum([0, *(P.shape[1] for P in parts)])
-        out = np.zeros((sum(map(len, parts)), sizes[-1], sizes[-1]), complex if any(map(np.iscomplexobj, parts)) else float)
+        out = np.zeros(
+            (sum(map(len, parts)), sizes[-1], sizes[-1]), complex if any(map(np.iscomplexobj, parts)) else float
+        )
         row = 0
         for P, start, stop in zip(parts, sizes, sizes[1:]):
             out[row:row + len(P), start:stop, start:stop] = P
@@ -124,8 +142,19 @@ def matrices(name: str) -> np.ndarray:
 # %% ../../nbs/lib/flows/catalogue.ipynb #0012
 def bianchi(kind: str, h: float | None = None) -> np.ndarray:
     "Structure constants (3, 3, 3) of Bianchi type I … IX, VI_0, VII_0, or VI_h (h < 0, −1 is III) and VII_h (h > 0)."
-    n = {"I": (0, 0, 0), "II": (1, 0, 0), "III": (0, 1, -1), "IV": (0, 0, 1), "V": (0, 0, 0), "VI_0": (1, -1, 0), "VI_h": (0, 1, -1),
-         "VII_0": (1, 1, 0), "VII_h": (0, 1, 1), "VIII": (1, 1, -1), "IX": (1, 1, 1)}
+    n = {
+        "I": (0, 0, 0),
+        "II": (1, 0, 0),
+        "III": (0, 1, -1),
+        "IV": (0, 0, 1),
+        "V": (0, 0, 0),
+        "VI_0": (1, -1, 0),
+        "VI_h": (0, 1, -1),
+        "VII_0": (1, 1, 0),
+        "VII_h": (0, 1, 1),
+        "VIII": (1, 1, -1),
+        "IX": (1, 1, 1),
+    }
     if kind not in n:
         raise ValueError(f"kind={kind!r} is not one of {', '.join(n)}")
     if kind.endswith("_h") and not (h is not None and h * (1 if kind == "VII_h" else -1) > 0):

@@ -49,7 +49,9 @@ class Counting:
         Every number up to max_generators is trained (None: one more than the null space of a family holds, or than
         the oracle's Jacobian leaves). Works on the class, with parameters as keywords, and on an instance.
         """
-        if max_generators is not None and (isinstance(max_generators, bool) or not isinstance(max_generators, Integral) or max_generators < 1):
+        if max_generators is not None and (
+            isinstance(max_generators, bool) or not isinstance(max_generators, Integral) or max_generators < 1
+        ):
             raise ValueError(f"max_generators={max_generators!r} must be an integer of at least 1")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SymnbWarning)  # a refusal is part of the evidence
@@ -71,6 +73,8 @@ class Counting:
         numbers = list(range(first, min(most or expected + 1, limit) + 1))
         losses = np.array([solve(n).losses["total"] for n in numbers])
         evidence = pd.DataFrame(dict(n_generators=numbers, loss=losses, learned=losses <= REFUSED))
-        source = f"the null space holds {expected}" if is_family else f"the oracle's Jacobian leaves {expected} directions"
+        source = (
+            f"the null space holds {expected}" if is_family else f"the oracle's Jacobian leaves {expected} directions"
+        )
         return Count(max(evidence.n_generators[evidence.learned], default=0), evidence,
                      f"the largest number with a total loss of at most {REFUSED}; {source}")

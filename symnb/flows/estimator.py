@@ -7,6 +7,7 @@ __all__ = ['SymmetryFlows']
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0002
 import warnings
+
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
@@ -75,8 +76,14 @@ class _Oracle:
             several = self.generators in FAMILIES
             draw = torch.Generator().manual_seed(0)  # the events are in a random order already
             half = own_halves(len(z), 4, draw) if several else torch.arange(len(z))[None]
-            self.oracles_ = train_oracle(z[half], y[half.numpy()], held_out=0.1, random_state=self._rng, device=self._device,
-                                         verbose=self.verbose).cpu()
+            self.oracles_ = train_oracle(
+                z[half],
+                y[half.numpy()],
+                held_out=0.1,
+                random_state=self._rng,
+                device=self._device,
+                verbose=self.verbose,
+            ).cpu()
         as_oracle(self._oracle, z)  # raises for what cannot be used
 
     def _oracle(self, z: Tensor) -> Tensor:

@@ -44,7 +44,9 @@ class Family:
     def features(self, x: Tensor) -> Tensor:
         "The monomials f at the points x (..., n, d) → (..., n, p). Raises ValueError for another number of features."
         if x.shape[-1] != self.dim:
-            raise ValueError(f"x has {x.shape[-1]} features, the family was made for {self.dim}: x must be (n, {self.dim})")
+            raise ValueError(
+                f"x has {x.shape[-1]} features, the family was made for {self.dim}: x must be (n, {self.dim})"
+            )
         return self._factors(x).prod(-1)
 
 # %% ../../nbs/lib/flows/families.ipynb #0005
@@ -128,7 +130,9 @@ def sparse_basis(coefficients: Tensor) -> Tensor:
     return rows[[pivots[i][0] for i in order]].reshape(coefficients.shape)
 
 # %% ../../nbs/lib/flows/families.ipynb #0017
-def expressions(family: Family, coefficients: Tensor, names: Sequence[str] | None = None, tolerance: float = 0.02) -> list[str]:
+def expressions(
+    family: Family, coefficients: Tensor, names: Sequence[str] | None = None, tolerance: float = 0.02
+) -> list[str]:
     """The fields C (N, d, p) as formulas such as '-y ∂x + x ∂y', each scaled to a largest coefficient of 1, the last term positive.
 
     Coefficients below `tolerance` of the largest are left out. Raises ValueError if there are not d `names`.
@@ -139,12 +143,18 @@ def expressions(family: Family, coefficients: Tensor, names: Sequence[str] | Non
     if len(names) != family.dim:
         raise ValueError(f"names has {len(names)} entries, the fields have {family.dim} features")
     monomials = [_monomial(m, names) for m in family.monomials]
-    return [_formula(C / C.abs().max().clamp(min=torch.finfo(C.dtype).tiny), monomials, names, tolerance) for C in coefficients.detach()]
+    return [
+        _formula(C / C.abs().max().clamp(min=torch.finfo(C.dtype).tiny), monomials, names, tolerance)
+        for C in coefficients.detach()
+    ]
 
 
 def _monomial(monomial: tuple[int, ...], names: list[str]) -> str:
     powers = {j: monomial.count(j) for j in sorted(set(monomial) - {0})}
-    return " ".join(names[j - 1] + (str(n).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) if n > 1 else "") for j, n in powers.items())
+    return " ".join(
+        names[j - 1] + (str(n).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) if n > 1 else "")
+        for j, n in powers.items()
+    )
 
 
 def _formula(C: Tensor, monomials: list[str], names: list[str], tolerance: float) -> str:

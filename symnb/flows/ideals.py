@@ -76,7 +76,9 @@ def simple_ideals(c: np.ndarray, ruler: Ruler) -> list[tuple[np.ndarray, bool]]:
         ruler.doubts.append(f"simple ideals: eigenvalues {best[1]:.1e} apart are near what noise can make ({tol:.1e})")
     bases = [np.linalg.qr((U @ S).T)[0].T for U, _ in best[2]]
     if min(map(len, bases)) < 3:
-        ruler.doubts.append("simple ideals: there are none with fewer than three generators, the noise is too large to take the algebra apart")
+        ruler.doubts.append(
+            "simple ideals: there are none with fewer than three generators, the noise is too large to take the algebra apart"
+        )
         return [(np.eye(N), False)]
     return [(U, is_complex(restrict(c, U), ruler)) for U in bases]
 

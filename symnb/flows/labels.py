@@ -20,7 +20,9 @@ def check_events(x, name: str = "x", dims: tuple[int, ...] = (2,)) -> Tensor:
         raise TypeError(f"{name} is not an array of numbers: give events of shape (n, d)") from error
     x = x if x.is_floating_point() else x.to(torch.get_default_dtype())
     if x.ndim not in dims or 0 in x.shape:
-        raise ValueError(f"{name} has shape {tuple(x.shape)}: it must hold events, (n, d)" + " or (R, n, d)" * (3 in dims))
+        raise ValueError(
+            f"{name} has shape {tuple(x.shape)}: it must hold events, (n, d)" + " or (R, n, d)" * (3 in dims)
+        )
     if not torch.isfinite(x).all():
         raise ValueError(f"{name} has values that are not finite: leave those events out")
     return x
@@ -48,7 +50,9 @@ def read_labels(
     found = np.unique(y)
     whole = bool((found.astype(float) % 1 == 0).all())
     if len(found) == 1:
-        raise ValueError(f"y has one value only, {found[0]}: an oracle needs at least two classes, or a quantity that varies")
+        raise ValueError(
+            f"y has one value only, {found[0]}: an oracle needs at least two classes, or a quantity that varies"
+        )
     if task == "auto":
         task = "classes" if whole and (y.dtype.kind != "f" or len(found) <= 20) else "regression"
     if task == "classes":

@@ -44,7 +44,11 @@ def principal_axes(x: Tensor, scale: str = "global", keep: float = 0.99, least: 
     mean, spread = x.mean(0), x.std(0)
     if not spread.max() > 0:
         raise ValueError("x does not vary: all its events are the same, and there is nothing to encode")
-    spread = torch.where(spread > 1e-6 * spread.max(), spread, spread.max()) if scale == "feature" else torch.ones_like(spread)
+    spread = (
+        torch.where(spread > 1e-6 * spread.max(), spread, spread.max())
+        if scale == "feature"
+        else torch.ones_like(spread)
+    )
     centred = ((x - mean) / spread).double()
     variance, axes = torch.linalg.eigh(centred.T @ centred / len(x))
     variance, axes = variance.flip(0).clamp(min=0), axes.flip(1)
@@ -145,7 +149,9 @@ def train_autoencoder(
     with torch.no_grad():
         z = torch.cat([encoder(part.expand(n_models, -1, -1)) for part in u.split(10_000)], 1)
     mean = z.mean(1, keepdim=True)
-    return _measured(Autoencoder(encoder, decoder, axes, mean, (z - mean).square().mean((1, 2), keepdim=True).sqrt()), held_out)
+    return _measured(
+        Autoencoder(encoder, decoder, axes, mean, (z - mean).square().mean((1, 2), keepdim=True).sqrt()), held_out
+    )
 
 # %% ../../nbs/lib/flows/latents.ipynb #0011
 @torch.no_grad()

@@ -59,7 +59,9 @@ def closure(matrices) -> Closure:
     J = _as_array(matrices, "matrices", 3)
     if J.shape[1] != J.shape[2]:
         raise ValueError(f"matrices has shape {J.shape}: N square matrices (N, d, d) are needed")
-    flat = lambda A: np.concatenate([A.real, A.imag], -1).reshape(len(A), -1) if np.iscomplexobj(A) else A.reshape(len(A), -1)
+    flat = lambda A: (
+        np.concatenate([A.real, A.imag], -1).reshape(len(A), -1) if np.iscomplexobj(A) else A.reshape(len(A), -1)
+    )
     return _solve(flat(J), lambda a: flat(J[a] @ J[a + 1:] - J[a + 1:] @ J[a]), "matrices")
 
 
@@ -170,7 +172,9 @@ def estimate_noise(c) -> float:
     from_antisymmetry = np.sqrt(((c + c.transpose(1, 0, 2)) ** 2).mean() / 2)
     if N < 3 or not c.any():
         return float(from_antisymmetry)
-    typical = np.mean([np.linalg.norm(_jacobiator(c, draw_noise(N, rng))) for _ in range(1 if N > 60 else 3 if N > 20 else 10)])
+    typical = np.mean(
+        [np.linalg.norm(_jacobiator(c, draw_noise(N, rng))) for _ in range(1 if N > 60 else 3 if N > 20 else 10)]
+    )
     return float(max(from_antisymmetry, np.linalg.norm(_jacobiator(c, c)) / 2 / typical))
 
 

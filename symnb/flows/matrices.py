@@ -56,7 +56,9 @@ def closure_residual(J: Tensor) -> Tensor:
     return brackets - 0.5 * (brackets @ flat.mT) @ flat
 
 # %% ../../nbs/lib/flows/matrices.ipynb #0007
-def lbfgs(loss: Callable[[Tensor], Tensor], start: Tensor, steps: int = 500, memory: int = 20, tol: float = 1e-22) -> tuple[Tensor, Tensor, int]:
+def lbfgs(
+    loss: Callable[[Tensor], Tensor], start: Tensor, steps: int = 500, memory: int = 20, tol: float = 1e-22
+) -> tuple[Tensor, Tensor, int]:
     """Minimise R losses at once from `start` (R, P): loss (R, P) → (R,). Returns the points, their losses, and the steps.
 
     Stops when every replica is below `tol` or can no longer be improved in the precision of its numbers.
@@ -85,7 +87,9 @@ def _direction(slope: Tensor, history: list[tuple[Tensor, Tensor]]) -> Tensor:
     q, used = slope.clone(), []
     for s, y in reversed(history):
         curvature = (s * y).sum(1, keepdim=True)
-        rho = torch.where(curvature > 1e-14 * s.norm(dim=1, keepdim=True) * y.norm(dim=1, keepdim=True), 1 / curvature, 0.0)
+        rho = torch.where(
+            curvature > 1e-14 * s.norm(dim=1, keepdim=True) * y.norm(dim=1, keepdim=True), 1 / curvature, 0.0
+        )
         alpha = rho * (s * q).sum(1, keepdim=True)
         q = q - alpha * y
         used.append((s, y, rho, alpha))
@@ -98,7 +102,9 @@ def _direction(slope: Tensor, history: list[tuple[Tensor, Tensor]]) -> Tensor:
     return -torch.where(downhill, q, slope)
 
 
-def _line_search(loss: Callable, w: Tensor, d: Tensor, value: Tensor, slope: Tensor, t: Tensor, done: Tensor, tries: int = 30):
+def _line_search(
+    loss: Callable, w: Tensor, d: Tensor, value: Tensor, slope: Tensor, t: Tensor, done: Tensor, tries: int = 30
+):
     "Points along d that fulfil the weak Wolfe conditions, with loss and slope; replicas that find none stay."
     low, high, fall = torch.zeros_like(t), torch.full_like(t, torch.inf), (slope * d).sum(1)
     best, best_value, best_slope, found = w, value, slope, done.clone()
@@ -143,7 +149,11 @@ class TrainedMatrices:
 
     def total_on(self, jac: Tensor, x: Tensor) -> Tensor:
         "Total loss of each replica (R,) on other events: jac (n, k, d), x (n, d)."
-        return sum(matrix_losses(self.family, self.replicas, invariance_factor(self.family, jac, x), "closure" in self.losses).values())
+        return sum(
+            matrix_losses(
+                self.family, self.replicas, invariance_factor(self.family, jac, x), "closure" in self.losses
+            ).values()
+        )
 
 # %% ../../nbs/lib/flows/matrices.ipynb #0012
 def train_matrices(
@@ -164,11 +174,15 @@ def train_matrices(
     """
     fam = make_family(family, x.shape[-1], degree)
     if not 1 <= n_generators <= fam.n_coefficients:
-        raise ValueError(f"n_generators={n_generators} must be between 1 and {fam.n_coefficients}, the coefficients of a {fam.name} field in {fam.dim} dimensions")
+        raise ValueError(
+            f"n_generators={n_generators} must be between 1 and {fam.n_coefficients}, the coefficients of a {fam.name} field in {fam.dim} dimensions"
+        )
     if closure and fam.name == "polynomial":
         raise ValueError("closure=True needs a family that closes under brackets: use closure=False for polynomials")
     factor, shape = invariance_factor(fam, jac, x), (n_replicas, n_generators, fam.dim, fam.n_features)
-    start = torch.randn(shape, generator=torch_generator(random_state, torch.device("cpu")), dtype=torch.float64).to(x.device)
+    start = torch.randn(shape, generator=torch_generator(random_state, torch.device("cpu")), dtype=torch.float64).to(
+        x.device
+    )
     start = start * (2 / fam.n_coefficients) ** 0.5
     w, used = start.flatten(1), 0
     for closed in (False, True)[: 1 + closure]:
@@ -210,6 +224,8 @@ def train_finite_matrices(
         miss = (oracle(moved) - value).square().sum(-1).mean(-1) / value.var(0).sum()
         return dict(invariance=miss, distance=((moved - x).square().sum(-1).mean(-1) / (size * distance**2) - 1) ** 2)
 
-    start = torch.randn(shape, generator=torch_generator(random_state, torch.device("cpu")), dtype=torch.float64).to(x.device)
+    start = torch.randn(shape, generator=torch_generator(random_state, torch.device("cpu")), dtype=torch.float64).to(
+        x.device
+    )
     w, _, _ = lbfgs(lambda w: sum(losses(w).values()), start.flatten(1) / fam.dim**0.5, steps)
     return FiniteMatrices(fam, w.reshape(shape), {k: v.detach() for k, v in losses(w).items()})

@@ -87,7 +87,10 @@ def name_motions(c: np.ndarray, ruler: Ruler) -> tuple[str, ...]:
         return ()
     inner = lambda d: np.einsum("ai,bj,ijk->abk", V, V, d, optimize=True).reshape(-1, len(d))
     acts = lambda d: _action(d, V).reshape(m, -1)
-    if len(ruler.spaces(inner, c, "brackets of translations")[0]) or len(ruler.spaces(acts, c, "action on translations")[0]) < m:
+    if (
+        len(ruler.spaces(inner, c, "brackets of translations")[0])
+        or len(ruler.spaces(acts, c, "action on translations")[0]) < m
+    ):
         return ()
     traces = lambda d: np.trace(_action(d, V), axis1=1, axis2=2)[:, None]
     scales = len(ruler.spaces(traces, c, "traces of the action")[0])

@@ -31,8 +31,11 @@ def flow_losses(
     gram = torch.einsum("...and,...bnd->...nab", G, G)
     gram = gram.mean(-3, keepdim=True) if form == "averaged" else gram
     norm, pairs = gram.diagonal(dim1=-2, dim2=-1), gram.triu(1)
-    return {"invariance": outside.square().sum((-3, -1)).mean(-1), "normalization": (norm - 1).square().sum(-1).mean(-1),
-            "orthogonality": pairs.square().sum((-2, -1)).mean(-1)}
+    return {
+        "invariance": outside.square().sum((-3, -1)).mean(-1),
+        "normalization": (norm - 1).square().sum(-1).mean(-1),
+        "orthogonality": pairs.square().sum((-2, -1)).mean(-1),
+    }
 
 # %% ../../nbs/lib/flows/networks.ipynb #0006
 def smallest_loss(
@@ -45,7 +48,9 @@ def smallest_loss(
     if N <= m:
         return 0.0
     def total(s, nu):
-        return (m * (s - 1) ** 2 + (N - m) * (nu - 1) ** 2 + N * ((m * s + (N - m) * nu) / N - 1) ** 2) / 2 + w * (N - m) * nu
+        return (m * (s - 1) ** 2 + (N - m) * (nu - 1) ** 2 + N * ((m * s + (N - m) * nu) / N - 1) ** 2) / 2 + w * (
+            N - m
+        ) * nu
     M = torch.tensor([[1 + m / N, (N - m) / N], [m / N, 1 + (N - m) / N]]).double()
     s, nu = torch.linalg.solve(M, torch.tensor([2.0, 2 - w]).double()).tolist()
     return total(s, nu) if nu > 0 else total(2 * N / (N + m), 0)
@@ -175,7 +180,9 @@ def train_networks(
     return _best(nets.double().requires_grad_(False), jac[source], x[source].double(), weights, form, n_replicas)
 
 # %% ../../nbs/lib/flows/networks.ipynb #0018
-def _best(nets: NetworkGenerators, jac: Tensor, x: Tensor, weights: dict[str, float], form: str, n_replicas: int) -> NetworkGenerators:
+def _best(
+    nets: NetworkGenerators, jac: Tensor, x: Tensor, weights: dict[str, float], form: str, n_replicas: int
+) -> NetworkGenerators:
     "The best replica of each data set, with its losses."
     nets.losses = evaluate(nets, jac, x, form, bool(weights["closure"]))
     total = sum(weight * nets.losses[name] for name, weight in weights.items() if name in nets.losses)
@@ -202,7 +209,9 @@ def _check(jac, x, n_generators, form: str, device: torch.device) -> tuple[Tenso
         raise ValueError(f"n_generators={n_generators} orthogonal directions do not exist in {x.shape[-1]} dimensions: "
                          f"ask for at most {x.shape[-1]}, or use form='averaged'")
     if jac.ndim != x.ndim + 1 or jac.shape[:-2] != x.shape[:-1] or jac.shape[-1] != x.shape[-1]:
-        raise ValueError(f"jac has shape {tuple(jac.shape)} for events of shape {tuple(x.shape)}: it must be (..., n, k, d)")
+        raise ValueError(
+            f"jac has shape {tuple(jac.shape)} for events of shape {tuple(x.shape)}: it must be (..., n, k, d)"
+        )
     if not torch.isfinite(jac).all():
         raise ValueError("jac has values that are not finite: leave those events out")
     return (jac, x, len(x)) if x.ndim == 3 else (jac[None], x[None], 1)

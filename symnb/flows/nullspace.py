@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..core import SymnbWarning
-from .families import Family, expressions, field, linear, make_family, polynomial, sparse_basis
+from .families import Family, expressions, field, make_family, polynomial, sparse_basis
 
 # %% ../../nbs/lib/flows/nullspace.ipynb #0004
 def invariance_rows(jac: Tensor, noise: float = 0.0) -> Tensor:
@@ -152,7 +152,9 @@ def null_space(
 def _checked(jac: Tensor, x: Tensor, family: "str | Family", degree: int, noise: float | None):
     "Arguments of `null_space` in double precision, an ensemble averaged."
     if x.ndim != 2 or jac.ndim not in (3, 4) or jac.shape[-3] != len(x) or jac.shape[-1] != x.shape[1]:
-        raise ValueError(f"jac has shape {tuple(jac.shape)}, x {tuple(x.shape)}: for x (n, d) it must be (n, k, d), or (R, n, k, d)")
+        raise ValueError(
+            f"jac has shape {tuple(jac.shape)}, x {tuple(x.shape)}: for x (n, d) it must be (n, k, d), or (R, n, k, d)"
+        )
     if not (torch.isfinite(jac).all() and torch.isfinite(x).all()):
         raise ValueError("jac or x has values that are not finite: leave those events out")
     if noise is not None and not 0 <= noise < math.inf:
@@ -184,16 +186,20 @@ def _flat(dead: float) -> str:
 def _message(values: Tensor, n: int, noise: float, min_gap: float) -> str:
     "Why `n` fields are null and no others."
     if n:
-        return (f"{n} generator{'s' * (n > 1)}: at most {float(values[n - 1]):.1e} of their size points across the level sets, with a noise of "
-                f"{noise:.1e}; the next field has {float(values[n]):.1e}")
+        return (
+            f"{n} generator{'s' * (n > 1)}: at most {float(values[n - 1]):.1e} of their size points across the level sets, with a noise of "
+            f"{noise:.1e}; the next field has {float(values[n]):.1e}"
+        )
     text = f"no symmetry is claimed: the best field has {float(values[0]):.1e} of its size across the level sets, with a noise of {noise:.1e}"
     steps = values[1:] / values[:-1].clamp(min=1e-300)
     best = int(steps.argmax())
     if values[0] <= 1.5 * noise:
         return text + f", but no step of a factor {min_gap:g} tells symmetries from the rest"
     if steps[best] > 100:
-        text += (f"; a step of {float(steps[best]):.0e} follows {best + 1} fields: if the oracle is learned or computed in lower "
-                 f"precision, give an ensemble or noise={float(values[best]):.0e}")
+        text += (
+            f"; a step of {float(steps[best]):.0e} follows {best + 1} fields: if the oracle is learned or computed in lower "
+            f"precision, give an ensemble or noise={float(values[best]):.0e}"
+        )
     return text
 
 
@@ -201,9 +207,13 @@ def _confined(x: Tensor, fam: Family, Z: Tensor) -> str:
     "What to say, and warn of, when the events are confined to a submanifold."
     text, d = "", x.shape[1]
     if Z.shape[1]:
-        text = (f"; {fam.dim * Z.shape[1]} fields vanish on all events, which satisfy {Z.shape[1]} equation(s) among the monomials: these are "
-                "no symmetries and are left out, and the algebra away from the data is not determined")
-    elif fam.degree == 1 and len(x) > (d + 1) * (d + 2) // 2 <= 300 and whiten(polynomial(d, 2).features(x))[1].shape[1]:
+        text = (
+            f"; {fam.dim * Z.shape[1]} fields vanish on all events, which satisfy {Z.shape[1]} equation(s) among the monomials: these are "
+            "no symmetries and are left out, and the algebra away from the data is not determined"
+        )
+    elif (
+        fam.degree == 1 and len(x) > (d + 1) * (d + 2) // 2 <= 300 and whiten(polynomial(d, 2).features(x))[1].shape[1]
+    ):
         text = "; the events lie on a quadric, and fields may preserve the oracle there and nowhere else"
     if text:
         warnings.warn(text[2:], SymnbWarning, stacklevel=3)

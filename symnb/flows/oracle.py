@@ -61,7 +61,9 @@ def _value(oracle: Callable, x: Tensor) -> Tensor:
         return oracle(x)
     except (RuntimeError, TypeError) as error:
         if "numpy()" in str(error) or "requires grad" in str(error):
-            raise TypeError("oracle is not differentiable: it leaves torch (numpy?); write it with torch operations") from error
+            raise TypeError(
+                "oracle is not differentiable: it leaves torch (numpy?); write it with torch operations"
+            ) from error
         raise
 
 
@@ -71,7 +73,9 @@ def _try_out(oracle: Callable, x: Tensor) -> None:
         value = _value(oracle, x.detach().requires_grad_())
     if not torch.isfinite(value).all():
         bad = int((~torch.isfinite(value)).any(-1).sum())
-        raise ValueError(f"oracle returned values that are not finite for {bad} of {len(x)} events: restrict x to where it is defined")
+        raise ValueError(
+            f"oracle returned values that are not finite for {bad} of {len(x)} events: restrict x to where it is defined"
+        )
     if not value.requires_grad and (value != value[:1]).any():
         raise TypeError("oracle is not differentiable: its values carry no gradient; write it with torch operations, "
                         "without argmax, rounding, .detach() or torch.no_grad()")
@@ -117,7 +121,9 @@ def row_space(
 # %% ../../nbs/lib/flows/oracle.ipynb #0016
 class BatchedOracle(nn.Module):
     "R oracles, (R, n, d) → (R, n, k), in double precision; held-out `score` and `chance` (R,): accuracy, or R²."
-    def __init__(self, net: nn.Module, mean: Tensor, scale: Tensor, y_mean: Tensor, y_scale: Tensor, classes: np.ndarray | None):
+    def __init__(
+        self, net: nn.Module, mean: Tensor, scale: Tensor, y_mean: Tensor, y_scale: Tensor, classes: np.ndarray | None
+    ):
         super().__init__()
         self.net, self.classes = net, classes
         for name, value in dict(mean=mean, scale=scale, y_mean=y_mean, y_scale=y_scale).items():
@@ -146,8 +152,12 @@ class SingleOracle(nn.Module):
         super().__init__()
         pick = lambda v: v[i:i + 1].clone()
         net = BatchedMLP(1, [oracles.mean.shape[-1], oracles.y_mean.shape[-1]], oracles.net.activation)
-        net.weights, net.biases = (nn.ParameterList(pick(p.detach()) for p in ps) for ps in (oracles.net.weights, oracles.net.biases))
-        self.oracle = BatchedOracle(net, *(pick(v) for v in (oracles.mean, oracles.scale, oracles.y_mean, oracles.y_scale)), oracles.classes)
+        net.weights, net.biases = (
+            nn.ParameterList(pick(p.detach()) for p in ps) for ps in (oracles.net.weights, oracles.net.biases)
+        )
+        self.oracle = BatchedOracle(
+            net, *(pick(v) for v in (oracles.mean, oracles.scale, oracles.y_mean, oracles.y_scale)), oracles.classes
+        )
         self.oracle.requires_grad_(False)
         self.classes, self.score, self.chance = oracles.classes, float(oracles.score[i]), float(oracles.chance[i])
 
@@ -203,7 +213,9 @@ def _divide(R: int, n: int, share: float, generator: torch.Generator) -> tuple[T
     return torch.arange(R, device=generator.device)[:, None], test if test.shape[1] else train, train
 
 
-def _untrained(x: Tensor, y: Tensor, classes: np.ndarray | None, hidden: tuple[int, ...], generator: torch.Generator) -> BatchedOracle:
+def _untrained(
+    x: Tensor, y: Tensor, classes: np.ndarray | None, hidden: tuple[int, ...], generator: torch.Generator
+) -> BatchedOracle:
     "Oracles with random weights and the scales of x (R, n, d) and y."
     mean = x.mean(1, keepdim=True)
     n_outputs = y.shape[-1] if classes is None else 1 if len(classes) == 2 else len(classes)
@@ -247,14 +259,20 @@ def check_oracle(
     jac = oracle_jacobian(oracle, x)
     spread, width = value.std(0).norm(), x.std(0).norm()
     size = jac.flatten(1).norm(dim=1)
-    size = size * width / spread if spread > 8 * torch.finfo(value.dtype).eps * value.abs().max() else torch.zeros_like(size)
+    size = (
+        size * width / spread
+        if spread > 8 * torch.finfo(value.dtype).eps * value.abs().max()
+        else torch.zeros_like(size)
+    )
     dead = float((size <= 1e-3 * size.square().mean().sqrt()).double().mean())
     rank = int(row_space(jac)[1].double().median())
     score, chance, reason = _judge(value, y, x, task) if y is not None else (None, None, None)
     reason = _flat(value, spread, size, dead, max_dead) or reason
     gradient = tuple(torch.quantile(size.double(), torch.tensor([0, 0.01, 0.5, 1]).double()).tolist())
-    good = (f"the Jacobian has rank {rank} of {x.shape[1]}; it is nowhere smaller than {gradient[0] / (gradient[2] or 1):.2g} of its median"
-            + (f"; score {score:.3f}, chance {chance:.3f}" if y is not None else ""))
+    good = (
+        f"the Jacobian has rank {rank} of {x.shape[1]}; it is nowhere smaller than {gradient[0] / (gradient[2] or 1):.2g} of its median"
+        + (f"; score {score:.3f}, chance {chance:.3f}" if y is not None else "")
+    )
     return OracleHealth(reason is None, reason or good, score, chance, gradient, dead, rank)
 
 # %% ../../nbs/lib/flows/oracle.ipynb #0025

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from .algebra import killing_form
 from .families import sparse_basis
 from .options import FAMILIES
-from ..pages import Words, drawn, matrix, paragraphs, settings, table, write_page
+from ..pages import Words, drawn, matrix, settings, table, write_page
 
 if TYPE_CHECKING:  # only who draws should wait for matplotlib
     from matplotlib.figure import Figure
@@ -40,9 +40,18 @@ def kind_of(A: np.ndarray, tolerance: float = 0.05) -> str:
     return "boost" if paired and np.abs(values.imag).max() < tolerance else ""
 
 # %% ../../nbs/lib/flows/report.ipynb #0006
-_KNOWN = {"so(1,3)": "Lorentz transformations", "iso(1,3)": "Poincaré transformations", "so(2)": "rotations of a plane", "so(3)": "rotations in three dimensions",
-          "so(4)": "rotations in four dimensions", "e(2)": "rigid motions of the plane", "e(3)": "rigid motions of space", "so(1,2)": "Lorentz transformations in two space dimensions",
-          "iso(1,1)": "Poincaré transformations on a line", "sim(2)": "rigid motions and scalings of the plane"}
+_KNOWN = {
+    "so(1,3)": "Lorentz transformations",
+    "iso(1,3)": "Poincaré transformations",
+    "so(2)": "rotations of a plane",
+    "so(3)": "rotations in three dimensions",
+    "so(4)": "rotations in four dimensions",
+    "e(2)": "rigid motions of the plane",
+    "e(3)": "rigid motions of space",
+    "so(1,2)": "Lorentz transformations in two space dimensions",
+    "iso(1,1)": "Poincaré transformations on a line",
+    "sim(2)": "rigid motions and scalings of the plane",
+}
 
 
 def _algebra_words(name: str) -> str:
@@ -113,19 +122,32 @@ def _generators(flows) -> "list[str]":
 def _changes(flows, n: int) -> "list[str]":
     lines = []
     if flows.generators in FAMILIES:
-        wider = {"linear": "'affine' (with shifts) or 'polynomial'", "affine": "'polynomial'", "polynomial": f"a degree above {flows.degree}"}[flows.generators]
-        lines.append(f"Only {flows.generators} fields were looked for: {wider} may hold more; a curved symmetry needs generators='mlp' or 'exact'.")
+        wider = {
+            "linear": "'affine' (with shifts) or 'polynomial'",
+            "affine": "'polynomial'",
+            "polynomial": f"a degree above {flows.degree}",
+        }[flows.generators]
+        lines.append(
+            f"Only {flows.generators} fields were looked for: {wider} may hold more; a curved symmetry needs generators='mlp' or 'exact'."
+        )
     else:
         free = len(flows.mean_) - flows.health_.rank
-        lines.append(f"The oracle's Jacobian leaves {free} direction{'s' * (free != 1)} free at each event, and so many orthogonal flows; n_generators={n} were asked for."
-                     if flows.n_generators != "all" else f"The oracle's Jacobian leaves {free} direction{'s' * (free != 1)} free at each event.")
+        lines.append(
+            f"The oracle's Jacobian leaves {free} direction{'s' * (free != 1)} free at each event, and so many orthogonal flows; n_generators={n} were asked for."
+            if flows.n_generators != "all"
+            else f"The oracle's Jacobian leaves {free} direction{'s' * (free != 1)} free at each event."
+        )
     if flows.oracle == "mlp":
-        lines.append("The oracle is a network that learned the target from these events: a symmetry is one of that network, where the events are. "
-                     "More events, or the formula itself as an oracle (in Python), make it sharper.")
+        lines.append(
+            "The oracle is a network that learned the target from these events: a symmetry is one of that network, where the events are. "
+            "More events, or the formula itself as an oracle (in Python), make it sharper."
+        )
     return lines
 
 # %% ../../nbs/lib/flows/report.ipynb #0014
-def _travel(flows, Z: np.ndarray, weights: np.ndarray, n_starts: int = 8) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
+def _travel(
+    flows, Z: np.ndarray, weights: np.ndarray, n_starts: int = 8
+) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
     "Times (T,), in which an event moves by about one spread each way; paths (T, m, d) and the oracle's values on them (T, m, k)."
     starts = Z[np.random.default_rng(0).permutation(len(Z))[:n_starts]]
     steps = np.linalg.norm(np.tensordot(weights, flows.generators_(Z), 1), axis=1)
@@ -153,9 +175,13 @@ def _streamlines(figure: "Figure", flows, Z: np.ndarray, weights: np.ndarray, na
 def _matrices(flows) -> str:
     if not (flows.generators == "linear" and flows.solution_.found) or flows.n_features_in_ > 12:
         return ""
-    names = [str(n) for n in flows._names()] if flows.latent_dim is None else [f"z{j + 1}" for j in range(flows.latent_dim)]
+    names = (
+        [str(n) for n in flows._names()] if flows.latent_dim is None else [f"z{j + 1}" for j in range(flows.latent_dim)]
+    )
     shown = np.tensordot(readable_basis(flows), flows.generator_matrices_, 1)[:15]
-    return "".join(f"<h3>J{a + 1}{f' ({kind_of(A)})' if kind_of(A) else ''}</h3>{matrix(A, names)}" for a, A in enumerate(shown))
+    return "".join(
+        f"<h3>J{a + 1}{f' ({kind_of(A)})' if kind_of(A) else ''}</h3>{matrix(A, names)}" for a, A in enumerate(shown)
+    )
 
 
 def _algebra_section(flows) -> str:
@@ -163,7 +189,12 @@ def _algebra_section(flows) -> str:
         return ""
     from symnb.plots_flows import constants_picture, killing_spectrum
     n, constants = flows.n_generators_, in_basis(flows.structure_constants_, readable_basis(flows))
-    picture = drawn(lambda f: constants_picture(constants, f.subplots(1, n, squeeze=False)[0]), 1.4 * n + 0.8, 2.0, "structure constants")
+    picture = drawn(
+        lambda f: constants_picture(constants, f.subplots(1, n, squeeze=False)[0]),
+        1.4 * n + 0.8,
+        2.0,
+        "structure constants",
+    )
     return picture + drawn(lambda f: killing_spectrum(killing_form(constants), f.subplots()), 4.5, 2.6, "Killing form")
 
 # %% ../../nbs/lib/flows/report.ipynb #0017

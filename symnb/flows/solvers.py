@@ -18,7 +18,8 @@ from torch import Tensor
 from ..core import jacobian
 from .algebra import Closure, closure, field_closure
 from .exact import ExactGenerators
-from .families import Family, FamilyField, field as family_field, field_jacobian, matrices
+from .families import Family, FamilyField, field_jacobian, matrices
+from .families import field as family_field
 from .matrices import invariance_factor, matrix_losses, train_matrices
 from .networks import OneRun, evaluate, flow_losses, train_networks
 from .nullspace import NullSpace, ensemble_jacobian, null_space
@@ -45,7 +46,9 @@ class Solution:
         return self.n > 0 and self.losses["total"] <= REFUSED
 
 
-def _solution(n: int, fields: Callable, losses: dict[str, float], close: Callable[[], Closure], message: str = "", **family) -> Solution:
+def _solution(
+    n: int, fields: Callable, losses: dict[str, float], close: Callable[[], Closure], message: str = "", **family
+) -> Solution:
     "The solution with a message, and with its closure where it is accepted: rejected generators may be linearly dependent."
     found = Solution(n, fields, losses, message or _sentence(n, losses), **family)
     if found.found:
@@ -81,7 +84,10 @@ def measure(fields: Callable, jac: Tensor, x: Tensor, as_algebra: bool = False) 
         return _total(matrix_losses(family, fields.coefficients, invariance_factor(family, jac, x), closed))
     if isinstance(fields, OneRun):
         form = "averaged" if as_algebra else "pointwise"
-        return {name: float(value) for name, value in evaluate(fields.run, jac[None], x[None], form, closure=as_algebra).items()}
+        return {
+            name: float(value)
+            for name, value in evaluate(fields.run, jac[None], x[None], form, closure=as_algebra).items()
+        }
     return _total(flow_losses(fields(x), row_space(jac)[0]))
 
 
@@ -115,10 +121,20 @@ def solve_family(jac: Tensor, x: Tensor, fresh: "tuple[Tensor, Tensor]", family:
         C = orthonormal(space.coefficients)
     else:
         mean = ensemble_jacobian(jac)[0] if jac.ndim == 4 else jac
-        C = train_matrices(mean, x, n, family, closure=family.degree == 1, n_replicas=n_replicas, random_state=random_state).coefficients
+        C = train_matrices(
+            mean, x, n, family, closure=family.degree == 1, n_replicas=n_replicas, random_state=random_state
+        ).coefficients
     fields = FamilyField(family, C)
-    return _solution(len(C), fields, measure(fields, *fresh), lambda: _close(family, C, fresh[1]),
-                     space.message if n == "all" else "", family=family, coefficients=C, singular_values=space.singular_values.numpy())
+    return _solution(
+        len(C),
+        fields,
+        measure(fields, *fresh),
+        lambda: _close(family, C, fresh[1]),
+        space.message if n == "all" else "",
+        family=family,
+        coefficients=C,
+        singular_values=space.singular_values.numpy(),
+    )
 
 # %% ../../nbs/lib/flows/solvers.ipynb #0013
 def _close(family: Family, C: Tensor, x: Tensor) -> Closure:
@@ -127,14 +143,28 @@ def _close(family: Family, C: Tensor, x: Tensor) -> Closure:
     return field_closure(family_field(family, C, x), field_jacobian(family, C, x))
 
 # %% ../../nbs/lib/flows/solvers.ipynb #0015
-def solve_networks(jac: Tensor, x: Tensor, fresh: "tuple[Tensor, Tensor]", n: int, *, as_algebra: bool = False,
-                   n_replicas: int = 3, steps: int = 2000, random_state=None, device: torch.device = torch.device("cpu"),
-                   verbose: bool = False) -> Solution:
+def solve_networks(
+    jac: Tensor,
+    x: Tensor,
+    fresh: "tuple[Tensor, Tensor]",
+    n: int,
+    *,
+    as_algebra: bool = False,
+    n_replicas: int = 3,
+    steps: int = 2000,
+    random_state=None,
+    device: torch.device = torch.device("cpu"),
+    verbose: bool = False
+) -> Solution:
     "n networks from jac (n, k, d) at x (n, d): orthogonal flows, or fields that close as an algebra."
     how = dict(form="averaged", closure=1.0) if as_algebra else {}
-    nets = train_networks(jac, x, n, n_replicas=n_replicas, steps=steps, random_state=random_state, device=device, verbose=verbose, **how)
+    nets = train_networks(
+        jac, x, n, n_replicas=n_replicas, steps=steps, random_state=random_state, device=device, verbose=verbose, **how
+    )
     one = nets.select(0).cpu()
-    return _solution(n, one, measure(one, *fresh, as_algebra), lambda: field_closure(one(fresh[1]), jacobian(one, fresh[1])))
+    return _solution(
+        n, one, measure(one, *fresh, as_algebra), lambda: field_closure(one(fresh[1]), jacobian(one, fresh[1]))
+    )
 
 
 def solve_exact(oracle: Callable, x: Tensor, fresh: "tuple[Tensor, Tensor]", n: "int | str") -> Solution:

@@ -31,8 +31,10 @@ def streamlines(
         raise ValueError("t must be a list of finite times that rise, such as torch.linspace(-1, 1, 21)")
     first = field(z0)
     if first.shape != z0.shape:
-        raise ValueError(f"field returned shape {tuple(first.shape)} for points of shape {tuple(z0.shape)}: give one field, "
-                         "for example lambda z: generators(z)[0]")
+        raise ValueError(
+            f"field returned shape {tuple(first.shape)} for points of shape {tuple(z0.shape)}: give one field, "
+            "for example lambda z: generators(z)[0]"
+        )
     past = _follow(lambda z: -field(z), z0, -t[t < 0].flip(0), step).flip(0)
     path = torch.cat([past, _follow(field, z0, t[t >= 0], step)])
     if not torch.isfinite(path).all():
@@ -51,6 +53,10 @@ def _follow(field: Callable, z0: Tensor, t: Tensor, step: float) -> Tensor:
         return z0[None]
     # a grid that holds all the times: between grid points torchdiffeq interpolates on a straight line
     counts = (late.diff() / step).ceil().long().clamp(min=1).tolist()
-    pieces = [torch.linspace(a, b, n + 1, dtype=t.dtype, device=t.device)[1:] for a, b, n in zip(late[:-1], late[1:], counts)]
+    pieces = [
+        torch.linspace(a, b, n + 1, dtype=t.dtype, device=t.device)[1:] for a, b, n in zip(late[:-1], late[1:], counts)
+    ]
     grid = torch.cat([late[:1], *pieces])
-    return odeint(lambda _, z: field(z), z0, late, method="rk4", options={"grid_constructor": lambda *_: grid})[len(late) - len(t):]
+    return odeint(lambda _, z: field(z), z0, late, method="rk4", options={"grid_constructor": lambda *_: grid})[
+        len(late) - len(t) :
+    ]

@@ -64,7 +64,9 @@ class Ruler(_Noise):
             self.doubts.append(f"{what}: {near.min():.1e} is near what noise can make ({cut:.1e})")
         return values > cut
 
-    def spaces(self, build: Callable[[np.ndarray], np.ndarray], c: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
+    def spaces(
+        self, build: Callable[[np.ndarray], np.ndarray], c: np.ndarray, what: str
+    ) -> tuple[np.ndarray, np.ndarray]:
         "Orthonormal rows that span the row space of build(c) (m, n), and its null space: (r, n) and (n − r, n)."
         M = build(c)
         gram = M.T @ M if len(M) > 4 * M.shape[1] and self.level > 1e-6 * np.abs(c).max() else None

@@ -34,7 +34,10 @@ class _Field:
         Z = torch.tensor(check_array(Z, dtype=np.float64, input_name=name))
         d = self.latent_dim or self.n_features_in_
         if Z.shape[1] != d:
-            raise ValueError(f"{name} has {Z.shape[1]} columns, the flows live in {d} dimensions" + (": encode(X) gives them" if self.latent_dim else ""))
+            raise ValueError(
+                f"{name} has {Z.shape[1]} columns, the flows live in {d} dimensions"
+                + (": encode(X) gives them" if self.latent_dim else "")
+            )
         return Z
 
     def _field(self, z: Tensor) -> Tensor:
@@ -64,8 +67,14 @@ class _Use:
         else:
             weights = torch.as_tensor(check_array(generator, ensure_2d=False, dtype=np.float64, input_name="generator"))
             if weights.shape != (self.n_generators_,):
-                raise ValueError(f"generator has shape {tuple(weights.shape)}: give an index, or {self.n_generators_} weights")
-        return streamlines(lambda z: torch.einsum("a,and->nd", weights, self._field(z)), z0, torch.as_tensor(np.asarray(t, dtype=float))).numpy()
+                raise ValueError(
+                    f"generator has shape {tuple(weights.shape)}: give an index, or {self.n_generators_} weights"
+                )
+        return streamlines(
+            lambda z: torch.einsum("a,and->nd", weights, self._field(z)),
+            z0,
+            torch.as_tensor(np.asarray(t, dtype=float)),
+        ).numpy()
 
 # %% ../../nbs/lib/flows/using.ipynb #0006
 class _Read:
@@ -87,7 +96,9 @@ class _Read:
         lines = [f"Oracle: {self.health_.message}.", f"Generators: {self.message_}."]
         if getattr(self, "expressions_", None) and self.solution_.found:
             shown = self.expressions_[:12]
-            lines += [f"  {e}" for e in shown] + ([f"  and {self.n_generators_ - 12} more"] if self.n_generators_ > 12 else [])
+            lines += [f"  {e}" for e in shown] + (
+                [f"  and {self.n_generators_ - 12} more"] if self.n_generators_ > 12 else []
+            )
         return "\n".join(lines + [f"Algebra: {self.algebra_report_.splitlines()[0]}."])
 
 # %% ../../nbs/lib/flows/using.ipynb #0008

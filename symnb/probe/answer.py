@@ -46,23 +46,34 @@ def plural(n: int, word: str) -> str:
 def tell_count(relevant: "int | None", intrinsic: int, n_columns: int, graded: "float | None" = None) -> "list[str]":
     "The two counts in a sentence or two; graded: the resolution, where the counts depend on it."
     at = "" if graded is None else f"At the resolution s = {graded:g}: "
-    lines = [f"{at}{plural(intrinsic, 'degree')} of freedom in {plural(n_columns, 'varying column')}: at each event the data "
-             f"{'varies' if intrinsic else 'does not vary'} in {plural(intrinsic, 'direction')} (intrinsic dimension {intrinsic})."]
+    lines = [
+        f"{at}{plural(intrinsic, 'degree')} of freedom in {plural(n_columns, 'varying column')}: at each event the data "
+        f"{'varies' if intrinsic else 'does not vary'} in {plural(intrinsic, 'direction')} (intrinsic dimension {intrinsic})."
+    ]
     if relevant is None:
         return lines
     if relevant == intrinsic:
-        return lines + [f"Ordinary training uses as many latents, {relevant} (relevant dimension {relevant}): nothing forces a detour."]
+        return lines + [
+            f"Ordinary training uses as many latents, {relevant} (relevant dimension {relevant}): nothing forces a detour."
+        ]
     if relevant > intrinsic:
-        return lines + [f"Ordinary training uses {plural(relevant, 'latent')} (relevant dimension {relevant}), {relevant - intrinsic} more: the events lie "
-                        "on something curved, closed or graded, and reach into that many directions of space by more than the resolution."]
-    return lines + [f"Ordinary training uses only {plural(relevant, 'latent')} (relevant dimension {relevant}): the other directions are near the resolution."]
+        return lines + [
+            f"Ordinary training uses {plural(relevant, 'latent')} (relevant dimension {relevant}), {relevant - intrinsic} more: the events lie "
+            "on something curved, closed or graded, and reach into that many directions of space by more than the resolution."
+        ]
+    return lines + [
+        f"Ordinary training uses only {plural(relevant, 'latent')} (relevant dimension {relevant}): the other directions are near the resolution."
+    ]
 
 # %% ../../nbs/lib/probe/answer.ipynb #0008
 def _stretches(scan: pd.DataFrame, column: str) -> "list[tuple[int, float, float]]":
     "Runs of equal counts: (count, finest s, coarsest s)."
     change = np.flatnonzero(np.diff(scan[column].to_numpy())) + 1
     parts = np.split(np.arange(len(scan)), change)
-    return [(int(scan[column].iloc[p[0]]), float(scan.resolution.iloc[p[0]]), float(scan.resolution.iloc[p[-1]])) for p in parts]
+    return [
+        (int(scan[column].iloc[p[0]]), float(scan.resolution.iloc[p[0]]), float(scan.resolution.iloc[p[-1]]))
+        for p in parts
+    ]
 
 
 def tell_scan(scan: pd.DataFrame, s: float) -> "tuple[bool, list[str]]":
@@ -78,17 +89,27 @@ def tell_scan(scan: pd.DataFrame, s: float) -> "tuple[bool, list[str]]":
             lines.append(f"{plural(count, words)} at every resolution from {low:.2g} to {high:.2g}.")
         else:
             told = "; ".join(f"{n} " + (f"at {a:.2g}" if a == b else f"from {a:.2g} to {b:.2g}") for n, a, b in parts)
-            lines.append(f"The number of {words}s depends on the resolution s: {told}. Around s = {s:.2g} it is {count}.")
+            lines.append(
+                f"The number of {words}s depends on the resolution s: {told}. Around s = {s:.2g} it is {count}."
+            )
         if column == "directions":
             holds = whole or high / low >= 2.5
     if unfinished := scan.attrs.get("unfinished"):
-        lines.append(f"Training had not ended at s = {', '.join(f'{u:.2g}' for u in unfinished)}: more steps may change the counts there.")
-    return holds, lines if holds else lines + [f"An answer that changes with s is quoted together with it: {s:.2g} here."]
+        lines.append(
+            f"Training had not ended at s = {', '.join(f'{u:.2g}' for u in unfinished)}: more steps may change the counts there."
+        )
+    return holds, (
+        lines if holds else lines + [f"An answer that changes with s is quoted together with it: {s:.2g} here."]
+    )
 
 # %% ../../nbs/lib/probe/answer.ipynb #0011
 _CURVES = {0: "an open curve: no loop", 1: "a closed orbit: one loop, like a circle"}
-_SURFACES = {(0, 0): "an open sheet: no loop and no void", (1, 0): "an open sheet with one loop, like a ring or a cylinder",
-             (0, 1): "a closed surface around a void, like a sphere", (2, 1): "a closed surface with two loops around a void, like a torus"}
+_SURFACES = {
+    (0, 0): "an open sheet: no loop and no void",
+    (1, 0): "an open sheet with one loop, like a ring or a cylinder",
+    (0, 1): "a closed surface around a void, like a sphere",
+    (2, 1): "a closed surface with two loops around a void, like a torus",
+}
 
 
 def tell_topology(betti: "pd.DataFrame | None", intrinsic: int) -> "list[str]":
@@ -162,18 +183,26 @@ def tell_changes(probe, X: np.ndarray, scan: "pd.DataFrame | None") -> "list[str
     "What would change the answer: resolution, tails, discrete columns, more events."
     names, kept = np.asarray(probe._names(), dtype=object), probe.columns_.kept
     where = f" ({_in_units(probe)})" if probe.scale == "standard" else ""
-    lines = [f"The resolution s = {probe.resolution:g} of each column's spread{where}: what is thinner is not seen. It belongs above the noise of the data."]
+    lines = [
+        f"The resolution s = {probe.resolution:g} of each column's spread{where}: what is thinner is not seen. It belongs above the noise of the data."
+    ]
     if scan is None:
         lines.append("How the count depends on s over a decade and a half has not been asked: a resolution scan does.")
     tails = names[kept][_tails(X[:, kept]) > 0.4]
     if len(tails) and probe.scale != "asinh":
-        lines.append(f"Heavy tails in {', '.join(tails[:5])}: one event in a hundred sets the scale there; scale='asinh' looks at the bulk, and so does the logarithm of a column that is positive.")
+        lines.append(
+            f"Heavy tails in {', '.join(tails[:5])}: one event in a hundred sets the scale there; scale='asinh' looks at the bulk, and so does the logarithm of a column that is positive."
+        )
     few = [n for n, column in zip(names[kept], X[:, kept].T) if len(np.unique(column)) <= 10]
     if few:
-        lines.append(f"Discrete columns: {', '.join(few[:5])} take{'s' * (len(few) == 1)} at most ten values. Each needs a latent and is no direction in which an event "
-                     "can move; leave out what is a label.")
+        lines.append(
+            f"Discrete columns: {', '.join(few[:5])} take{'s' * (len(few) == 1)} at most ten values. Each needs a latent and is no direction in which an event "
+            "can move; leave out what is a label."
+        )
     if probe.scale == "standard" and len(kept) > 1:
-        lines.append("The scale of the columns: each counts by its own spread; scale='none' keeps their relative sizes, so that narrow ones matter less.")
+        lines.append(
+            "The scale of the columns: each counts by its own spread; scale='none' keeps their relative sizes, so that narrow ones matter less."
+        )
     return lines
 
 # %% ../../nbs/lib/probe/answer.ipynb #0017
@@ -216,7 +245,9 @@ def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool 
 def _rotation(following: "list[Following]") -> "list[str]":
     if len(following) < 2:
         return []
-    return ["Together they are the answer; one by one they are a choice of coordinates, and another training chooses others."]
+    return [
+        "Together they are the answer; one by one they are a choice of coordinates, and another training chooses others."
+    ]
 
 
 def _left_out(probe, names: "list[str]") -> "list[str]":

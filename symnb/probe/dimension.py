@@ -77,6 +77,8 @@ def combine(local: int, persistent: int, progressive: int | None) -> tuple[int, 
     answer = max(votes, key=votes.get)
     if len(votes) == 1:
         return answer, ""
-    return answer, (f"the estimates of the intrinsic dimension disagree: local directions {local}, on the plateau of the "
-                    f"resolution scan {persistent}, progressive latents {progressive}; intrinsic_dim_ = {answer}. "
-                    "See resolution_scan for how each depends on the resolution")
+    return answer, (
+        f"the estimates of the intrinsic dimension disagree: local directions {local}, on the plateau of the "
+        f"resolution scan {persistent}, progressive latents {progressive}; intrinsic_dim_ = {answer}. "
+        "See resolution_scan for how each depends on the resolution"
+    )

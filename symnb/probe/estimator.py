@@ -22,8 +22,8 @@ from ..persistence import Persistent
 from .dimension import combine, count_directions, local_dimension, plateau
 from .inputs import Columns, Validated, check_parameters
 from .observables import observable_table
-from .report import Answering
 from .relevance import count_relevant, most_common, relevance
+from .report import Answering
 from .sweep import mean_elbo, spectra
 from .topology import betti_table
 from .vae import SCHEDULES, BatchedVAE, TrainedVAE, train_vae
@@ -64,7 +64,9 @@ class _Read:
         self.elbo_ = {s: bound[block] for s, block in blocks.items()}
         self.n_steps_ = {s: np.full(self.n_runs, self.runs_.fit.steps) for s in schedules}
         counts = {s: count_relevant(r, self.threshold) for s, r in self.relevance_.items()}
-        self.dim_counts_ = {s: dict(zip(*(a.tolist() for a in np.unique(c, return_counts=True)))) for s, c in counts.items()}
+        self.dim_counts_ = {
+            s: dict(zip(*(a.tolist() for a in np.unique(c, return_counts=True)))) for s, c in counts.items()
+        }
         self.relevant_dim_ = most_common(counts["standard"]) if "standard" in counts else None
         self.local_spectrum_ = e[blocks[schedules[0]]]
         self.local_dim_ = local_dimension(self.local_spectrum_)
@@ -75,11 +77,17 @@ class _Read:
 
     def _combine(self, e: np.ndarray, plan: list, counts: dict, schedule: str) -> None:
         directions = count_directions(e)
-        by_resolution = [most_common([n for n, run in zip(directions, plan) if run == (schedule, s)]) for s in self.scan_resolutions_]
+        by_resolution = [
+            most_common([n for n, run in zip(directions, plan) if run == (schedule, s)]) for s in self.scan_resolutions_
+        ]
         on_plateau = plateau(by_resolution)
-        self.scan_ = pd.DataFrame(dict(resolution=self.scan_resolutions_, directions=by_resolution, on_plateau=on_plateau))
+        self.scan_ = pd.DataFrame(
+            dict(resolution=self.scan_resolutions_, directions=by_resolution, on_plateau=on_plateau)
+        )
         progressive = most_common(counts["progressive"]) if "progressive" in counts else None
-        self.intrinsic_dim_, self.intrinsic_message_ = combine(by_resolution[1], by_resolution[on_plateau.argmax()], progressive)
+        self.intrinsic_dim_, self.intrinsic_message_ = combine(
+            by_resolution[1], by_resolution[on_plateau.argmax()], progressive
+        )
         if self.intrinsic_message_:
             warnings.warn(self.intrinsic_message_, SymnbWarning, stacklevel=5)
 
@@ -91,7 +99,9 @@ class _Latents(TransformerMixin):  # set_output wraps transform only where it is
         return self.columns_.standardise(self._validated(X, reset=False))
 
     def _posterior(self, x: np.ndarray, vae: BatchedVAE | None = None) -> tuple[np.ndarray, np.ndarray]:
-        mu, log_var = (vae or self.best_vae_).encode(torch.as_tensor(x).expand((vae or self.best_vae_).n_models, -1, -1))
+        mu, log_var = (vae or self.best_vae_).encode(
+            torch.as_tensor(x).expand((vae or self.best_vae_).n_models, -1, -1)
+        )
         return mu.squeeze(0).numpy(), (0.5 * log_var).exp().squeeze(0).numpy()
 
     def transform(self, X) -> np.ndarray:
@@ -171,8 +181,12 @@ class _Scan:
         runs = self._train(x, plan, self.random_state)
         rho, e = (a.reshape(len(s), 2, n, -1) for a in spectra(runs, x))
         counts, directions = count_relevant(rho, self.threshold), count_directions(e[:, 0])
-        columns = dict(relevant=[most_common(c) for c in counts[:, 0]], progressive=[most_common(c) for c in counts[:, 1]],
-                       local_dim=local_dimension(e[:, 0]).mean(1), directions=[most_common(d) for d in directions])
+        columns = dict(
+            relevant=[most_common(c) for c in counts[:, 0]],
+            progressive=[most_common(c) for c in counts[:, 1]],
+            local_dim=local_dimension(e[:, 0]).mean(1),
+            directions=[most_common(d) for d in directions],
+        )
         scan = pd.DataFrame(dict(resolution=s, **columns, on_plateau=plateau(columns["directions"])))
         scan.attrs["unfinished"] = s[~runs.fit.converged.reshape(len(s), -1)[:, :n].any(1)].tolist()
         return scan
@@ -195,7 +209,9 @@ class _Questions(_Scan):
         if not isinstance(names, pd.DataFrame):
             missing = [c for c in names if not isinstance(X, pd.DataFrame) or c not in X]
             if missing:
-                raise ValueError(f"X has no columns {', '.join(map(str, missing))}: pass a DataFrame that has them, or the observables as one")
+                raise ValueError(
+                    f"X has no columns {', '.join(map(str, missing))}: pass a DataFrame that has them, or the observables as one"
+                )
             names = X[list(names)]
         relevant = max(1, int(count_relevant(relevance(*self._posterior(self._events(X))), self.threshold)))
         return observable_table(np.asarray(self.transform(X))[:, :relevant], names.to_numpy(float), list(names))

@@ -70,18 +70,40 @@ def follow(z: np.ndarray, x: np.ndarray, names: Sequence[str], latent: int, enou
         if sparse >= r2 - 0.03:
             r2, weights = sparse, np.zeros(len(names))
             weights[used] = few
-        columns = tuple(names[j] for j in np.argsort(-np.abs(weights)) if abs(weights[j]) > 0.03 * np.abs(weights).max())
-        return Following(latent, "linear", columns, float(r2), f"z{latent} follows {formula(weights, names)} (linear, R² {r2:.2f})")
+        columns = tuple(
+            names[j] for j in np.argsort(-np.abs(weights)) if abs(weights[j]) > 0.03 * np.abs(weights).max()
+        )
+        return Following(
+            latent, "linear", columns, float(r2), f"z{latent} follows {formula(weights, names)} (linear, R² {r2:.2f})"
+        )
     chosen, scores = _together(z, x, enough)
     columns = tuple(names[j] for j in chosen)
     if scores[-1] < 0.5:
-        return Following(latent, "nothing", columns, float(scores[-1]), f"z{latent} follows no few columns: the best {len(columns)} explain R² {max(scores[-1], 0):.2f}")
-    what = f"{columns[0]} alone, not linearly" if len(columns) == 1 else f"{', '.join(columns[:-1])} and {columns[-1]} together"
+        return Following(
+            latent,
+            "nothing",
+            columns,
+            float(scores[-1]),
+            f"z{latent} follows no few columns: the best {len(columns)} explain R² {max(scores[-1], 0):.2f}",
+        )
+    what = (
+        f"{columns[0]} alone, not linearly"
+        if len(columns) == 1
+        else f"{', '.join(columns[:-1])} and {columns[-1]} together"
+    )
     alone = "" if len(columns) == 1 else f"; {columns[0]} alone explains {max(scores[0], 0):.2f}"
-    return Following(latent, "function", columns, float(scores[-1]), f"z{latent} is a function of {what} (R² {scores[-1]:.2f}{alone})")
+    return Following(
+        latent,
+        "function",
+        columns,
+        float(scores[-1]),
+        f"z{latent} is a function of {what} (R² {scores[-1]:.2f}{alone})",
+    )
 
 # %% ../../nbs/lib/probe/following.ipynb #0012
-def linear_constraints(X: np.ndarray, names: Sequence[str], units: "dict[str, str]", tolerance: float = 0.02, most: int = 6) -> "list[str]":
+def linear_constraints(
+    X: np.ndarray, names: Sequence[str], units: "dict[str, str]", tolerance: float = 0.02, most: int = 6
+) -> "list[str]":
     """Linear combinations of the columns of X (n, d) that are constant to `tolerance` of what independent columns would give.
 
     In words, in the units of X where all columns share one, else per standard deviation; at most `most`.
@@ -98,7 +120,9 @@ def linear_constraints(X: np.ndarray, names: Sequence[str], units: "dict[str, st
         total, unit = (mean @ weights / lead, units.get(names[0], "")) if same else (mean / scale @ weights / lead, "")
         size = np.abs(mean * weights / lead).max() + np.abs(scale * weights / lead).max() if same else 1
         value = "0" if abs(total) < 0.01 * size else f"{total:.3g} {unit}".strip()
-        found.append(f"{formula(weights, names, 6)} = {value}" + ("" if same else " (columns in their standard deviations)"))
+        found.append(
+            f"{formula(weights, names, 6)} = {value}" + ("" if same else " (columns in their standard deviations)")
+        )
     return found
 
 

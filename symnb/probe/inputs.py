@@ -141,9 +141,13 @@ class Validated(_Remembering):
         single = np.asarray(X).dtype == np.float32
         given, X = X, self._validated(X)
         if len(X) < 10:
-            raise ValueError(f"X has {len(X)} samples (events): give at least 10, and 500 or more for a reliable answer")
+            raise ValueError(
+                f"X has {len(X)} samples (events): give at least 10, and 500 or more for a reliable answer"
+            )
         if len(X) < 500:
-            warnings.warn(f"{len(X)} events are too few for a reliable answer: use 500 or more", SymnbWarning, stacklevel=4)
+            warnings.warn(
+                f"{len(X)} events are too few for a reliable answer: use 500 or more", SymnbWarning, stacklevel=4
+            )
         self._random_state = check_random_state(self.random_state)
         self.columns_ = Columns(X, self._names(), precision=1e-6 if single else 1e-10, scale=self.scale)
         order = self._random_state.permutation(len(X))

@@ -71,11 +71,17 @@ def train_linear_vae(covariance: np.ndarray, s2: np.ndarray, n_latents: int, *, 
     """
     C, s2 = torch.as_tensor(np.asarray(covariance, dtype=float)), torch.as_tensor(np.asarray(s2, dtype=float))
     if C.ndim != 3 or C.shape[1] != C.shape[2] or s2.shape != C.shape[:1] or not (s2 > 0).all():
-        raise ValueError(f"covariance {tuple(C.shape)} and s2 {tuple(s2.shape)} must be (K, d, d) and (K,), every s2 above 0")
+        raise ValueError(
+            f"covariance {tuple(C.shape)} and s2 {tuple(s2.shape)} must be (K, d, d) and (K,), every s2 above 0"
+        )
     K, d = C.shape[:2]
     generator = torch_generator(random_state, torch.device("cpu"))
     start = lambda *shape: nn.Parameter(torch.randn(*shape, generator=generator, dtype=C.dtype) / math.sqrt(d))
-    W, V, log_var = start(K, d, n_latents), start(K, n_latents, d), nn.Parameter(torch.zeros(K, n_latents, dtype=C.dtype))
+    W, V, log_var = (
+        start(K, d, n_latents),
+        start(K, n_latents, d),
+        nn.Parameter(torch.zeros(K, n_latents, dtype=C.dtype)),
+    )
     fit(lambda _: linear_loss(W, V, log_var, C, s2), [W, V, log_var], K, 1, generator=generator, batch_size=1, lr=lr,
         hold=(steps // 2, steps // 2))
     loss = linear_loss(W, V, log_var, C, s2)

@@ -31,7 +31,9 @@ def observable_table(latents: np.ndarray, observables: np.ndarray, names: "list[
     for j, z in enumerate(latents.T, start=1):
         from_latent = predictability(z[:, None], observables)
         for name, value, r2 in zip(names, observables.T, from_latent):
-            rows.append((f"z{j}", name, spearmanr(z, value).statistic, r2, predictability(value[:, None], z[:, None])[0]))
+            rows.append(
+                (f"z{j}", name, spearmanr(z, value).statistic, r2, predictability(value[:, None], z[:, None])[0])
+            )
     for name, r2 in zip(names, predictability(latents, observables)):
         rows.append(("all", name, np.nan, r2, np.nan))
     return pd.DataFrame(rows, columns=["latent", "observable", "rank_correlation", "r2_observable", "r2_latent"])

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..core import SCHEDULE_COLORS
 from ..pages import drawn, settings, table, write_page
 from .answer import Answer, make_answer
-from .dimension import spectrum_of_events, local_dimension
+from .dimension import local_dimension, spectrum_of_events
 from .following import Following
 from .relevance import count_relevant
 
@@ -83,8 +83,10 @@ def _scan_section(probe, scan: "pd.DataFrame | None") -> str:
         ax = resolution_curve(scan, figure.subplots())
         ax.axvline(probe.resolution, color="black", lw=1, ls="--")
         ax.text(probe.resolution, ax.get_ylim()[1], " asked", va="top", fontsize=9)
-    note = ("The counts against the resolution; dashed: the one asked for. A finer probe sees more and needs more training: at the finest end a "
-            "rise may be training that has not ended. Above the noise of the data, trust what holds over a wide range.")
+    note = (
+        "The counts against the resolution; dashed: the one asked for. A finer probe sees more and needs more training: at the finest end a "
+        "rise may be training that has not ended. Above the noise of the data, trust what holds over a wide range."
+    )
     return drawn(draw, alt="resolution scan") + f'<p class="note">{note}</p>' + table(scan)
 
 
@@ -100,9 +102,15 @@ class Reporting:
     def summary(self) -> str:
         "The answer in a few sentences, from the fit alone; `answer` says more."
         check_is_fitted(self)
-        lines = [f"{len(self.columns_.kept)} varying columns, {self.n_runs} runs of each schedule, resolution {self.resolution:g}."]
+        lines = [
+            f"{len(self.columns_.kept)} varying columns, {self.n_runs} runs of each schedule, resolution {self.resolution:g}."
+        ]
         for schedule, counts in self.dim_counts_.items():
-            lines.append(f"{schedule.capitalize()} schedule: " + ", ".join(f"{d} relevant in {k}" for d, k in counts.items()) + f" of {self.n_runs} runs.")
+            lines.append(
+                f"{schedule.capitalize()} schedule: "
+                + ", ".join(f"{d} relevant in {k}" for d, k in counts.items())
+                + f" of {self.n_runs} runs."
+            )
         lines.append(f"Local dimension {self.local_dim_.mean():.2f} ± {self.local_dim_.std():.2f} (spread over runs).")
         lines.append(f"Intrinsic dimension {self.intrinsic_dim_}.")
         return "\n".join(lines + ([f"Note: {self.intrinsic_message_}."] if self.intrinsic_message_ else []))

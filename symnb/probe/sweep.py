@@ -47,7 +47,9 @@ def stack(datasets: "Sequence[np.ndarray]", standardise: bool = True) -> np.ndar
     """
     datasets = [np.asarray(x, dtype=float) for x in datasets]
     if not datasets or any(x.ndim != 2 for x in datasets) or len({len(x) for x in datasets}) > 1:
-        raise ValueError(f"datasets must be arrays (n, d_i) with the same n, not of shapes {[x.shape for x in datasets]}: draw the same number of events from each")
+        raise ValueError(
+            f"datasets must be arrays (n, d_i) with the same n, not of shapes {[x.shape for x in datasets]}: draw the same number of events from each"
+        )
     out = np.zeros((len(datasets), len(datasets[0]), max(x.shape[1] for x in datasets)))
     for row, x in zip(out, datasets):
         if standardise:
@@ -109,13 +111,25 @@ def probe_sweep(datasets: "Sequence[np.ndarray] | np.ndarray", resolution: "floa
     x = stack(datasets, standardise)
     s = np.asarray(resolution, dtype=float)
     if s.shape not in ((), (len(x),)) or not (np.isfinite(s) & (s > 0)).all():
-        raise ValueError(f"resolution={resolution!r} must be positive, one number or one for each of the {len(x)} data sets")
+        raise ValueError(
+            f"resolution={resolution!r} must be positive, one number or one for each of the {len(x)} data sets"
+        )
     if unknown := [name for name in schedules if name not in SCHEDULES]:
-        raise ValueError(f"schedules: {', '.join(map(repr, unknown))} is unknown: use {' or '.join(map(repr, SCHEDULES))}")
+        raise ValueError(
+            f"schedules: {', '.join(map(repr, unknown))} is unknown: use {' or '.join(map(repr, SCHEDULES))}"
+        )
     events = _for_each_run(x, len(schedules), n_runs)
-    runs = train_vae(events, np.repeat(np.array(schedules) == "progressive", len(x) * n_runs),
-                     _for_each_run(np.broadcast_to(s, len(x)), len(schedules), n_runs), n_latents or min(max(4, x.shape[2]), 16), hidden=hidden,
-                     hold=(min(1000, max_steps), max_steps), device=resolve_device(device), random_state=random_state, verbose=verbose)
+    runs = train_vae(
+        events,
+        np.repeat(np.array(schedules) == "progressive", len(x) * n_runs),
+        _for_each_run(np.broadcast_to(s, len(x)), len(schedules), n_runs),
+        n_latents or min(max(4, x.shape[2]), 16),
+        hidden=hidden,
+        hold=(min(1000, max_steps), max_steps),
+        device=resolve_device(device),
+        random_state=random_state,
+        verbose=verbose,
+    )
     found = (*spectra(runs, events), mean_elbo(runs.vae, events[:, :1000], runs.s2, seed=0))
     split = lambda a: dict(zip(schedules, a.reshape(len(schedules), len(x), n_runs, *a.shape[1:])))
     return Sweep(*map(split, found), x, runs)

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 # %% ../../nbs/lib/probe/topology.ipynb #0004
-def persistence(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 400, draw: int = 0) -> "tuple[list[np.ndarray], float]":
+def persistence(
+    X: np.ndarray, max_dim: int = 2, n_landmarks: int = 400, draw: int = 0
+) -> "tuple[list[np.ndarray], float]":
     """Births and deaths of the holes of X (n, d), a list over dimensions of (holes, 2), and the landmarks' covering radius.
 
     n_landmarks: at most a quarter of the points are used; draw: selects the first landmark, and so all others. Holes of
@@ -25,7 +27,10 @@ def persistence(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 400, draw: i
     if max_dim > 1:
         first = found["idx_perm"][:max(5 * len(found["idx_perm"]) // 8, 4)]
         limit = 5.5 * found["dperm2all"][:len(first)].min(0).max()
-        diagrams = [*diagrams, *(np.minimum(holes, limit) for holes in ripser(X[first], maxdim=max_dim, thresh=limit)["dgms"][2:])]
+        diagrams = [
+            *diagrams,
+            *(np.minimum(holes, limit) for holes in ripser(X[first], maxdim=max_dim, thresh=limit)["dgms"][2:]),
+        ]
     return diagrams, found["r_cover"]
 
 # %% ../../nbs/lib/probe/topology.ipynb #0006
@@ -40,7 +45,9 @@ def _scaled(X: np.ndarray) -> np.ndarray:
     "X (n, d) in units of the mean spread of a column, after no varying column is below a quarter of the widest."
     X = np.asarray(X, dtype=float)
     if X.ndim != 2 or len(X) < 4 or not np.isfinite(X).all():
-        raise ValueError(f"X must be finite events (n, d) with n of at least 4, not of shape {X.shape}: drop rows with NaN or infinity")
+        raise ValueError(
+            f"X must be finite events (n, d) with n of at least 4, not of shape {X.shape}: drop rows with NaN or infinity"
+        )
     spread = X.std(0)
     varies = spread > 1e-9 * max(spread.max(), np.abs(X).max())
     if not varies.any():
