@@ -204,29 +204,23 @@ def read_claims() -> dict[str, dict]:
     "What is measured: the entries of figures/claims.json, and before them those of the run that this notebook belongs to."
     run, folders = current_run(), [find_notebooks().parent / "figures"]
     if run is not None:
-        folders.append(Path(run["folder"]).parent)
+        folders.append(Path(run["out"]))
     found = {id: entry for folder in folders for id, entry in read_json(folder / "claims.json")[0].items()}
     return {id: found[id] for id in CLAIMS if id in found}
 
 
 def count_verdicts(entries: Mapping[str, Mapping], profile: str | None = None) -> dict[str, dict[str, int]]:
     "How many claims of the review (R), the flows (F) and of our own (S) got each verdict, at best or in `profile`."
-    records = {
-        id: entry if profile is None else (entry.get("results") or {}).get(profile, {}) for id, entry in entries.items()
-    }
+    records = {id: entry if profile is None else (entry.get("results") or {}).get(profile, {}) for id, entry in entries.items()}
     got = [(id[0], records.get(id, {}).get("verdict", "not measured")) for id in CLAIMS]
-    return {
-        group: {v: got.count((group, v)) for v in (*VERDICTS, "not measured") if (group, v) in got} for group in "RFS"
-    }
+    return {group: {v: got.count((group, v)) for v in (*VERDICTS, "not measured") if (group, v) in got} for group in "RFS"}
 
 
 def summary_line(entries: Mapping[str, Mapping], profile: str | None = None) -> str:
     "One sentence for each paper: how many claims, and how many got which verdict."
     names = dict(R="of the review", F="of the latent flows", S="of our own")
-    return " ".join(
-        f"Of {sum(count.values())} claims {names[group]}, " + ", ".join(f"{n} {v}" for v, n in count.items()) + "."
-        for group, count in count_verdicts(entries, profile).items()
-    )
+    return " ".join(f"Of {sum(count.values())} claims {names[group]}, " + ", ".join(f"{n} {v}" for v, n in count.items()) + "."
+                    for group, count in count_verdicts(entries, profile).items())
 
 # %% ../../nbs/lib/companion/claims.ipynb #0028
 def changed_verdicts(now: Mapping[str, Mapping], before: Mapping[str, Mapping], profile: str) -> list[str]:

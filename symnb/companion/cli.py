@@ -15,9 +15,12 @@ from pathlib import Path
 import symnb
 from .claims import BEST_FIRST, claims_table, summary_line
 from .experiments import find_experiments, find_notebooks
+from .findings import findings_table
 from .own_data import add_flows, add_probe
+from .page import compare_runs, write_page
+from .records import Records, accept, findings_of
 from .run import read_json
-from .runner import make_figures
+from .runner import figures_folder, make_figures
 
 # %% ../../nbs/lib/companion/cli.ipynb #0004
 _EXAMPLES = """examples:
@@ -28,6 +31,7 @@ _EXAMPLES = """examples:
   symnb figures --profile paper --device cuda    full statistics on a GPU
   symnb figures --list                           which notebook draws which figure
   symnb claims                                   what was reproduced, and what was not
+  symnb findings --changed                       what came out otherwise than in the repository
   symnb data mnist                               fetch MNIST and check it, before the first figure needs it
 """
 
@@ -41,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     add_flows(commands)
     _add_figures(commands)
     _add_claims(commands)
+    _add_findings(commands)
     _add_data(commands)
     return parser
 
@@ -53,9 +58,12 @@ def _add_figures(commands: argparse._SubParsersAction) -> None:
     sub.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at once (default: 1)")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     sub.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random (default: 0)")
-    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the figures (default: figures/ of the clone)")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the figures (default: figures/ for paper, else figures/quick)")
     sub.add_argument("--notebooks", type=Path, metavar="DIR", help="folder of the notebooks (default: nbs/ of the clone)")
     sub.add_argument("--force", action="store_true", help="draw again what is up to date")
+    sub.add_argument("--limit", type=float, metavar="S", help="end a notebook that takes longer (default: by profile)")
+    sub.add_argument("--executions", type=int, metavar="N",
+                     help="of a notebook with an undecided claim, at most (default: 1, in paper 6)")
     sub.add_argument("--list", action="store_true", help="list the figures and their notebooks, and stop")
     sub.set_defaults(run=_figures)
 
@@ -66,6 +74,18 @@ def _add_claims(commands: argparse._SubParsersAction) -> None:
     sub.add_argument("--markdown", action="store_true", help="as a Markdown table")
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder with claims.json (default: figures/ of the clone)")
     sub.set_defaults(run=_claims)
+
+
+def _add_findings(commands: argparse._SubParsersAction) -> None:
+    sub = commands.add_parser("findings", help="what the experiments found, and whether it was expected",
+                              description="What depends on samples, training or the machine: a sentence, a number, a bound.")
+    sub.add_argument("--profile", choices=BEST_FIRST[::-1], help="default: the best that each notebook has")
+    shown = sub.add_mutually_exclusive_group()
+    shown.add_argument("--failed", action="store_true", help="only what does not hold")
+    shown.add_argument("--changed", action="store_true", help="only what differs from the committed findings and verdicts")
+    shown.add_argument("--accept", action="store_true", help="make the claims and findings of this run the committed ones")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of a run (default: figures/quick if there is one)")
+    sub.set_defaults(run=_findings)
 
 
 _DATA_EXAMPLES = """examples:
@@ -88,14 +108,25 @@ def _figures(args: argparse.Namespace) -> int:
         experiments = find_experiments(find_notebooks(args.notebooks))
         print("\n".join(f"{figure:20} {e.name}" for e in experiments for figure in (e.figures or ["(none)"])))
         return 0
-    outcomes = make_figures(
-        args.names, args.profile, args.seed, args.device, args.jobs, args.out, args.notebooks, args.force
-    )
+    outcomes = make_figures(args.names, args.profile, args.seed, args.device, args.jobs, args.out, args.notebooks,
+                            args.force, args.limit, args.executions)
     count = Counter(outcome.state for outcome in outcomes)
-    print(
-        ", ".join(f"{n} notebook{'s' * (n > 1)} {state}" for state, n in count.items()) or "no notebook draws a figure"
-    )
+    words = [f"{n} notebook{'s' * (n > 1)} {state}" for state, n in count.items()]
+    print(", ".join(words) or "no notebook draws a figure")
+    if outcomes:
+        _tell(args, [outcome.message for outcome in outcomes if outcome.state == "failed"])
     return 1 if count["failed"] else 0
+
+
+def _tell(args: argparse.Namespace, failed: list[str]) -> None:
+    "The page of a run, and how it compares with what the repository holds."
+    root = find_notebooks(args.notebooks)
+    out, committed = (args.out or figures_folder(root, args.profile)).resolve(), root.parent / "figures"
+    comparison = compare_runs(out, committed, args.profile)
+    page = write_page(find_experiments(root), out, committed, comparison, failed)
+    print(comparison.summary)
+    changed = comparison.profile != "smoke" and (comparison.findings or comparison.verdicts)
+    print(f"Look at {page}" + (" and symnb findings --changed" if changed else ""))
 
 
 def _claims(args: argparse.Namespace) -> int:
@@ -106,7 +137,25 @@ def _claims(args: argparse.Namespace) -> int:
     print(claims_table(entries, args.profile, args.markdown), summary_line(entries, args.profile), sep="\n\n")
     return 0
 
-# %% ../../nbs/lib/companion/cli.ipynb #0009
+# %% ../../nbs/lib/companion/cli.ipynb #0008
+def _findings(args: argparse.Namespace) -> int:
+    committed = find_notebooks().parent / "figures"
+    out = args.out or (committed / "quick" if (committed / "quick" / "findings.json").is_file() else committed)
+    records = Records.read(out)
+    if not records.findings:
+        print(f"nothing was found yet in {out}: symnb figures does it", file=sys.stderr)
+    if args.accept:
+        claims, findings = accept(out, committed, args.profile or "quick")
+        print(f"{claims} claims and {findings} findings of {out} are now those of {committed}")
+    elif args.changed:
+        comparison = compare_runs(out, committed, args.profile or "quick")
+        lines = [*comparison.verdicts, *(f"{name}: {line}" for name, found in comparison.findings.items() for line in found)]
+        print("\n".join(lines) or "nothing differs")
+    else:
+        print(findings_table(findings_of(records, args.profile), args.failed))
+    return 0
+
+# %% ../../nbs/lib/companion/cli.ipynb #0010
 def _data(args: argparse.Namespace) -> int:
     from symnb.data.mnist_files import MNIST_FILES, DamagedFile, download  # torch takes seconds to import
     try:
@@ -117,7 +166,7 @@ def _data(args: argparse.Namespace) -> int:
     print(f"MNIST, {len(MNIST_FILES)} files, verified: {folder / 'MNIST' / 'raw'}")
     return 0
 
-# %% ../../nbs/lib/companion/cli.ipynb #0010
+# %% ../../nbs/lib/companion/cli.ipynb #0011
 def main(argv: list[str] | None = None) -> int:
     "The command `symnb`. Returns the exit code."
     args = _parser().parse_args(argv)
