@@ -5,6 +5,7 @@ PYTHON      ?= python3
 VENV        ?= .venv
 PROFILE     ?= quick
 JOBS        ?= 2
+SEED        ?= 0
 TORCH_INDEX ?=
 
 SHELL := bash
@@ -25,13 +26,13 @@ FAILED = { tail -n 8 $(LOG); echo 'The installation failed; pip says why above, 
 	echo 'Once that is mended (network? disk space?), the same command goes on.'; exit 1; } >&2
 
 help:
-	@echo 'make figures   draw every figure into figures/   (PROFILE=smoke|quick|paper, JOBS=2)'
+	@echo 'make figures   draw every figure into figures/quick/ (PROFILE=smoke|quick; paper: into figures/; JOBS=2, SEED=0)'
 	@echo 'make explorer  open the explorers in a browser, served by Voilà'
 	@echo 'make test      run every test'
 	@echo 'make docs      build the documentation into _docs/, from the notebooks as they are'
 	@echo 'make env       only create the environment       (PYTHON=python3, TORCH_INDEX=URL of more torch builds)'
 	@echo 'make readme    write README.md from nbs/index.ipynb'
-	@echo 'make clean     remove the environment and every cache; the figures stay'
+	@echo 'make clean     remove the environment, every cache and figures/quick; the figures of the repository stay'
 
 env: $(STAMP)
 
@@ -58,22 +59,14 @@ $(STAMP): settings.ini setup.py constraints.txt Makefile
 	@touch $@
 
 figures: $(STAMP)
-	@$(BIN)/symnb figures --profile $(PROFILE) --jobs $(JOBS)
+	@$(BIN)/symnb figures --profile $(PROFILE) --jobs $(JOBS) --seed $(SEED)
 
 explorer: $(STAMP)
 	@$(BIN)/python -m voila nbs/guides/explorer.ipynb
 
-# Cheap before dear; pytest closes
+# All stages run, also behind one that fails; the last lines say which
 test: $(STAMP)
-	@echo '[1/4] the rules of the house'
-	@$(BIN)/python -m pytest -q tests/test_hygiene.py
-	@echo '[2/4] the library notebooks and the index'
-	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --path nbs/lib --do_print
-	@$(BIN)/nbdev_test --path nbs/index.ipynb --do_print
-	@echo '[3/4] every experiment, profile smoke'
-	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && $(BIN)/symnb figures --profile smoke --jobs 2 --out "$$out"
-	@echo '[4/4] the tests'
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --ignore tests/test_hygiene.py --durations 5 -n $(JOBS) --dist loadfile
+	@$(BIN)/python tests/run_stages.py $(JOBS)
 
 docs: $(STAMP)
 	@$(BIN)/python -c 'from symnb.companion.docs import write_docs; write_docs()'
@@ -82,5 +75,5 @@ readme: $(STAMP)
 	@$(BIN)/python -c 'from symnb.companion.readme import write_readme; write_readme()'
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache build _proc *.egg-info figures/.run-* figures/.failed
+	rm -rf $(VENV) .cache .pytest_cache build _proc *.egg-info figures/.run figures/quick figures/notebooks figures/index.html
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -20,6 +20,7 @@ def test_help_and_version(capsys):
         (["--help"], "examples:"),
         (["figures", "--help"], "--profile"),
         (["claims", "--help"], "--markdown"),
+        (["findings", "--help"], "--changed"),
         (["data", "--help"], "examples:"),
         (["--version"], symnb.__version__),
     ):
@@ -29,7 +30,9 @@ def test_help_and_version(capsys):
 
 
 @pytest.mark.parametrize("words", [[], ["figure"], ["figures", "--profile", "rough"], ["figures", "--jobs", "two"],
-                                   ["figures", "--jobs", "0"], ["figures", "--seed", "-1"], ["claims", "R8"]])
+                                   ["figures", "--jobs", "0"], ["figures", "--seed", "-1"], ["figures", "--limit", "0"],
+                                   ["figures", "--executions", "0"], ["findings", "--failed", "--changed"],
+                                   ["claims", "R8"]])
 def test_bad_arguments_end_with_2_and_say_why(words, capsys):
     try:
         code = main(words)
@@ -50,16 +53,42 @@ def test_a_list_an_unknown_name_and_a_missing_gpu(tree, capsys):
     assert line.startswith("symnb: device='cuda:99'") and "use device='auto'" in line
 
 
+FINDING = """from symnb.companion.findings import finding
+finding("The number of this example is small", NUMBER, "<= 0.5")"""
+
+
 def test_the_road_of_a_user(tree):
-    nbs = tree("review/leptons", DRAW.format(name="review-fig7"))
-    first = symnb_command("figures", "--profile", "smoke", "--notebooks", nbs)
-    assert first.returncode == 0 and first.stdout.strip() == "1 notebook drawn" and "review-fig7" in first.stderr
-    second = symnb_command("figures", "review-fig7", "--profile", "smoke", "--notebooks", nbs)
-    assert second.returncode == 0 and second.stdout.strip() == "1 notebook up to date"
-    tree("review/leptons", "raise RuntimeError('no events')", DRAW.format(name="review-fig7"))
-    third = symnb_command("figures", "--profile", "smoke", "--notebooks", nbs)
-    assert third.returncode == 1 and "leptons.ipynb failed in code cell 2" in third.stderr
-    assert "RuntimeError: no events" in third.stderr and "Traceback" not in third.stderr
+    nbs = tree("review/leptons", DRAW.format(name="review-fig7"), FINDING.replace("NUMBER", "0.2"))
+    out = nbs.parent / "figures" / "quick"
+    first = symnb_command("figures", "--notebooks", nbs)
+    assert first.returncode == 0 and "review-fig7" in first.stderr
+    lines = first.stdout.splitlines()
+    assert lines[0] == "1 notebook drawn" and lines[1] == ("Findings: 1 hold, 0 do not; none differ from the committed "
+                                                           "ones.")
+    assert lines[-1] == (f"Look at "
+                         f"{out / 'index.html'}") and "review-fig7" in (out / "index.html").read_text(encoding="utf-8")
+    second = symnb_command("figures", "review-fig7", "--notebooks", nbs)
+    assert second.returncode == 0 and second.stdout.splitlines()[0] == "1 notebook up to date"
+
+    here = dict(cwd=nbs.parent)
+    assert "✓ The number of this example is small: 0.2 (≤ 0.5)" in symnb_command("findings", **here).stdout
+    assert symnb_command("findings", "--accept", **here).returncode == 0  # from now on this is what is committed
+    tree("review/leptons", DRAW.format(name="review-fig7"), FINDING.replace("NUMBER", "0.9"))
+    third = symnb_command("figures", "--notebooks", nbs)
+    assert third.returncode == 0, "a finding that fails breaks nothing"
+    assert "Findings: 0 hold, 1 do not; 1 differs from the committed ones." in third.stdout
+    assert third.stdout.splitlines()[-1].endswith("symnb findings --changed")
+    changed = symnb_command("findings", "--changed", **here)
+    assert changed.stdout.strip() == "review/leptons: ✗ The number of this example is small: 0.9 (≤ 0.5), before 0.2"
+    assert "0.9" in symnb_command("findings", "--failed", **here).stdout
+    assert 'class="no differs"' in (out / "index.html").read_text(encoding="utf-8")
+
+    tree("review/leptons", DRAW.format(name="review-fig7"), "raise RuntimeError('no events')")
+    last = symnb_command("figures", "--profile", "smoke", "--notebooks", nbs)
+    assert last.returncode == 1 and ("leptons.ipynb failed in code "
+                                     "cell 3") in last.stderr and "review-fig7" in last.stderr
+    assert "RuntimeError: no events" in last.stderr and "Traceback" not in last.stderr
+    assert "no events" in (out / "index.html").read_text(encoding="utf-8")
 
 
 def test_without_notebooks_it_says_what_to_do(tmp_path):

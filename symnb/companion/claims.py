@@ -48,7 +48,8 @@ class ClaimResult:
     def why(self) -> str:
         "One line: what failed or is open, or the caveat, or the first number."
         deciding = {REFUTED: False, UNDECIDED: None}.get(self.verdict, True)
-        lines = [f"{e.criterion}: {e}" + _more_runs(c, e) for c, e in zip(self.claim.criteria, self.evidence) if e.holds is deciding]
+        judged = [(c, e) for c, e in zip(self.claim.criteria, self.evidence) if e.holds is deciding]
+        lines = [f"{e.criterion}: {e}" + _more_runs(c, e) for c, e in judged]
         if self.verdict in (REPRODUCED, CAVEAT):
             return self.claim.caveat or lines[0]
         return "; ".join(([self.claim.reason] if self.verdict == REFUTED and self.claim.reason else []) + lines)
@@ -62,8 +63,9 @@ class ClaimResult:
     def _repr_markdown_(self) -> str:
         rows = [f"| {e.mark} | {e.criterion} | {e} |" for e in self.evidence]
         rows += [f"| | {name} (reported) | median {e} |" for name, e in self.reported.items()]
-        head = f"**{self.claim.id}: {self.verdict}.** {self.claim.sentence}\n\n| | criterion | measured |\n|---|---|---|\n"
-        return head + "\n".join(rows) + (f"\n\n{self.why}" if self.verdict != REPRODUCED else "")
+        head = f"**{self.claim.id}: {self.verdict}.** {self.claim.sentence}\n\n"
+        why = f"\n\n{self.why}" if self.verdict != REPRODUCED else ""
+        return head + "| | criterion | measured |\n|---|---|---|\n" + "\n".join(rows) + why
 
 # %% ../../nbs/lib/companion/claims.ipynb #0006
 def _more_runs(criterion, e: Evidence) -> str:
@@ -115,7 +117,8 @@ def result_record(result: ClaimResult) -> dict:
 
 # %% ../../nbs/lib/companion/claims.ipynb #0014
 def pool_records(id: str, records: Iterable[Mapping]) -> dict:
-    "One record of the claim `id` from those of several executions of its notebook: the runs of all of them, judged anew."
+    ("One record of the claim `id` from those of several executions of its notebook: the runs of all of them, judged "
+     "anew.")
     records = list(records)
     names = [n for n in records[0]["measured"] if all(n in r["measured"] for r in records)]
     together = {n: [float(v) for r in records for v in r["measured"][n]] for n in names}
@@ -201,7 +204,8 @@ def _markdown(rows: Iterable) -> str:
 
 # %% ../../nbs/lib/companion/claims.ipynb #0023
 def read_claims() -> dict[str, dict]:
-    "What is measured: the entries of figures/claims.json, and before them those of the run that this notebook belongs to."
+    ("What is measured: the entries of figures/claims.json, and before them those of the run that this notebook "
+     "belongs to.")
     run, folders = current_run(), [find_notebooks().parent / "figures"]
     if run is not None:
         folders.append(Path(run["out"]))
@@ -211,20 +215,27 @@ def read_claims() -> dict[str, dict]:
 
 def count_verdicts(entries: Mapping[str, Mapping], profile: str | None = None) -> dict[str, dict[str, int]]:
     "How many claims of the review (R), the flows (F) and of our own (S) got each verdict, at best or in `profile`."
-    records = {id: entry if profile is None else (entry.get("results") or {}).get(profile, {}) for id, entry in entries.items()}
+    records = {
+        id: entry if profile is None else (entry.get("results") or {}).get(profile, {}) for id, entry in entries.items()
+    }
     got = [(id[0], records.get(id, {}).get("verdict", "not measured")) for id in CLAIMS]
-    return {group: {v: got.count((group, v)) for v in (*VERDICTS, "not measured") if (group, v) in got} for group in "RFS"}
+    return {
+        group: {v: got.count((group, v)) for v in (*VERDICTS, "not measured") if (group, v) in got} for group in "RFS"
+    }
 
 
 def summary_line(entries: Mapping[str, Mapping], profile: str | None = None) -> str:
     "One sentence for each paper: how many claims, and how many got which verdict."
     names = dict(R="of the review", F="of the latent flows", S="of our own")
-    return " ".join(f"Of {sum(count.values())} claims {names[group]}, " + ", ".join(f"{n} {v}" for v, n in count.items()) + "."
-                    for group, count in count_verdicts(entries, profile).items())
+    return " ".join(
+        f"Of {sum(count.values())} claims {names[group]}, " + ", ".join(f"{n} {v}" for v, n in count.items()) + "."
+        for group, count in count_verdicts(entries, profile).items()
+    )
 
 # %% ../../nbs/lib/companion/claims.ipynb #0028
 def changed_verdicts(now: Mapping[str, Mapping], before: Mapping[str, Mapping], profile: str) -> list[str]:
-    "A line for each claim whose verdict in `profile` is another one than before, in the same profile or, without, in the best."
+    ("A line for each claim whose verdict in `profile` is another one than before, in the same profile or, without, in "
+     "the best.")
     lines = []
     for id in CLAIMS:
         new = (now.get(id, {}).get("results") or {}).get(profile)

@@ -54,12 +54,13 @@ def _add_figures(commands: argparse._SubParsersAction) -> None:
     sub = commands.add_parser("figures", help="execute the notebooks that draw the figures", epilog=_EXAMPLES,
                               formatter_class=argparse.RawDescriptionHelpFormatter)
     sub.add_argument("names", nargs="*", metavar="NAME", help="figures (or notebooks); none: all of them")
-    sub.add_argument("--profile", choices=BEST_FIRST[::-1], default="quick", help="how much statistics (default: quick)")
+    sub.add_argument("--profile", choices=BEST_FIRST[::-1], default="quick", help="statistics (default: quick)")
     sub.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at once (default: 1)")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     sub.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random (default: 0)")
-    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the figures (default: figures/ for paper, else figures/quick)")
-    sub.add_argument("--notebooks", type=Path, metavar="DIR", help="folder of the notebooks (default: nbs/ of the clone)")
+    sub.add_argument("--out", type=Path, metavar="DIR",
+                     help="folder of the figures (default: figures/ for paper, else figures/quick)")
+    sub.add_argument("--notebooks", type=Path, metavar="DIR", help="folder of the notebooks (default: nbs/)")
     sub.add_argument("--force", action="store_true", help="draw again what is up to date")
     sub.add_argument("--limit", type=float, metavar="S", help="end a notebook that takes longer (default: by profile)")
     sub.add_argument("--executions", type=int, metavar="N",
@@ -78,12 +79,12 @@ def _add_claims(commands: argparse._SubParsersAction) -> None:
 
 def _add_findings(commands: argparse._SubParsersAction) -> None:
     sub = commands.add_parser("findings", help="what the experiments found, and whether it was expected",
-                              description="What depends on samples, training or the machine: a sentence, a number, a bound.")
+                              description="What depends on sample, training or machine: a sentence, a number, a bound.")
     sub.add_argument("--profile", choices=BEST_FIRST[::-1], help="default: the best that each notebook has")
     shown = sub.add_mutually_exclusive_group()
     shown.add_argument("--failed", action="store_true", help="only what does not hold")
-    shown.add_argument("--changed", action="store_true", help="only what differs from the committed findings and verdicts")
-    shown.add_argument("--accept", action="store_true", help="make the claims and findings of this run the committed ones")
+    shown.add_argument("--changed", action="store_true", help="only what differs from the committed record")
+    shown.add_argument("--accept", action="store_true", help="make what this run found the committed record")
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of a run (default: figures/quick if there is one)")
     sub.set_defaults(run=_findings)
 
@@ -99,7 +100,7 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     sub = commands.add_parser("data", help="fetch a data set and check it", epilog=_DATA_EXAMPLES,
                               formatter_class=argparse.RawDescriptionHelpFormatter)
     sub.add_argument("set", choices=("mnist",), metavar="SET", help="mnist")
-    sub.add_argument("--out", type=Path, metavar="DIR", help="folder for the files (default: SYMNB_DATA, else the cache)")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="folder for the files (default: SYMNB_DATA, or the cache)")
     sub.set_defaults(run=_data)
 
 # %% ../../nbs/lib/companion/cli.ipynb #0007
@@ -149,7 +150,10 @@ def _findings(args: argparse.Namespace) -> int:
         print(f"{claims} claims and {findings} findings of {out} are now those of {committed}")
     elif args.changed:
         comparison = compare_runs(out, committed, args.profile or "quick")
-        lines = [*comparison.verdicts, *(f"{name}: {line}" for name, found in comparison.findings.items() for line in found)]
+        lines = [
+            *comparison.verdicts,
+            *(f"{name}: {line}" for name, found in comparison.findings.items() for line in found),
+        ]
         print("\n".join(lines) or "nothing differs")
     else:
         print(findings_table(findings_of(records, args.profile), args.failed))

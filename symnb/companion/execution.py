@@ -40,7 +40,8 @@ def _work() -> None:
 
 
 def _follow(runner: int) -> None:
-    "End this process, and with it its kernel, when the runner is no more: a runner that was killed leaves nobody behind."
+    ("End this process, and with it its kernel, when the runner is no more: a runner that was killed leaves nobody "
+     "behind.")
     while os.getppid() == runner:
         time.sleep(0.5)
     end_tree(os.getpid())
@@ -49,7 +50,9 @@ def _follow(runner: int) -> None:
 @contextmanager
 def _kernel_room(run: dict, threads: int) -> Iterator[tuple[dict, str]]:
     "The environment of the child process, and a fresh place for the sockets."
-    with tempfile.TemporaryDirectory(prefix="symnb-", ignore_cleanup_errors=True) as folder:  # short: socket paths have at most 107 bytes
+    with tempfile.TemporaryDirectory(
+        prefix="symnb-", ignore_cleanup_errors=True
+    ) as folder:  # short: socket paths have at most 107 bytes
         spec = Path(folder, "jupyter", "kernels", "symnb", "kernel.json")
         spec.parent.mkdir(parents=True)
         write_json(spec, dict(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
@@ -100,15 +103,22 @@ def execute(
         job = dict(notebook=str(experiment.path), executed=str(staging / "executed.ipynb"), parameters=parameters,
                    cwd=str(experiment.path.parent), answer=str(staging / "answer.json"), sockets=sockets,
                    runner=os.getpid(), bar=bar and dict(desc=f"  {experiment.name}", leave=False, position=1))
-        child = subprocess.Popen([sys.executable, "-c", "from symnb.companion.execution import _work; _work()"], text=True,
-                                 env=environment, stdin=subprocess.PIPE, stderr=None if bar else subprocess.PIPE)
+        child = subprocess.Popen(
+            [sys.executable, "-c", "from symnb.companion.execution import _work; _work()"],
+            text=True,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stderr=None if bar else subprocess.PIPE,
+        )
         try:
             _, said = child.communicate(json.dumps(job), timeout=limit)
         except subprocess.TimeoutExpired:
             end_tree(child.pid)
             child.communicate()
-            return dict(cell=_running_cell(staging / "executed.ipynb"),
-                        error=f"it did not end within {limit:g} s and was stopped; if it only needs longer, raise --limit")
+            return dict(
+                cell=_running_cell(staging / "executed.ipynb"),
+                error=f"it did not end within {limit:g} s and was stopped; if it only needs longer, raise --limit",
+            )
         except BaseException:  # interrupted: nobody stays behind
             end_tree(child.pid)
             raise

@@ -102,7 +102,8 @@ def finding(
     value,  # a number, an array of numbers that all have to keep the bound, or anything that has to equal `expected`
     expected,  # a bound such as "<= 0.05" or "in [0.9, 1.1]", or the value itself
 ) -> Finding:
-    "Show and record a finding; it stops nothing. Raises ValueError for what cannot be compared, or a sentence said twice."
+    ("Show and record a finding; it stops nothing. Raises ValueError for what cannot be compared, or a sentence said "
+     "twice.")
     found, run = compare(sentence, value, expected), current_run()
     if run is not None:
         path = Path(run["folder"]) / "findings.json"
@@ -125,7 +126,8 @@ def changed_findings(
     "A line for each finding that holds in one of the two and not in the other."
     both = [s for s in now if s in before and now[s]["holds"] != before[s]["holds"]]
     return [
-        f"{'✓' if now[s]['holds'] else '✗'} {s}: {now[s]['measured']} ({now[s]['bound']}), before {before[s]['measured']}"
+        f"{'✓' if now[s]['holds'] else '✗'} {s}: {now[s]['measured']} ({now[s]['bound']}), before "
+        f"{before[s]['measured']}"
         for s in both
     ]
 

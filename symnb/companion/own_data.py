@@ -27,7 +27,7 @@ _FLOWS_EXAMPLES = """examples:
   symnb flows points.parquet --target label --generators mlp --n 1
 """
 
-# %% ../../nbs/lib/companion/own_data.ipynb #e3dfe7c9
+# %% ../../nbs/lib/companion/own_data.ipynb #0005
 def _whole(least: int):
     def number(text: str) -> int:
         value = int(text)
@@ -39,75 +39,74 @@ def _whole(least: int):
 
 
 def _add_file_options(sub: argparse.ArgumentParser, scale: str) -> None:
-    sub.add_argument("file", type=Path, metavar="FILE", help="CSV (also .gz), Parquet, NPZ, NPY, LHE (also .gz) or ROOT")
-    sub.add_argument("--columns", metavar="NAMES", help="names or patterns between commas; '!name' leaves out (default: all that are numbers)")
-    sub.add_argument("--query", metavar="EXPR", help="which events, e.g. 'pt > 20 and abs(eta) < 2.5'")
-    sub.add_argument("--max-events", type=_whole(1), default=20_000, metavar="N", help="a random sample where there are more (default: 20000)")
-    sub.add_argument("--tree", "--table", metavar="NAME", help="of a ROOT file with several trees, or an array of an NPZ")
-    sub.add_argument("--particles", metavar="LIST", help="of an LHE file whose final states differ: 13,-13 or mu-,mu+ or common")
-    sub.add_argument("--strict", action="store_true", help="refuse events with NaN instead of dropping them")
-    sub.add_argument("--scale", choices=("standard", "none", "asinh"), default=scale, help=f"of the columns (default: {scale})")
-    sub.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="of everything random (default: 0)")
-    sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    sub.add_argument("--html", type=Path, metavar="FILE", help="write a report that opens in any browser, offline")
-    sub.add_argument("--save", type=Path, metavar="FILE", help="save the fit, for SymmetryProbe.load or SymmetryFlows.load")
-    sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    add = sub.add_argument
+    add("file", type=Path, metavar="FILE", help="CSV (also .gz), Parquet, NPZ, NPY, LHE (also .gz) or ROOT")
+    add("--columns", metavar="NAMES",
+        help="names or patterns between commas; '!name' leaves out (default: all that are numbers)")
+    add("--query", metavar="EXPR", help="which events, e.g. 'pt > 20 and abs(eta) < 2.5'")
+    add("--max-events", type=_whole(1), default=20_000, metavar="N",
+        help="a random sample where there are more (default: 20000)")
+    add("--tree", "--table", metavar="NAME", help="of a ROOT file with several trees, or an array of an NPZ")
+    add("--particles", metavar="LIST",
+        help="of an LHE file whose final states differ: 13,-13 or mu-,mu+ or common")
+    add("--strict", action="store_true", help="refuse events with NaN instead of dropping them")
+    add("--scale", choices=("standard", "none", "asinh"), default=scale, help=f"of the columns (default: {scale})")
+    add("--seed", type=_whole(0), default=0, metavar="N", help="of everything random (default: 0)")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    add("--html", type=Path, metavar="FILE", help="write a report that opens in any browser, offline")
+    add("--save", type=Path, metavar="FILE", help="save the fit, for SymmetryProbe.load or SymmetryFlows.load")
+    add("--quiet", action="store_true", help="no progress bars")
 
-# %% ../../nbs/lib/companion/own_data.ipynb #0005
+# %% ../../nbs/lib/companion/own_data.ipynb #0006
 def add_probe(commands: argparse._SubParsersAction) -> None:
     "Add `symnb probe` to the commands."
     sub = commands.add_parser("probe", help="how many degrees of freedom does a file have?", epilog=_PROBE_EXAMPLES,
                               formatter_class=argparse.RawDescriptionHelpFormatter)
     _add_file_options(sub, "standard")
-    sub.add_argument("--resolution", type=float, default=0.22, metavar="S", help="size of what is still seen, in spreads of a column: put it above the noise (default: 0.22)")
+    sub.add_argument("--resolution", type=float, default=0.22, metavar="S",
+                     help="size of what is still seen, in spreads of a column: put it above the noise (default: 0.22)")
     sub.add_argument("--runs", type=_whole(1), default=4, metavar="N", help="trainings of each schedule (default: 4)")
-    sub.add_argument("--steps", type=_whole(1), default=2000, metavar="N", help="most training steps before the rate falls (default: 2000)")
-    sub.add_argument("--scan", action=argparse.BooleanOptionalAction, default=None, help="scan the resolution over a decade and a half (default: with --html)")
+    sub.add_argument("--steps", type=_whole(1), default=2000, metavar="N",
+                     help="most training steps before the rate falls (default: 2000)")
+    sub.add_argument("--scan", action=argparse.BooleanOptionalAction, default=None,
+                     help="scan the resolution over a decade and a half (default: with --html)")
     sub.set_defaults(run=_probe)
 
 
 def add_flows(commands: argparse._SubParsersAction) -> None:
     "Add `symnb flows` to the commands."
-    sub = commands.add_parser("flows", help="which transformations leave a column of a file alone?", epilog=_FLOWS_EXAMPLES,
-                              formatter_class=argparse.RawDescriptionHelpFormatter)
+    sub = commands.add_parser("flows", help="which transformations leave a column of a file alone?",
+                              epilog=_FLOWS_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     _add_file_options(sub, "none")
-    sub.add_argument("--target", required=True, metavar="COLUMN", help="the column that shall not change: classes, or a quantity")
-    sub.add_argument("--generators", choices=("linear", "affine", "polynomial", "mlp", "exact"), default="linear", help="kind of fields (default: linear)")
+    sub.add_argument("--target", required=True, metavar="COLUMN",
+                     help="the column that shall not change: classes, or a quantity")
+    sub.add_argument("--generators", choices=("linear", "affine", "polynomial", "mlp", "exact"), default="linear",
+                     help="kind of fields (default: linear)")
     sub.add_argument("--n", default="all", metavar="N", help="how many generators: a number, or all (default: all)")
-    sub.add_argument("--latent-dim", type=_whole(1), metavar="D", help="look for them among D latents of an autoencoder")
+    sub.add_argument("--latent-dim", type=_whole(1), metavar="D",
+                     help="look for them among D latents of an autoencoder")
     sub.set_defaults(run=_flows)
 
-# %% ../../nbs/lib/companion/own_data.ipynb #0007
+# %% ../../nbs/lib/companion/own_data.ipynb #0008
 def _read(args: argparse.Namespace, target: "str | None" = None):
     "The table; its notes are printed."
     from symnb.data.tables import load
     for place in filter(None, (args.html, args.save)):  # before anything is trained
         if not place.absolute().parent.is_dir():
             raise ValueError(f"cannot write {place}: there is no folder {place.absolute().parent}; create it first")
-    table = load(
-        args.file,
-        args.columns,
-        args.query,
-        args.max_events,
-        target=target,
-        tree=args.tree,
-        particles=args.particles,
-        strict=args.strict,
-        random_state=args.seed,
-        progress=not args.quiet,
-    )
+    table = load(args.file, args.columns, args.query, args.max_events, target=target, tree=args.tree,
+                 particles=args.particles, strict=args.strict, random_state=args.seed, progress=not args.quiet)
     units = table.attrs["units"]
-    shown = ", ".join(f"{c} [{units[c]}]" if c in units else str(c) for c in table.columns[:12]) + " …" * (
-        table.shape[1] > 12
-    )
+    shown = ", ".join(f"{c} [{units[c]}]" if c in units else str(c) for c in table.columns[:12])
+    shown += " …" * (table.shape[1] > 12)
     print(f"{args.file.name}: {len(table):,} events, {table.shape[1]} columns: {shown}")
     for note in table.attrs["notes"]:
         print(f"  {note}")
     return table
 
-# %% ../../nbs/lib/companion/own_data.ipynb #0b2da11c
+# %% ../../nbs/lib/companion/own_data.ipynb #0009
 def _half_the_cores() -> None:
-    "Small matrix products lose more to threads that wait for each other than they gain, above all on a machine that does other things."
+    "Half of the cores for torch: small matrix products lose more to waiting threads than they gain."
     import torch
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
@@ -135,13 +134,13 @@ def _about(args: argparse.Namespace, table) -> "dict[str, str]":
     notes = {"notes": "; ".join(table.attrs["notes"])} if table.attrs["notes"] else {}
     return {"file": args.file.name, "columns": ", ".join(map(str, table.columns))} | notes
 
-# %% ../../nbs/lib/companion/own_data.ipynb #0008
+# %% ../../nbs/lib/companion/own_data.ipynb #0010
 def _probe(args: argparse.Namespace) -> int:
     table = _read(args)
     from symnb.probe.estimator import SymmetryProbe  # torch takes seconds to import
     _half_the_cores()
-    probe = SymmetryProbe(resolution=args.resolution, n_runs=args.runs, max_steps=args.steps, scale=args.scale, random_state=args.seed,
-                          device=args.device, verbose=not args.quiet)
+    probe = SymmetryProbe(resolution=args.resolution, n_runs=args.runs, max_steps=args.steps, scale=args.scale,
+                          random_state=args.seed, device=args.device, verbose=not args.quiet)
     _, seconds, warned = _timed(lambda: probe.fit(table))
     answer, more, _ = _timed(lambda: probe.answer(table))
     _print_answer(answer, seconds + more, warned)
@@ -150,17 +149,20 @@ def _probe(args: argparse.Namespace) -> int:
         print("\nScanning the resolution ...", flush=True)
         before = answer.words["Answer"]
         answer, seconds, _ = _timed(lambda: probe.answer(table, scan=True))
-        print("\n".join(textwrap.fill(line, 100, initial_indent="  ", subsequent_indent="    ") for line in answer.words["Answer"] if line not in before))
+        for line in answer.words["Answer"]:
+            if line not in before:
+                print(textwrap.fill(line, 100, initial_indent="  ", subsequent_indent="    "))
     elif args.scan is None:
         print("More: --html report.html for figures and tables, --scan for the count against the resolution.")
     if args.html:
-        _timed(lambda: probe.report(args.html, table, answer=answer, title=f"How many degrees of freedom does {args.file.name} have?", about=_about(args, table)))
+        title = f"How many degrees of freedom does {args.file.name} have?"
+        _timed(lambda: probe.report(args.html, table, answer=answer, title=title, about=_about(args, table)))
         print(f"Report: {args.html}")
     if args.save:
         print(f"Saved: {probe.save(args.save)}")
     return 0
 
-# %% ../../nbs/lib/companion/own_data.ipynb #0009
+# %% ../../nbs/lib/companion/own_data.ipynb #0011
 def _flows(args: argparse.Namespace) -> int:
     if args.n != "all" and not (args.n.isdecimal() and int(args.n) > 0):
         raise ValueError(f"--n {args.n}: give a number of at least 1, or all")
@@ -169,16 +171,19 @@ def _flows(args: argparse.Namespace) -> int:
     [target] = choose_columns(list(table), [args.target])
     X, y = table.drop(columns=target), table[target]
     if classes := table.attrs.get("classes"):
-        print(f"  classes of {target}: " + ", ".join(f"{k} = {name}" for k, name in enumerate(classes[:10])) + " …" * (len(classes) > 10))
+        shown = ", ".join(f"{k} = {name}" for k, name in enumerate(classes[:10])) + " …" * (len(classes) > 10)
+        print(f"  classes of {target}: {shown}")
     from symnb.flows.estimator import SymmetryFlows  # torch takes seconds to import
     _half_the_cores()
     X = _rescaled(X, args.scale)
-    flows = SymmetryFlows(args.n if args.n == "all" else int(args.n), generators=args.generators, latent_dim=args.latent_dim,
-                          random_state=args.seed, device=args.device, verbose=not args.quiet)
+    flows = SymmetryFlows(args.n if args.n == "all" else int(args.n), generators=args.generators,
+                          latent_dim=args.latent_dim, random_state=args.seed, device=args.device,
+                          verbose=not args.quiet)
     _, seconds, warned = _timed(lambda: flows.fit(X, y))
     _print_answer(flows.answer(), seconds, warned)
     if args.html:
-        _timed(lambda: flows.report(args.html, X, title=f"Which transformations leave {target} of {args.file.name} alone?", about=_about(args, table)))
+        title = f"Which transformations leave {target} of {args.file.name} alone?"
+        _timed(lambda: flows.report(args.html, X, title=title, about=_about(args, table)))
         print(f"Report: {args.html}")
     if args.save:
         print(f"Saved: {flows.save(args.save)}")

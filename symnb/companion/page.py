@@ -34,13 +34,17 @@ class Comparison:
     def summary(self) -> str:
         "Three lines for the terminal."
         kept = [f["holds"] for record in findings_of(self.now, self.profile).values() for f in record.values()]
-        count = Counter(e["results"][self.profile]["verdict"] for e in self.now.claims.values() if self.profile in e["results"])
+        count = Counter(
+            e["results"][self.profile]["verdict"] for e in self.now.claims.values() if self.profile in e["results"]
+        )
         verdicts = ", ".join(f"{count[v]} {v}" for v in VERDICTS if count[v]) or "none"
         if self.profile == "smoke":
             return f"{len(kept)} findings and {sum(count.values())} claims recorded; smoke is too short to judge them."
         changed = sum(map(len, self.findings.values()))
-        return (f"Findings: {sum(kept)} hold, {len(kept) - sum(kept)} do not; {_number(changed)} from the committed ones.\n"
-                f"Verdicts: {verdicts}; {_number(len(self.verdicts))} from the committed ones.")
+        return (
+            f"Findings: {sum(kept)} hold, {len(kept) - sum(kept)} do not; {_number(changed)} from the committed ones.\n"
+            f"Verdicts: {verdicts}; {_number(len(self.verdicts))} from the committed ones."
+        )
 
 
 def _number(n: int) -> str:
@@ -60,11 +64,12 @@ def compare_runs(
                       changed_verdicts(now.claims, before.claims, profile))
 
 # %% ../../nbs/lib/companion/page.ipynb #0007
-_STYLE = """body {font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem; color: #222}
+_STYLE = """body {font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem}
 h2 {border-top: 1px solid #ccc; padding-top: 1rem} h3 {margin-bottom: .2rem} a {color: #0060a0}
 .pair {display: grid; grid-template-columns: 1fr 1fr; gap: 1rem} .pair.one {grid-template-columns: 1fr}
 figure {margin: 0} img {max-width: 100%; border: 1px solid #ddd} figcaption {color: #666; font-size: 85%}
-ul {list-style: none; padding-left: 0} li {padding-left: 1.6em; text-indent: -1.6em} .no {color: #a03000} .open {color: #666}
+ul {list-style: none; padding-left: 0} li {padding-left: 1.6em; text-indent: -1.6em}
+.no {color: #a03000} .open {color: #666}
 .differs {background: #fff3d6} .badge {border-radius: 4px; padding: 0 .5em; background: #eee}"""
 
 
@@ -89,8 +94,11 @@ def _claims(experiment: Experiment, comparison: Comparison) -> list[str]:
             continue
         old = before and (before["results"].get(comparison.profile) or before)["verdict"]
         differs = f', committed: {old}' if old and old != record["verdict"] else ""
-        lines.append(f'<p{" class=differs" if differs else ""}><b>{id}</b> <span class="badge">{record["verdict"]}{differs}</span> '
-                     f'{html.escape(entry["sentence"])}</p><ul>')
+        lines.append(
+            f'<p{" class=differs" if differs else ""}><b>{id}</b> <span '
+            f'class="badge">{record["verdict"]}{differs}</span> '
+            f'{html.escape(entry["sentence"])}</p><ul>'
+        )
         lines += [_line(e.mark, f"{e.criterion}: {e}") for e in read_evidence(record)] + ["</ul>"]
     return lines
 
@@ -134,7 +142,10 @@ def write_page(
              *(f"<p>{html.escape(line)}</p>" for line in comparison.summary.splitlines())]
     lines += [f'<p class="no">{html.escape(message)}</p>' for message in failed]
     if comparison.profile != "smoke" and (comparison.verdicts or comparison.findings):
-        lines += ["<h2>What differs from the committed record</h2><ul>", *(_line("·", v, True) for v in comparison.verdicts)]
+        lines += [
+            "<h2>What differs from the committed record</h2><ul>",
+            *(_line("·", v, True) for v in comparison.verdicts),
+        ]
         lines += [f'<li><a href="#{name}">{name}</a></li>{"".join(_line("·", text) for text in changed)}'
                   for name, changed in comparison.findings.items()] + ["</ul>"]
     for experiment in experiments:

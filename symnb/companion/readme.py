@@ -73,7 +73,8 @@ def notebook_map(
     notebooks: Path,  # the folder nbs
     folder: str,  # one of its folders, e.g. "review"
 ) -> str:
-    "The experiments of a folder as a Markdown table, in reading order: title, figures and claims, with links from `notebooks`."
+    ("The experiments of a folder as a Markdown table, in reading order: title, figures and claims, with links from "
+     "`notebooks`.")
     lines = ["| notebook | figures | claims |", "|---|---|---|"]
     for e in find_experiments(notebooks):
         if e.path.parent.name == folder:

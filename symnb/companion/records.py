@@ -35,7 +35,13 @@ class Records:
         "What `out` holds; empty parts where there is nothing, or nothing readable."
         (manifest, a), (claims, b), (findings, c) = (read_json(out / f"{name}.json") for name in
                                                       ("manifest", "claims", "findings"))
-        return cls(_part(manifest.get("figures")), _part(manifest.get("notebooks")), claims, findings, [*filter(None, (a, b, c))])
+        return cls(
+            _part(manifest.get("figures")),
+            _part(manifest.get("notebooks")),
+            claims,
+            findings,
+            [*filter(None, (a, b, c))],
+        )
 
     def write(self, out: Path) -> None:
         "The manifest comes last: only then is a notebook up to date, so that a kill in between costs one more run."

@@ -28,13 +28,12 @@ class Claim:
         "The names that `record_claim` needs."
         return list(dict.fromkeys(c.measurement for criterion in self.criteria for c in criterion.conditions))
 
-
-
 # %% ../../nbs/lib/companion/registry.ipynb #0006
 _REVIEW = "arXiv:2602.02351"
 _GEOMETRY = (
     Claim("R6", _REVIEW, "section 5.3",
-          "The order of the latents by relevance, and the drop behind the relevant ones, hardly depend on the run or the network.",
+          "The order of the latents by relevance, and the drop behind the relevant ones, hardly depend on the run or "
+          "the network.",
           "the count of relevant latents and the drop behind them, over runs of several architectures",
           (share(0.9, "count_is_mode == 1"), share(0.9, "drop >= 10"), every("architecture_agrees == 1"))),
     Claim("R7", _REVIEW, "section 6.1, Fig. 5",
@@ -47,7 +46,8 @@ _GEOMETRY = (
           "the count and the first ratio with both schedules, and the difference of their ELBOs on fresh events",
           (share(0.9, "circle_progressive_dim == 1", "circle_progressive_rho1_over_rho2 >= 50"),
            median("circle_elbo_gain >= 0.15"), share(0.9, "circle_standard_dim == 2")),
-          caveat="only with the progressive schedule, which reaches the better ELBO; ordinary training keeps two latents"),
+          caveat="only with the progressive schedule, which reaches the better ELBO; ordinary training keeps two "
+                 "latents"),
     Claim("R9", _REVIEW, "section 6.1, Fig. 5",
           "The dominant latent is a monotone coordinate along the circle, up to a cut.",
           "the rank correlation of z1 with the angle counted from the cut",
@@ -65,14 +65,17 @@ _COLLIDERS = (
     Claim("R11", _REVIEW, "section 6.2, Fig. 7",
           "Momentum conservation leaves exactly three relevant latents of six for e+e- → μ+μ-.",
           "the count and the third ratio at fixed √s with both schedules, and the count with an energy spread",
-          (share(0.9, "ee_standard_dim == 3", "ee_standard_rho3_over_rho4 >= 30"), share(0.85, "ee_progressive_dim == 2"),
+          (share(0.9, "ee_standard_dim == 3", "ee_standard_rho3_over_rho4 >= 30"),
+           share(0.85, "ee_progressive_dim == 2"),
            share(0.9, "ee_spread_standard_dim == 3")),
-          caveat="with ordinary training; at fixed √s the events lie on a sphere, and the progressive schedule finds its two dimensions"),
+          caveat="with ordinary training; at fixed √s the events lie on a sphere, and the progressive schedule finds "
+                 "its two dimensions"),
     Claim("R12", _REVIEW, "section 6.2, Fig. 8",
           "The relevant latents are functions of the momentum differences of the two muons.",
           "R² of the three differences on the relevant latents",
           (share(0.9, "difference_r2 >= 0.97"), share(0.5, "axes_aligned == 0")),
-          caveat="up to a rotation: in most runs a latent mixes the differences instead of following one of them as in Fig. 8"),
+          caveat="up to a rotation: in most runs a latent mixes the differences instead of following one of them as "
+                 "in Fig. 8"),
     Claim("R13", _REVIEW, "section 6.2",
           "The momentum sums, fixed by conservation, are not encoded.",
           "R² of the smeared sums on the relevant latents",
@@ -108,7 +111,8 @@ _GENERAL = (
           "Imposing a symmetry that the data do not have hurts.",
           "errors with a wrong symmetry built in, over those of the plain model with the same data",
           (median("event_wrong_over_plain >= 1.5"), median("digit_wrong_over_plain >= 1.5")),
-          caveat="on digits with rotations of space, which identify mirror images too; turns alone, tried first, cost little"),
+          caveat="on digits with rotations of space, which identify mirror images too; turns alone, tried first, cost "
+                 "little"),
     Claim("R5", _REVIEW, "section 4",
           "Latents that are not needed collapse to the prior: μ ≈ 0 and σ ≈ 1.",
           "means and widths of the idle latents over circle, disk and e+e-",
@@ -122,10 +126,13 @@ _THEORY = (
           "a trained linear VAE against the closed form of its optimum, for three s²",
           (every("active_error <= 0.005"), every("inactive_rho <= 0.01"))),
     Claim("R17", _REVIEW, "sections 7.2 and 8.1",
-          "A linear method sees the two directions of the plane that a circle fills; a nonlinear one can see that it is a line.",
+          "A linear method sees the two directions of the plane that a circle fills; a nonlinear one can see that it "
+          "is a line.",
           "the dimension of the circle by PCA, a linear VAE, and the probe",
-          (share(0.9, "pca_circle_dim == 2"), share(0.9, "linear_circle_dim == 2"), share(0.9, "probe_circle_dim == 1")),
-          caveat="section 7.2 says that one dimension already compresses the circle optimally and a linear VAE does so: it keeps both"),
+          (share(0.9, "pca_circle_dim == 2"), share(0.9, "linear_circle_dim == 2"),
+           share(0.9, "probe_circle_dim == 1")),
+          caveat="section 7.2 says that one dimension already compresses the circle optimally and a linear VAE does "
+                 "so: it keeps both"),
     Claim("R18", _REVIEW, "section 7.3",
           "Independent runs choose different coordinates and agree about the dimension.",
           "counts and coordinates of pairs of runs, on e+e- and the circle",
@@ -141,14 +148,19 @@ _THEORY = (
 # %% ../../nbs/lib/companion/registry.ipynb #0011
 _OUTLOOK = (
     Claim("R20", _REVIEW, "section 8, Table 1",
-          "PCA and deterministic autoencoders are limited diagnostics, disentangled models partial ones, equivariant ones "
+          "PCA and deterministic autoencoders are limited diagnostics, disentangled models partial ones, equivariant "
+          "ones "
           "enforce what they are told, and the probe finds the dimension.",
           "on how many of circle, disk and e+e- each of them finds the dimension",
-          (share(0.9, "pca_hits <= 2", "autoencoder_hits <= 2", "disentangled_hits <= 2"), share(0.9, "equivariant_hits == 3"),
+          (share(0.9, "pca_hits <= 2", "autoencoder_hits <= 2", "disentangled_hits <= 2"),
+           share(0.9, "equivariant_hits == 3"),
            share(0.9, "wrong_group_hits <= 2"), share(0.85, "probe_hits == 3")),
-          caveat="by the local dimension and the progressive count: the count of relevant latents under ordinary training is right "
-                 "as rarely as PCA; a scan of bottlenecks, a flow and a diffusion model, read for it, find the dimension too",
-          reason="at the default resolution the progressive schedule leaves e+e- a third latent in some runs; all else holds, and the local dimension is right in every run"),
+          caveat="by the local dimension and the progressive count: the count of relevant latents under ordinary "
+                 "training is right "
+                 "as rarely as PCA; a scan of bottlenecks, a flow and a diffusion model, read for it, find the "
+                 "dimension too",
+          reason="at the default resolution the progressive schedule leaves e+e- a third latent in some runs; all "
+                 "else holds, and the local dimension is right in every run"),
     Claim("R21", _REVIEW, "section 9.1",
           "The relevance of a broken direction grows with the scale of the breaking.",
           "ρ2 of a ring against its width, progressive schedule, at least 1000 events; ellipses as negative control",
@@ -158,7 +170,8 @@ _OUTLOOK = (
     Claim("R22", _REVIEW, "section 9.1",
           "The scale at which a broken direction becomes relevant is set by the noise of the decoder.",
           "the width at which ρ2 crosses 1, for several s",
-          (share(0.9, "crossing >= 1.1", "crossing <= 1.7"), median("crossing_slope >= 0.85"), median("crossing_slope <= 1.15"))),
+          (share(0.9, "crossing >= 1.1", "crossing <= 1.7"), median("crossing_slope >= "
+                                                                    "0.85"), median("crossing_slope <= 1.15"))),
 )
 
 # %% ../../nbs/lib/companion/registry.ipynb #0013
@@ -168,19 +181,24 @@ _ALGEBRAS = (
     Claim("F1", _FLOWS, "section 3, Eqs. (7), (15), (16)",
           "The generators that are learned close into a Lie algebra, which is the known one.",
           "loss, signature of the Killing form and name for O(3), O(4) and Lorentz; and networks on ‖x‖²",
-          (*(share(0.9, f"{name}_loss <= 1e-12", f"{name}_signature_right == 1", f"{name}_named == 1") for name in _KNOWN),
+          (*(share(0.9, f"{name}_loss <= 1e-12", f"{name}_signature_right == 1", f"{name}_named == 1")
+             for name in _KNOWN),
            share(0.9, "network_closure <= 0.005", "network_killing_negative == 1"))),
     Claim("F2", _FLOWS, "section 3",
-          "The number of generators is the largest for which a closed set of distinct ones is found: one too many cannot be learned.",
+          "The number of generators is the largest for which a closed set of distinct ones is found: one too many "
+          "cannot be learned.",
           "the total loss where there is no subalgebra of that dimension",
-          (share(0.9, "so3_two_loss > 0.3", "so3_four_loss > 0.3"), share(0.9, "so4_five_loss > 0.3", "so4_seven_loss > 0.3"),
+          (share(0.9, "so3_two_loss > 0.3", "so3_four_loss > "
+                                            "0.3"), share(0.9, "so4_five_loss > 0.3", "so4_seven_loss > 0.3"),
            share(0.9, "so13_five_loss > 0.3", "so13_seven_loss > 0.3"), share(0.9, "network_four_loss > 0.3")),
-          reason="true of matrices; but four networks on ‖x‖² do exist and are found: conformal fields of the sphere, which close as sim(2)"),
+          reason="true of matrices; but four networks on ‖x‖² do exist and are found: conformal fields of the sphere, "
+                 "which close as sim(2)"),
     Claim("F3", _FLOWS, "section 4.1, Fig. 1",
           "A robust classifier is insensitive to the pixels that never hold any ink.",
           "gradients on pixels that are always 0, over those on the others",
           (share(0.9, "decayed_ratio <= 0.05"), share(0.9, "plain_ratio > 0.05")),
-          caveat="with weight decay: without it the weights of these pixels are never trained and keep their first values"),
+          caveat="with weight decay: without it the weights of these pixels are never trained and keep their first "
+                 "values"),
     Claim("F4", _FLOWS, "section 4.2, Figs. 2 and 3",
           "A classifier of the latent vectors can stand in for one of the images.",
           "accuracies on the test digits, sixteen latents",
@@ -205,7 +223,8 @@ _LATENT = (
     Claim("F8", _FLOWS, "section 5.2, Fig. 7",
           "In three dimensions two orthogonal generators are found, tangential to the level surfaces.",
           "losses with two and three generators, and the angles",
-          (share(0.9, "two_loss < 0.02", "generators_cos <= 0.02", "gradient_cos <= 0.01"), share(0.9, "three_loss > 0.4"))),
+          (share(0.9, "two_loss < 0.02", "generators_cos <= "
+                                         "0.02", "gradient_cos <= 0.01"), share(0.9, "three_loss > 0.4"))),
 )
 
 # %% ../../nbs/lib/companion/registry.ipynb #0015
@@ -213,19 +232,23 @@ _TEN = (
     Claim("F9", _FLOWS, "section 5.3, Fig. 8",
           "Every image along the streamlines of the ten platonic digits keeps its class with its full probability.",
           "classes, logits and probabilities over one latent standard deviation both ways",
-          (share(0.9, "oracle_accuracy >= 0.975", "autoencoder_mse <= 0.011"), share(0.9, "platonic_classes_kept == 10"),
+          (share(0.9, "oracle_accuracy >= 0.975", "autoencoder_mse <= 0.011"),
+           share(0.9, "platonic_classes_kept == 10"),
+           
            share(0.9, "test_classes_kept >= 0.98"), share(0.9, "drift_median <= 0.02", "drift_worst <= 0.04"),
            share(0.9, "probability_lost <= 0.01"))),
     Claim("F10", _FLOWS, "section 5.3",
           "Sixteen latents and ten logits leave six orthogonal generators, and a seventh cannot be learned.",
           "the rank of the oracle's Jacobian and the loss against the number of generators",
           (share(0.9, "jacobian_rank == 10"), median("knee >= 2")),
-          caveat="a knee after six and not a step: the null space turns over the data, and networks follow it only so far"),
+          caveat="a knee after six and not a step: the null space turns over the data, and networks follow it only so "
+                 "far"),
     Claim("F11", _FLOWS, "section 5.3",
           "Several orthogonal flows exist, which hints at a non-Abelian algebra.",
           "the brackets of six generators, and how much of them constant structure constants explain",
           (share(0.9, "bracket_size >= 0.1"), share(0.9, "closure_residual <= 0.05")),
-          reason="the six exist; but their brackets are small, and no constant structure constants explain them: a frame of directions, not an algebra"),
+          reason="the six exist; but their brackets are small, and no constant structure constants explain them: a "
+                 "frame of directions, not an algebra"),
     Claim("F12", _FLOWS, "section 5.3",
           "The learned flow is a symmetry of all ten logits.",
           "the share of the learned field outside the exact null space",
@@ -251,14 +274,16 @@ _OWN = (
     Claim("S4", "symnb", "the null space",
           "The dimension of a symmetry is counted right from an oracle that was learned from noisy data.",
           "the dimension of the null space for ‖x‖² in R³ and Minkowski's x², for two qualities of the oracle",
-          tuple(share(0.9, f"{name}_count_at_{r2} == {n}") for name, n in (("so3", 3), ("so13", 6)) for r2 in (99, 999))),
+          tuple(share(0.9, f"{name}_count_at_{r2} == "
+                           f"{n}") for name, n in (("so3", 3), ("so13", 6)) for r2 in (99, 999))),
     Claim("S5", "symnb", "the null space",
           "The exceptional algebras F4, E6 and E7 follow from their invariants alone.",
           "dimension, signature of the Killing form and closure",
           (*(every(f"{name}_dim == {n}") for name, n in dict(so10=45, f4=52, e6=78, e7=133).items()),
            every("f4_positive == 0", "e6_positive == 26", "e7_positive == 54"), every("worst_closure <= 1e-20"))),
     Claim("S6", "symnb", "the benchmark",
-          "Training all generators and replicas as one batched network is at least five times faster than one at a time.",
+          "Training all generators and replicas as one batched network is at least five times faster than one at a "
+          "time.",
           "the same steps by a plain implementation of the paper's method, and by ours",
           (median("flow_speed_ratio >= 5"),)),
 )
@@ -268,29 +293,34 @@ _INSTRUMENTS = (
     Claim("S7", "symnb", "the probe's topology",
           "Closed orbits are told from open ones by the holes of what the probe reconstructs, with noise of 10 %.",
           "Betti numbers of seven shapes",
-          tuple(share(0.9, f"{name}_right == 1") for name in ("circle", "sphere", "torus", "so3_orbit", "semicircle", "disk", "boost"))),
+          tuple(share(0.9, f"{shape}_right == 1") for shape in
+                ("circle", "sphere", "torus", "so3_orbit", "semicircle", "disk", "boost"))),
     Claim("S8", "symnb", "rate and distortion",
           "The slope of the rate against the logarithm of the resolution counts the dimension.",
           "the slope over the finest half decade of s that training resolves",
           tuple(median(f"{name}_slope {bound}") for name, d in dict(circle=1, disk=2, sphere=2, torus=2).items()
                 for bound in (f">= {d - 0.25}", f"<= {d + 0.25}")),
-          reason="right for the circle, the disk and the sphere; on the torus the bound prefers a third latent to a second cut"),
+          reason="right for the circle, the disk and the sphere; on the torus the bound prefers a third latent to a "
+                 "second cut"),
     Claim("S9", "symnb", "calibration",
-          "On manifolds of known dimension the probe is among the best estimators without noise, and far ahead with noise.",
+          "On manifolds of known dimension the probe is among the best estimators without noise, and far ahead with "
+          "noise.",
           "hits and mean absolute errors beside the estimators of scikit-dimension, one entry a draw of the samples",
           (median("hits_rank <= 2"), median("mae_ratio_10 <= 0.5"), median("mae_ratio_20 <= 0.5")),
-          reason="the probe keeps its hits under noise, where neighbour methods lose theirs, and has the most at 20 %; but at one "
-                 "resolution and with one small network two of sixteen manifolds, M6 and Mbeta, cost most of its mean error"),
+          reason="the probe keeps its hits under noise, where neighbour methods lose theirs, and has the most at "
+                 "20 %; but at one resolution and with one small network two of sixteen manifolds, M6 and Mbeta, cost "
+                 "most of its mean error"),
     Claim("S10", "symnb", "unknown systems",
           "The probe counts the conserved quantities of a system it knows nothing of, and the flows name the symmetry.",
           "trajectories of a mechanical system near and far from integrability; the energy of many bodies",
           (share(0.9, "regular_dim == 2"), share(0.9, "chaotic_dim == 3"), share(0.9, "many_body_right == 1")),
-          caveat="orbits in between are left out, by a line redrawn after a first, laxer one had let in an orbit confined to a thin layer"),
+          caveat="orbits in between are left out, by a line redrawn after a first, laxer one had let in an orbit "
+                 "confined to a thin layer"),
     Claim("S11", "symnb", "symbolic regression",
           "The conserved quantity can be read as a formula in the relevant latents.",
           "the formula that symbolic regression finds, on held-out events",
           (median("formula_r2 >= 0.95"),)),
 )
 
-CLAIMS = {claim.id: claim for claim in sorted((*_GENERAL, *_GEOMETRY, *_COLLIDERS, *_THEORY, *_OUTLOOK, *_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS),
-                                              key=lambda claim: ("RFS".index(claim.id[0]), int(claim.id[1:])))}
+_ALL = (*_GENERAL, *_GEOMETRY, *_COLLIDERS, *_THEORY, *_OUTLOOK, *_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS)
+CLAIMS = {claim.id: claim for claim in sorted(_ALL, key=lambda claim: ("RFS".index(claim.id[0]), int(claim.id[1:])))}

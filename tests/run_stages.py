@@ -1,0 +1,61 @@
+"""Every stage of `make test`, one after the other, whatever the others say, and a summary of what failed."""
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
+# What MKL and torch compute on a processor that they do not know: other kernels, other last bits
+OTHER_WEATHER = {"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "default"}
+
+
+def stages(jobs: int, scratch: str) -> list[tuple[str, list[str], dict[str, str]]]:
+    """Name, command and environment of each, cheap before dear."""
+    python, pytest = str(BIN / "python"), [str(BIN / "python"), "-m", "pytest", "-q"]
+    library = [str(BIN / "nbdev_test"), "--path", "nbs/lib", "--do_print", "--n_workers", str(jobs)]
+    parallel = ["-n", str(jobs), "--dist", "loadfile"]
+    return [
+        ("style: line length, imports, names", [str(BIN / "ruff"), "check", "."], {}),
+        ("the rules of the house", [*pytest, "tests/test_hygiene.py"], {}),
+        ("the library notebooks", library, ONE_THREAD),
+        ("the library notebooks in another weather", library, ONE_THREAD | OTHER_WEATHER),
+        ("the index", [str(BIN / "nbdev_test"), "--path", "nbs/index.ipynb", "--do_print"], ONE_THREAD),
+        (
+            "every experiment, profile smoke",
+            [str(BIN / "symnb"), "figures", "--profile", "smoke", "--jobs", str(jobs), "--out", scratch],
+            {},
+        ),
+        ("exact facts in another weather", [*pytest, "tests", "-m", "exact", *parallel], ONE_THREAD | OTHER_WEATHER),
+        (
+            "the tests",
+            [python, "-m", "pytest", "tests", "--ignore", "tests/test_hygiene.py", "--durations", "5", *parallel],
+            ONE_THREAD,
+        ),
+    ]
+
+
+def main(jobs: int) -> int:
+    results = []
+    with tempfile.TemporaryDirectory() as scratch:
+        listed = stages(jobs, scratch)
+        for number, (name, command, environment) in enumerate(listed, 1):
+            print(f"[{number}/{len(listed)}] {name}", flush=True)
+            begin = time.monotonic()
+            code = subprocess.run(command, cwd=ROOT, env=os.environ | environment).returncode
+            results.append((name, code, time.monotonic() - begin))
+    print("\nSummary")
+    for name, code, seconds in results:
+        print(f"{'passed' if code == 0 else 'FAILED':7} {name} ({seconds:.0f} s)")
+    failed = [name for name, code, _ in results if code]
+    print(
+        f"\n{len(failed)} of {len(results)} stages failed: {', '.join(failed)}" if failed else "\nEvery stage passed."
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 2))

@@ -1,0 +1,368 @@
+"""The runner: what it delivers, what survives a failure, a hang, a second runner and a kill, what is not repeated."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from conftest import DRAW
+
+from symnb.companion import experiments, figures, run, runner
+from symnb.companion.execution import end_tree
+from symnb.companion.records import Records, digests, lock, up_to_date
+from symnb.companion.runner import figures_folder, make_figures
+
+CLAIM = """from symnb.companion.claims import record_claim
+record_claim("R13", {"sum_r2": [0.01] * 40})"""
+FINDING = """from symnb.companion.findings import finding
+finding("The number of this example is small", NUMBER, "<= 0.5")"""
+
+
+def content(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+def draw(nbs, **options):
+    return {o.notebook: o for o in make_figures(**dict(dict(profile="smoke", notebooks=nbs), **options))}
+
+
+def test_a_run_delivers_figures_manifest_claims_and_findings_and_is_not_repeated(tree):
+    nbs = tree("review/leptons", f"import sys; assert sys.executable == {sys.executable!r} and seed == 0",
+               DRAW.format(name="review-fig7"), CLAIM, FINDING.replace("NUMBER", "0.2"))
+    before = (nbs / "review" / "leptons.ipynb").read_bytes()
+    out = nbs.parent / "figures" / "quick"
+    assert draw(nbs)["review/leptons"].state == "drawn"
+    first = content(out)
+    assert sorted(first) == ["claims.json", "findings.json", "manifest.json", "review-fig7.pdf", "review-fig7.png"]
+    assert not [p for p in (out / ".run").iterdir() if p.is_dir()]
+    assert (nbs / "review" / "leptons.ipynb").read_bytes() == before
+
+    entry = json.loads(first["manifest.json"])["figures"]["review-fig7"]
+    assert entry["parameters"] == {"profile": "smoke", "seed": 0, "device": "cpu"}
+    assert entry["notebook"] == "nbs/review/leptons.ipynb" and entry["seconds"] > 0
+    assert {"python", "torch", "numpy", "matplotlib"} <= {*entry["versions"]} and entry["commit"]
+    assert entry["sha256"]["png"] == hashlib.sha256(first["review-fig7.png"]).hexdigest()
+    claim = json.loads(first["claims.json"])["R13"]
+    assert (claim["verdict"], claim["profile"]) == ("reproduced", "smoke")
+    found = json.loads(first["findings.json"])["review/leptons"]["smoke"]["findings"]
+    assert found == {"The number of this example is small": {"measured": "0.2", "bound": "≤ 0.5", "holds": True}}
+    executed = json.loads((out / "notebooks" / "review" / "leptons.ipynb").read_text(encoding="utf-8"))
+    assert "✓ The number of this example is small" in json.dumps(executed, ensure_ascii=False)
+
+    assert draw(nbs)["review/leptons"].state == "up to date" and content(out) == first
+
+    assert draw(nbs, force=True)["review/leptons"].state == "drawn"
+    again = content(out)
+    assert all(again[f"review-fig7.{kind}"] == first[f"review-fig7.{kind}"] for kind in ("png", "pdf"))
+
+    (out / "review-fig7.pdf").write_bytes(b"tampered with")
+    assert draw(nbs)["review/leptons"].state == "drawn" and content(out)["review-fig7.pdf"] == first["review-fig7.pdf"]
+
+
+def test_a_finding_that_fails_stops_nothing(tree):
+    nbs = tree("review/a", FINDING.replace("NUMBER", "0.9"), DRAW.format(name="fig-a"))
+    found = draw(nbs)["review/a"]
+    assert (found.state, found.figures) == ("drawn", ("fig-a",))
+    [finding] = Records.read(nbs.parent / "figures" / "quick").findings["review/a"]["smoke"]["findings"].values()
+    assert finding == {"measured": "0.9", "bound": "≤ 0.5", "holds": False}
+
+
+def test_only_paper_touches_the_figures_of_the_repository(tree):
+    nbs = tree("review/a", DRAW.format(name="fig-a"))
+    figures = nbs.parent / "figures"
+    assert [figures_folder(nbs, p) for p in ("smoke", "quick", "paper")] == [
+        figures / "quick",
+        figures / "quick",
+        figures,
+    ]
+    draw(nbs, profile="quick")
+    assert [p.name for p in figures.iterdir()] == ["quick"]
+    draw(nbs, profile="paper")
+    assert {"fig-a.png", "fig-a.pdf", "manifest.json"} <= {p.name for p in figures.iterdir()}
+
+
+def test_failures_are_named_and_what_was_finished_is_delivered(tree):
+    nbs = tree("review/a", DRAW.format(name="fig-a"), DRAW.format(name="fig-b"))
+    out = nbs.parent / "figures" / "quick"
+    assert draw(nbs)["review/a"].state == "drawn"
+    before = content(out)
+
+    tree("review/a", DRAW.format(name="fig-a").replace("1 + seed", "5"), "ratio = 1 / 0", DRAW.format(name="fig-b"))
+    tree("review/b", "import os; os._exit(3)")
+    tree("review/c", 'if False: save_figure(None, "fig-never")')
+    tree("guides/d", DRAW.format(name="fig-d"))
+    found = draw(nbs, jobs=2)
+    assert {n: found[n].state for n in found} == {"review/a": "failed", "review/b": "failed", "review/c": "failed",
+                                                  "guides/d": "drawn"}
+    message = found["review/a"].message
+    assert "review/a.ipynb failed in code cell 3 (ratio = 1 / 0): ZeroDivisionError" in message
+    kept = out / "notebooks" / "review" / "a.ipynb"
+    assert "ZeroDivisionError" in kept.read_text(encoding="utf-8") and str(kept) in message
+    assert "fig-never" in found["review/c"].message
+    after = content(out)
+    assert after["fig-a.png"] != before["fig-a.png"] and found["review/a"].figures == ("fig-a",)
+    assert after["fig-b.png"] == before["fig-b.png"]
+    records = Records.read(out)
+    assert {*records.figures} == {"fig-a", "fig-b", "fig-d"} and records.notebooks["review/a"]["key"] is None
+    assert records.figures["fig-a"]["sha256"] == digests(out, "fig-a")
+    assert draw(nbs, names=["fig-a"])["review/a"].state == "failed"  # it is not taken for up to date
+
+
+def test_a_kernel_that_hangs_is_ended_and_what_was_finished_is_delivered(tree):
+    import psutil
+    hangs = {"review/a": "import time; time.sleep(1e6)", "review/b": "while True: pass"}
+    for name, code in hangs.items():
+        nbs = tree(name, DRAW.format(name=f"fig-{name[-1]}"), code, DRAW.format(name=f"fig-never-{name[-1]}"))
+    mine = {p.pid for p in psutil.Process().children(recursive=True)}
+    for name, found in draw(nbs, limit=60, jobs=2).items():
+        assert found.state == "failed" and f"in code cell 3 ({hangs[name]})" in found.message
+        assert "within 60 s" in found.message and found.figures == (f"fig-{name[-1]}",)
+    assert not [p for p in psutil.Process().children(recursive=True) if p.pid not in mine and p.status() != "zombie"]
+
+
+# An undecided claim
+
+MORE = """import numpy as np
+from symnb.companion.claims import record_claim
+from symnb.companion.findings import finding
+finding("The seed of this run is a small one", seed, "<= 100")
+record_claim("R13", {"sum_r2": np.full(20, VALUE)})"""
+
+
+def test_an_undecided_claim_gets_more_runs_with_other_seeds_up_to_the_cap(tree):
+    nbs = tree("review/a", MORE.replace("VALUE", "0.01"), DRAW.format(name="fig-a"))
+    out = nbs.parent / "figures" / "quick"
+    once = draw(nbs, executions=1)["review/a"]
+    entry = Records.read(out).claims["R13"]
+    assert (once.executions, entry["verdict"], entry["results"]["smoke"]["executions"]) == (1, "undecided", 1)
+    figure = (out / "fig-a.png").read_bytes()
+
+    more = draw(nbs, executions=4, force=True)["review/a"]
+    entry, findings = Records.read(out).claims["R13"], Records.read(out).findings["review/a"]["smoke"]["findings"]
+    assert (more.executions, entry["verdict"]) == (2, "reproduced")
+    assert len(entry["results"]["smoke"]["measured"]["sum_r2"]) == 40
+    assert (out / "fig-a.png").read_bytes() == figure  # of the first execution
+    assert all(f["holds"] for f in findings.values())
+
+
+def test_the_cap_leaves_a_claim_undecided(tree):
+    nbs = tree("review/a", MORE.replace("np.full(20, VALUE)", "np.r_[np.full(18, 0.01), 1, 1]"))
+    assert draw(nbs, executions=2)["review/a"].executions == 2
+    assert Records.read(nbs.parent / "figures" / "quick").claims["R13"]["verdict"] == "undecided"
+
+
+def test_a_further_execution_that_fails_costs_nothing(tree):
+    nbs = tree("review/a", "assert seed < 100", MORE.replace("VALUE", "0.01"), DRAW.format(name="fig-a"))
+    found = draw(nbs, executions=3)["review/a"]
+    assert found.state == "drawn" and "its numbers are left out" in found.message and "AssertionError" in found.message
+    assert (
+        len(Records.read(nbs.parent / "figures" / "quick").claims["R13"]["results"]["smoke"]["measured"]["sum_r2"])
+        == 20
+    )
+
+
+# Two runners, and a killed one
+
+def start(nbs, *words):
+    code = "import sys; from symnb.companion.cli import main; sys.exit(main())"
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            code,
+            "figures",
+            "--profile",
+            "smoke",
+            "--notebooks",
+            str(nbs),
+            "--device",
+            "cpu",
+            *words,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def several(tree, n):
+    for k in range(n):
+        nbs = tree(f"review/n{k}", DRAW.format(name=f"fig-{k}"), FINDING.replace("NUMBER", f"0.{k}"))
+    return nbs
+
+
+def test_two_runners_at_once_lose_nothing_and_do_nothing_twice(tree):
+    nbs = several(tree, 3)
+    both = [start(nbs), start(nbs)]
+    said = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    records = Records.read(nbs.parent / "figures" / "quick")
+    assert {*records.figures} == {"fig-0", "fig-1", "fig-2"} and len(records.findings) == 3
+    drawn = sum(line.startswith("drawn") for text in said for line in text.splitlines())
+    assert drawn == 3, said
+
+
+def test_the_records_are_changed_by_one_at_a_time(tmp_path):
+    def add(k):
+        with lock(tmp_path):
+            records = Records.read(tmp_path)
+            time.sleep(0.01)
+            records.notebooks[f"n{k}"] = {}
+            records.write(tmp_path)
+    threads = [threading.Thread(target=add, args=(k,)) for k in range(8)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    assert len(Records.read(tmp_path).notebooks) == 8
+
+
+def whole(out):
+    "Every file that can be seen is complete."
+    for path in out.glob("*"):
+        if path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+        elif path.suffix == ".png":
+            assert path.read_bytes()[:4] == b"\x89PNG" and b"IEND" in path.read_bytes()[-12:]
+        elif path.suffix == ".pdf":
+            assert path.read_bytes().rstrip().endswith(b"%%EOF")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_runner_that_is_killed_leaves_no_half_written_file_and_goes_on_where_it_stopped(tree):
+    import psutil
+    nbs = several(tree, 4)
+    out, rng = nbs.parent / "figures" / "quick", random.Random(0)
+    for moment in sorted(rng.uniform(0.2, 6) for _ in range(10)):
+        process = start(nbs, "--jobs", "2", "--force")
+        family = []
+        end = time.monotonic() + moment
+        while time.monotonic() < end:
+            family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else family
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        psutil.wait_procs(family, timeout=60)  # they follow their runner
+        assert not [p for p in family if p.is_running() and p.status() != "zombie"]
+        whole(out)
+    done = {n for n, entry in Records.read(out).notebooks.items() if entry["key"]}
+    last = {o.notebook: o.state for o in make_figures(profile="smoke", device="cpu", jobs=2, notebooks=nbs)}
+    assert {n for n, state in last.items() if state == "up to date"} == done
+    assert {*last.values()} <= {"drawn", "up to date"} and len(last) == 4
+    whole(out)
+    assert not list(out.glob(".*.part")) and not [p for p in (out / ".run").iterdir() if p.is_dir()]
+
+
+def test_a_process_ends_with_all_that_it_started():
+    code = ("import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)']); "
+            "print(1, flush=True)")
+    process = subprocess.Popen([sys.executable, "-c", f"{code}; time.sleep(1000)"], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    import psutil
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) == 1
+    end_tree(process.pid)
+    process.wait()
+    psutil.wait_procs(family, timeout=60)
+    assert not family[0].is_running() or family[0].status() == "zombie"
+    end_tree(process.pid)  # nothing is left, and that is no error
+
+
+# Bad records and bad arguments
+
+def test_a_broken_manifest_is_put_aside(tree, capsys):
+    nbs = tree("review/a", DRAW.format(name="fig-a"))
+    out = nbs.parent / "figures" / "quick"
+    out.mkdir(parents=True)
+    (out / "manifest.json").write_text('{"figures": {"fig-a"')
+    (out / "claims.json").write_text("[]")
+    assert draw(nbs)["review/a"].state == "drawn"
+    assert (out / "manifest.json.broken").is_file() and (out / "claims.json.broken").is_file()
+    assert "fig-a" in json.loads((out / "manifest.json").read_text())["figures"]
+
+
+@pytest.mark.parametrize("records", [Records(figures={"fig-a": None}), Records(notebooks={"review/a": 3}),
+                                     Records(notebooks={"review/a": {"key": "key"}}, claims={"R13": []})])
+def test_malformed_records_only_mean_that_nothing_is_up_to_date(tree, records):
+    nbs = tree("review/a", DRAW.format(name="fig-a"), CLAIM)
+    [experiment] = experiments.find_experiments(nbs)
+    assert not up_to_date(experiment, "key", "smoke", nbs, records)
+
+
+def test_bad_arguments_stop_before_anything_runs(tree, tmp_path, monkeypatch):
+    nbs = tree("review/a", DRAW.format(name="review-fig7"))
+    with pytest.raises(ValueError, match="did you mean review-fig7.*There are review-fig7"):
+        draw(nbs, names=["review-fig77"])
+    with pytest.raises(ValueError, match="clone the repository.*--notebooks"):
+        draw(tmp_path / "nowhere")
+    for options in (dict(jobs=0), dict(seed=-1), dict(limit=0), dict(limit=float("nan")), dict(executions=0)):
+        with pytest.raises(ValueError, match=f"{next(iter(options))}="):
+            draw(nbs, **options)
+    with pytest.raises(ValueError, match="profile='rough' is unknown: use one of smoke, quick, paper"):
+        make_figures(profile="rough", notebooks=nbs)
+    (tmp_path / "occupied").write_text("a file in the folder's place")
+    for out in ("occupied", "occupied/below"):
+        with pytest.raises(ValueError, match="cannot write into the figures folder.*--out"):
+            draw(nbs, out=tmp_path / out)
+    with pytest.raises(ValueError, match="device='cuda:99'"):
+        draw(nbs, device="cuda:99")
+    monkeypatch.setattr(runner.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'symnb\[companion\]'"):
+        draw(nbs)
+    assert (tmp_path / "occupied").read_text() == "a file in the folder's place"
+
+
+def test_a_folder_that_refuses_writing_is_refused(tree, tmp_path, monkeypatch):
+    def refuse(dir): raise PermissionError(13, "Permission denied")
+    monkeypatch.setattr(runner.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(ValueError, match=r"cannot write .*Permission denied"):
+        draw(tree("review/a", DRAW.format(name="fig-a")))
+
+
+def test_two_notebooks_may_not_draw_the_same_figure(tree):
+    tree("review/a", DRAW.format(name="fig-a"))
+    with pytest.raises(ValueError, match="review/a and review/b both draw fig-a"):
+        experiments.find_experiments(tree("review/b", DRAW.format(name="fig-a")))
+
+
+def test_a_notebook_that_is_no_json_is_named(tree):
+    nbs = tree("review/a", DRAW.format(name="fig-a"))
+    (nbs / "review" / "b.ipynb").write_text("<<<<<<< merge")
+    with pytest.raises(ValueError, match="b.ipynb is not a notebook"):
+        experiments.find_experiments(nbs)
+
+
+def test_drawing_that_breaks_off_leaves_the_earlier_figure(tmp_path, monkeypatch):
+    class Figure:
+        def savefig(self, file, **options):
+            file.write(b"half")
+            raise MemoryError
+    (tmp_path / "review-fig7.png").write_bytes(b"whole")
+    monkeypatch.setenv(
+        run.RUN_VARIABLE, json.dumps(dict(folder=str(tmp_path), out=str(tmp_path), profile="smoke", seed=0))
+    )
+    with pytest.raises(MemoryError):
+        figures.save_figure(Figure(), "review-fig7")
+    assert content(tmp_path) == {"review-fig7.png": b"whole"}
+    with pytest.raises(ValueError, match="lower-case"):
+        figures.save_figure(Figure(), "../review fig7")
+
+
+def test_a_notebook_that_reads_the_claims_comes_last_and_follows_them(tree):
+    reader = 'from symnb.companion.claims import read_claims\nfound = read_claims()["R13"]'
+    nbs = tree(
+        "review/a",
+        reader,
+        'assert found["profile"] == "smoke" and found["verdict"] == "reproduced"',
+        DRAW.format(name="fig-a"),
+    )
+    tree("review/b", CLAIM)
+    found = draw(nbs, jobs=2)
+    assert [*found] == ["review/b", "review/a"] and {o.state for o in found.values()} == {"drawn"}
+    assert {o.state for o in draw(nbs).values()} == {"up to date"}
+    tree("review/b", CLAIM.replace("0.01", "0.03"))
+    assert {o.state for o in draw(nbs).values()} == {"drawn"}
