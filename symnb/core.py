@@ -159,6 +159,10 @@ class _Rate:
             return min(1.0, (step + 1) / 100)
         return 0.5 + 0.5 * math.cos(math.pi * (step - self.start) / (self.last - self.start))
 
+
+def _unfinished(n: int, n_models: int, steps: int) -> str:
+    return f"{n} of {n_models} runs were still improving after {steps} steps"
+
 # %% ../nbs/lib/core.ipynb #0027
 def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models: int, n_events: int, *,
         generator: torch.Generator, batch_size: int = 64, lr: float = 5e-3, hold: tuple[int, int] = (1000, 4000),
@@ -169,7 +173,7 @@ def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models
 
     loss(events (K, batch_size) int) → (K,); hold: fewest and most steps at the full rate; decay: cosine steps for each
     step held; weight_decay: as AdamW's; on_plateau(runs (K,) bool) → (K,) bool: which of the runs go on with a changed
-    problem; on_decay(): once, when the rate begins to fall; on_window(step, most steps in all): after each window, may raise.
+    problem; on_decay(): once, when the rate begins to fall; on_window(step, most steps in all): each window, may raise.
     """
     adam = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
     plateau, rate, history, device, mean, seen, step = _Plateau(tol, patience), _Rate(), [], generator.device, 0.0, 0, 0
@@ -197,5 +201,5 @@ def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models
             mean, seen = 0.0, 0
             on_window(step, total)
     if done.sum() < n_models / 2 and hold[0] < hold[1]:
-        warnings.warn(f"{int((~done).sum())} of {n_models} runs were still improving after {hold[1]} steps", SymnbWarning, stacklevel=2)
+        warnings.warn(_unfinished(int((~done).sum()), n_models, hold[1]), SymnbWarning, stacklevel=2)
     return FitResult(step, done.cpu().numpy(), np.array(history))

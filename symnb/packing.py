@@ -24,7 +24,10 @@ def _name(cls: type) -> str:
 
 
 class Pack:
-    "Values as JSON, with their arrays put aside in `tensors`. TypeError, with the path of the attribute, for what cannot be saved."
+    """Values as JSON, with their arrays put aside in `tensors`.
+
+    TypeError, with the path of the attribute, for what cannot be saved.
+    """
     def __init__(self, classes: "tuple[type, ...]"):
         self.classes, self.tensors = set(classes), {}
 

@@ -76,13 +76,17 @@ class Words(dict):
         return paragraphs(next(iter(self.values()), []))
 
 # %% ../nbs/lib/pages.ipynb #0009
-_STYLE = """body{font:16px/1.55 system-ui,sans-serif;max-width:50em;margin:2em auto;padding:0 1em;color:#1a1a1a;background:#fff}
-h1{font-size:1.7em;line-height:1.25}h2{margin-top:2.2em;border-bottom:1px solid #ddd;font-size:1.25em}h3{font-size:1.05em;margin-bottom:.3em}
+_STYLE = """body{font:16px/1.55 system-ui,sans-serif;max-width:50em;margin:2em auto;padding:0 1em;
+color:#1a1a1a;background:#fff}
+h1{font-size:1.7em;line-height:1.25}h2{margin-top:2.2em;border-bottom:1px solid #ddd;font-size:1.25em}
+h3{font-size:1.05em;margin-bottom:.3em}
 .answer{background:#eef5fa;border-left:5px solid #0072B2;padding:.6em 1.2em}.note{color:#555;font-size:.92em}
 img{max-width:100%;height:auto}.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.92em}
-td,th{padding:.22em .8em;text-align:right;border-bottom:1px solid #e4e4e4;white-space:nowrap}th{text-align:left;font-weight:600}
+td,th{padding:.22em .8em;text-align:right;border-bottom:1px solid #e4e4e4;white-space:nowrap}
+th{text-align:left;font-weight:600}
 code,pre{font:0.9em ui-monospace,monospace;background:#f5f5f5}pre{padding:.7em 1em;overflow-x:auto}
-@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}.answer{background:#1d2b36}td,th,h2{border-color:#444}
+@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}.answer{background:#1d2b36}
+td,th,h2{border-color:#444}
 code,pre{background:#262626}.note{color:#aaa}img{background:#fff}}"""
 
 
@@ -106,10 +110,12 @@ def settings(parameters: dict, about: "dict[str, str]") -> str:
 
 # %% ../nbs/lib/pages.ipynb #0010
 def write_page(path: "str | Path", title: str, answer: str, sections: "list[tuple[str, str]]") -> Path:
-    "Write a page with a title, the `answer` (HTML) and sections (heading, HTML), whole or not at all; returns its path."
+    """Write a page with a title, the `answer` (HTML) and sections (heading, HTML), whole or not at all;
+    returns its path."""
     body = "".join(f"<h2>{html.escape(heading)}</h2>\n{content}\n" for heading, content in sections if content)
     page = (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n<body><h1>{html.escape(title)}</h1>\n"
         f'<div class="answer">{answer}</div>\n{body}</body></html>\n'
     )

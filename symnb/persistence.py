@@ -32,9 +32,12 @@ def write_state(path: "str | Path", name: str, state: dict, pack: Packer) -> Pat
         file.write(data)
     return Path(path)
 
-
+# %% ../nbs/lib/persistence.ipynb #0005
 def read_state(path: "str | Path", name: str) -> "tuple[dict, dict[str, Tensor]]":
-    "The state and tensors in the file `path`, on the CPU. FileNotFoundError, or ValueError if it holds no `name` that can be read."
+    """The state and tensors in the file `path`, on the CPU.
+
+    FileNotFoundError, or ValueError if it holds no `name` that can be read.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
@@ -57,7 +60,7 @@ def _check_header(file: str, header: "dict[str, str]", name: str) -> None:
     if header["symnb_class"] != name:
         raise ValueError(f"{file} holds a {header['symnb_class']}; use {header['symnb_class']}.load")
 
-# %% ../nbs/lib/persistence.ipynb #0006
+# %% ../nbs/lib/persistence.ipynb #0007
 def load_estimator(cls: type, path: "str | Path", given: dict):
     "The `cls` in the file `path`, with the parameters `given` that are code. Raises as `read_state` does."
     state, tensors = read_state(path, cls.__name__)
@@ -91,7 +94,7 @@ def load_estimator(cls: type, path: "str | Path", given: dict):
     vars(estimator).update(attributes)
     return estimator
 
-# %% ../nbs/lib/persistence.ipynb #0007
+# %% ../nbs/lib/persistence.ipynb #0008
 class Persistent:
     "A mixin for estimators: `save` what was fitted to one file, and `load` it; nothing in such a file is executed."
     _stored = ()  # the classes that fitted attributes may have
@@ -100,7 +103,10 @@ class Persistent:
     _also = ("_order", "_sample", "_sample_y", "_sklearn_output_config")
 
     def save(self, path: "str | Path") -> Path:
-        "Write the fitted estimator to one safetensors file; returns its path. TypeError for a value that cannot be saved."
+        """Write the fitted estimator to one safetensors file; returns its path.
+
+        TypeError for a value that cannot be saved.
+        """
         check_is_fitted(self)
         pack, state = Packer(self._stored), {"parameters": {}, "fitted": {}}
         for k, v in self.get_params(deep=False).items():

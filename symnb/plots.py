@@ -41,7 +41,8 @@ def relevance_spectrum(
 # %% ../nbs/lib/plots.ipynb #0007
 def plane(xy: np.ndarray, values: np.ndarray, ax: Axes | None = None, *, names: "tuple[str, str]" = ("$x_1$", "$x_2$"),
           label: str = r"$\langle z_1\rangle$", limit: float | None = None, equal: bool = True) -> Axes:
-    "Scatter points xy (n, 2), coloured by `values` (n,) on a diverging scale symmetric about 0, with a colour bar; equal: one scale on both axes."
+    """Scatter points xy (n, 2), coloured by `values` (n,) on a diverging scale symmetric about 0, with a colour bar;
+    equal: one scale on both axes."""
     ax = ax or plt.gca()
     limit = limit or np.abs(values).max()
     dots = ax.scatter(*xy.T, c=values, s=6, cmap="RdYlBu_r", vmin=-limit, vmax=limit, linewidths=0, rasterized=True)
@@ -82,7 +83,7 @@ def direction_spectrum(nats: np.ndarray, ax: Axes | None = None, *, label: str |
     ax.set(xlabel="local direction", ylabel=r"$\frac{1}{2}\log(1+e_i)$  [nats]", xticks=i)
     return ax
 
-# %% ../nbs/lib/plots.ipynb #1de3e85d
+# %% ../nbs/lib/plots.ipynb #0016
 def local_dimension_histogram(values: np.ndarray, ax: Axes | None = None, *, color: str = COLORS["green"]) -> Axes:
     "Histogram of the local dimension (n,) at each event, with the median."
     ax = ax or plt.gca()
@@ -94,7 +95,7 @@ def local_dimension_histogram(values: np.ndarray, ax: Axes | None = None, *, col
     ax.legend()
     return ax
 
-# %% ../nbs/lib/plots.ipynb #0016
+# %% ../nbs/lib/plots.ipynb #0019
 def resolution_curve(scan: pd.DataFrame, ax: Axes | None = None) -> Axes:
     "Draw a `SymmetryProbe.resolution_scan`: the counts and the local dimension against s, the plateau shaded."
     ax = ax or plt.gca()

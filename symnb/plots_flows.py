@@ -75,7 +75,8 @@ def image_strip(images: np.ndarray, ax: Axes | None = None, *, positions: np.nda
 def constants_picture(
     c: np.ndarray, axes: "np.ndarray | None" = None, *, names: "list[str] | None" = None
 ) -> np.ndarray:
-    "Draw structure constants c (N, N, N) as N squares, one for each a: row b, column γ of [J_a, J_b] = Σ c[a, b, γ] J_γ."
+    """Draw structure constants c (N, N, N) as N squares, one for each a:
+    row b, column γ of [J_a, J_b] = Σ c[a, b, γ] J_γ."""
     c = np.asarray(c)
     N, limit = len(c), np.abs(c).max() or 1.0
     axes = plt.subplots(1, N, figsize=(1.5 * N + 0.6, 1.9), squeeze=False)[1][0] if axes is None else np.ravel(axes)
@@ -161,9 +162,11 @@ def dynkin_diagram(cartan: np.ndarray, ax: Axes | None = None) -> Axes:
             ax.plot(*(ends + shift * across).T, color=COLORS["black"], lw=1.2, zorder=1)
         if lines > 1:  # row i has the larger entry when root i is the longer one
             start, stop = ends if abs(cartan[i, j]) > abs(cartan[j, i]) else ends[::-1]
-            ax.annotate("", start + 0.62 * (stop - start), start + 0.5 * (stop - start), arrowprops=dict(arrowstyle="->", lw=1.4))
+            tip, tail = (start + share * (stop - start) for share in (0.62, 0.5))
+            ax.annotate("", tip, tail, arrowprops=dict(arrowstyle="->", lw=1.4))
     ax.scatter(*place.T, s=60, color="white", edgecolors=COLORS["black"], linewidths=1.3, zorder=2)
-    ax.set(aspect="equal", xticks=[], yticks=[], xlim=(place[:, 0].min() - 0.4, place[:, 0].max() + 0.4), ylim=(-0.4, place[:, 1].max() + 0.4))
+    ax.set(aspect="equal", xticks=[], yticks=[], xlim=(place[:, 0].min() - 0.4, place[:, 0].max() + 0.4),
+           ylim=(-0.4, place[:, 1].max() + 0.4))
     ax.spines[:].set_visible(False)
     return ax
 
@@ -178,23 +181,26 @@ def _bulk(points: np.ndarray, share: float = 0.99) -> np.ndarray:
 
 def latent_plane(points: np.ndarray, labels: np.ndarray, probability: Callable, ax: Axes | None = None, *,
                  names: tuple[str, str] = ("0", "1")) -> Axes:
-    "Scatter points (n, 2) with labels 0 or 1 over `probability` of class 1, (m, 2) → (m,), and the level sets of its logit."
+    """Scatter points (n, 2) with labels 0 or 1 over `probability` of class 1, (m, 2) → (m,),
+    and the level sets of its logit."""
     ax = ax or plt.gca()
     low, high = _bulk(points)
     xs, ys = (np.linspace(a, b, 240) for a, b in zip(low, high))
     p = probability(np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)).reshape(240, 240)
     shades = LinearSegmentedColormap.from_list("classes", ["#F3C9AE", "#F7F7F7", "#AFCFE6"])
-    image = ax.imshow(p, extent=(low[0], high[0], low[1], high[1]), origin="lower", cmap=shades, vmin=0, vmax=1, aspect="auto")
+    image = ax.imshow(p, extent=(low[0], high[0], low[1], high[1]), origin="lower", cmap=shades, vmin=0, vmax=1,
+                      aspect="auto")
     logit = np.log(np.clip(p, 1e-15, None)) - np.log(np.clip(1 - p, 1e-15, None))
     ax.contour(xs, ys, logit, levels=np.arange(-30, 31, 3), colors=COLORS["grey"], linewidths=0.5, linestyles="-")
     for label, color in enumerate(CLASS_COLORS):
-        ax.scatter(*points[labels == label].T, s=4, color=color, alpha=0.5, linewidths=0, label=names[label], rasterized=True)
+        ax.scatter(*points[labels == label].T, s=4, color=color, alpha=0.5, linewidths=0, label=names[label],
+                   rasterized=True)
     ax.figure.colorbar(image, ax=ax, label=f"oracle's probability of {names[1]}", fraction=0.046, pad=0.03)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
     ax.legend(markerscale=4, handletextpad=0.2)
     return ax
 
-
+# %% ../nbs/lib/plots_flows.ipynb #0021
 def field_arrows(points: np.ndarray, field: Callable, ax: Axes | None = None, *, color: str = COLORS["black"],
                  spacing: float = 0.24) -> Axes:
     "Arrows of `field`, (m, 2) → (m, 2), on a grid, where at least three of the points (n, 2) are near."
@@ -202,10 +208,11 @@ def field_arrows(points: np.ndarray, field: Callable, ax: Axes | None = None, *,
     grid = np.stack(np.meshgrid(*(np.arange(a, b, spacing) for a, b in _bulk(points).T)), -1).reshape(-1, 2)
     near = (np.linalg.norm(grid[:, None] - points, axis=-1) < spacing).sum(1) >= 3
     v = field(grid[near])
-    ax.quiver(*grid[near].T, *v.T, color=color, angles="xy", scale_units="xy", scale=1.25 / spacing, width=0.0034, pivot="mid", zorder=3)
+    ax.quiver(*grid[near].T, *v.T, color=color, angles="xy", scale_units="xy", scale=1.25 / spacing, width=0.0034,
+              pivot="mid", zorder=3)
     return ax
 
-# %% ../nbs/lib/plots_flows.ipynb #06eb7250
+# %% ../nbs/lib/plots_flows.ipynb #0022
 def paths_over_events(points: np.ndarray, values: np.ndarray, paths: np.ndarray, ax: Axes | None = None, *,
                       names: "tuple[str, str]" = ("$x_1$", "$x_2$"), label: str = "oracle") -> Axes:
     "Streamlines (T, m, 2) with their starts, at the middle time, over events (n, 2) coloured by `values` (n,)."
@@ -217,10 +224,11 @@ def paths_over_events(points: np.ndarray, values: np.ndarray, paths: np.ndarray,
     ax.set(xlabel=names[0], ylabel=names[1])
     return ax
 
-# %% ../nbs/lib/plots_flows.ipynb #0023
+# %% ../nbs/lib/plots_flows.ipynb #0026
 def digits_along(at: np.ndarray, images: np.ndarray, probability: np.ndarray, axes: "tuple[Axes, Axes]", *,
                  n_images: int = 11, names: tuple[str, str] = ("0", "1")) -> None:
-    "Draw some of the images (n, h, w) at positions `at` (n,), and below them both probabilities, from that of class 1 (n,)."
+    """Draw some of the images (n, h, w) at positions `at` (n,), and below them both probabilities,
+    from that of class 1 (n,)."""
     chosen = np.linspace(0, len(at) - 1, n_images).round().astype(int)
     image_strip(images[chosen], axes[0], positions=at[chosen])
     axes[0].set(xticks=[])
@@ -228,29 +236,35 @@ def digits_along(at: np.ndarray, images: np.ndarray, probability: np.ndarray, ax
         axes[1].plot(at, p, color=color, ls=dash, label=f"p({name})")
     axes[1].set(xlim=axes[0].get_xlim(), ylim=(-0.06, 1.06), yticks=[0, 1])
 
-# %% ../nbs/lib/plots_flows.ipynb #0026
+# %% ../nbs/lib/plots_flows.ipynb #0029
 _SCENE = """<canvas id="c" width="640" height="520" style="touch-action:none;cursor:grab"></canvas>
 <div style="font:13px sans-serif">drag to turn, double-click to reset.</div><script>
 const S=DATA, c=document.getElementById("c"), g=c.getContext("2d"); let yaw=YAW, pitch=PITCH;
-const see=p=>{const [x,y,z]=p, a=Math.cos(yaw), b=Math.sin(yaw), u=a*x+b*y, v=a*y-b*x, s=Math.sin(pitch), k=Math.cos(pitch);
-  const depth=k*v-s*z, f=SCALE*9/(9+depth); return [320+f*u, 265-f*(k*z+s*v), depth];};
+const see=p=>{const [x,y,z]=p, a=Math.cos(yaw), b=Math.sin(yaw), u=a*x+b*y, v=a*y-b*x;
+  const s=Math.sin(pitch), k=Math.cos(pitch), depth=k*v-s*z, f=SCALE*9/(9+depth);
+  return [320+f*u, 265-f*(k*z+s*v), depth];};
 function path(ps){g.beginPath(); ps.forEach((p,i)=>i?g.lineTo(p[0],p[1]):g.moveTo(p[0],p[1]));}
 function draw(){g.clearRect(0,0,640,520); const todo=[];
   for(const s of S.surfaces){const q=s.grid.map(r=>r.map(p=>p&&see(p)));
     for(let i=0;i+1<q.length;i++)for(let j=0;j+1<q[i].length;j++){const f=[q[i][j],q[i+1][j],q[i+1][j+1],q[i][j+1]];
-      if(f.every(p=>p))todo.push([f.reduce((d,p)=>d+p[2]/4,0),()=>{path(f);g.closePath();g.globalAlpha=.35;g.fillStyle=s.color;g.fill();
+      if(f.every(p=>p))todo.push([f.reduce((d,p)=>d+p[2]/4,0),()=>{path(f);g.closePath();
+        g.globalAlpha=.35;g.fillStyle=s.color;g.fill();
         g.globalAlpha=.25;g.strokeStyle=s.color;g.lineWidth=1;g.stroke();}]);}}
-  for(const s of S.points)for(const x of s.at){const p=see(x);todo.push([p[2],()=>{g.globalAlpha=.7;g.fillStyle=s.color;g.fillRect(p[0]-1.3,p[1]-1.3,2.6,2.6);}]);}
+  for(const s of S.points)for(const x of s.at){const p=see(x);
+    todo.push([p[2],()=>{g.globalAlpha=.7;g.fillStyle=s.color;g.fillRect(p[0]-1.3,p[1]-1.3,2.6,2.6);}]);}
   for(const s of S.arrows)for(const [x,y] of s.ends){const p=see(x),q=see(y),a=Math.atan2(q[1]-p[1],q[0]-p[0]);
-    todo.push([(p[2]+q[2])/2-.1,()=>{g.globalAlpha=1;g.strokeStyle=g.fillStyle=s.color;g.lineWidth=2.2;path([p,q]);g.stroke();
-      path([q,[q[0]-9*Math.cos(a-.4),q[1]-9*Math.sin(a-.4)],[q[0]-9*Math.cos(a+.4),q[1]-9*Math.sin(a+.4)]]);g.fill();}]);}
+    todo.push([(p[2]+q[2])/2-.1,()=>{g.globalAlpha=1;g.strokeStyle=g.fillStyle=s.color;g.lineWidth=2.2;
+      path([p,q]);g.stroke(); const wing=b=>[q[0]-9*Math.cos(a+b),q[1]-9*Math.sin(a+b)];
+      path([q,wing(-.4),wing(.4)]);g.fill();}]);}
   todo.sort((a,b)=>b[0]-a[0]).forEach(t=>t[1]()); g.globalAlpha=1; g.fillStyle="#333"; g.font="14px sans-serif";
-  for(const [name,at] of S.axes){const o=see(S.corner),p=see(at);g.strokeStyle="#333";g.lineWidth=1;path([o,p]);g.stroke();g.fillText(name,p[0]+4,p[1]);}}
+  for(const [name,at] of S.axes){const o=see(S.corner),p=see(at);g.strokeStyle="#333";g.lineWidth=1;
+    path([o,p]);g.stroke();g.fillText(name,p[0]+4,p[1]);}}
 let at=null; c.onpointerdown=e=>{at=[e.clientX,e.clientY];c.setPointerCapture(e.pointerId);}; c.onpointerup=()=>at=null;
-c.onpointermove=e=>{if(!at)return;yaw+=(e.clientX-at[0])*.01;pitch=Math.max(-1.5,Math.min(1.5,pitch+(e.clientY-at[1])*.01));at=[e.clientX,e.clientY];draw();};
+c.onpointermove=e=>{if(!at)return; yaw+=(e.clientX-at[0])*.01;
+  pitch=Math.max(-1.5,Math.min(1.5,pitch+(e.clientY-at[1])*.01)); at=[e.clientX,e.clientY]; draw();};
 c.ondblclick=()=>{yaw=YAW;pitch=PITCH;draw();}; draw();</script>"""
 
-# %% ../nbs/lib/plots_flows.ipynb #0027
+# %% ../nbs/lib/plots_flows.ipynb #0030
 def turntable(surfaces: dict, points: dict, arrows: dict, axes: dict, *, yaw: float = 0.6, pitch: float = 0.35) -> str:
     """HTML of a scene that the mouse turns, for `IPython.display.HTML`.
 

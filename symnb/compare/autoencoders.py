@@ -45,7 +45,8 @@ class AutoencoderDimension(TrainedFinder):
 
 # %% ../../nbs/lib/compare/autoencoders.ipynb #0006
 class BottleneckDimension(TrainedFinder):
-    """The narrowest of the autoencoders with 1, 2, … n_features codes that restores a share 1 − resolution² of the variance.
+    """The narrowest of the autoencoders with 1, 2, … n_features codes that restores a share
+    1 − resolution² of the variance.
 
     spectrum_ (n_runs, n_features): the share that is lost by each.
     """
@@ -127,7 +128,8 @@ class BetaVAE(DisentangledVAE):
 
 # %% ../../nbs/lib/compare/autoencoders.ipynb #0012
 def total_correlation(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
-    "TC of the aggregate posterior from a batch, up to a constant: samples z and posteriors mu, log_var (K, b, L) → (K,) nats."
+    """TC of the aggregate posterior from a batch, up to a constant: samples z and posteriors mu,
+    log_var (K, b, L) → (K,) nats."""
     centre, spread = mu[:, None], log_var[:, None]  # (K, 1, b, L) against (K, b, 1, L)
     log_q = -0.5 * ((z[:, :, None] - centre)**2 / spread.exp() + spread + math.log(2 * math.pi))
     return (log_q.sum(-1).logsumexp(2) - log_q.logsumexp(2).sum(-1)).mean(1)
@@ -146,7 +148,10 @@ class BetaTCVAE(DisentangledVAE):
 
 # %% ../../nbs/lib/compare/autoencoders.ipynb #0015
 class FactorVAE(DisentangledVAE):
-    "FactorVAE (Kim and Mnih, ICML 2018): γ times the total correlation by a classifier. Readings as in `DisentangledVAE`."
+    """FactorVAE (Kim and Mnih, ICML 2018): γ times the total correlation by a classifier.
+
+    Readings as in `DisentangledVAE`.
+    """
 
     def __init__(
         self, gamma=10.0, n_runs=8, resolution=0.22, hidden=(64, 64), max_steps=1500, device="auto", random_state=None

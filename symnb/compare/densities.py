@@ -66,14 +66,19 @@ class FlowDimension(TrainedFinder):
         blur = lambda batch, delta: batch + delta * torch.randn(batch.shape, generator=generator, device=batch.device)
 
         def loss(batch):
-            log_ratio = (2 * torch.rand(*batch.shape[:2], 1, generator=generator, device=batch.device) - 1) * math.log(2)
+            share = torch.rand(*batch.shape[:2], 1, generator=generator, device=batch.device)
+            log_ratio = (2 * share - 1) * math.log(2)
             return -flow.log_prob(blur(batch, self.resolution * log_ratio.exp()), log_ratio).mean(1)
 
         self._train(loss, x, flow.parameters(), generator)
-        scales = np.log(2) * np.array([-0.5, 0, 0.5])
+        scales, x = np.log(2) * np.array([-0.5, 0, 0.5]), x[:, :1000]
+
+        def mean_log_prob(t):
+            condition = torch.full((*x.shape[:2], 1), t, device=x.device)
+            return flow.log_prob(blur(x, self.resolution * math.exp(t)), condition).mean(1).double().cpu().numpy()
+
         with torch.no_grad():
-            means = np.stack([flow.log_prob(blur(x[:, :1000], self.resolution * math.exp(t)), torch.full((*x[:, :1000].shape[:2], 1), t, device=x.device))
-                              .mean(1).double().cpu().numpy() for t in scales], 1)
+            means = np.stack([mean_log_prob(t) for t in scales], 1)
         return {"slope of log p": x.shape[-1] + np.polyfit(scales, means.T, 1)[0]}, means
 
 # %% ../../nbs/lib/compare/densities.ipynb #0009

@@ -49,8 +49,9 @@ class DimensionFinder(BaseEstimator):
 
     n_runs: trainings, all as one batch; resolution: scale of the noise in standard deviations of a column, for methods
     that have one; hidden: widths of every network; max_steps: of training before the rate decays for as many again.
-    After `fit`: readings_ (name → (n_runs,) float), dim_ (n_runs,) int, the first of them rounded; spectrum_ (n_runs, L),
-    what the first was read from; seconds_, of processor time for each run. `needs_group`: must be told the symmetry.
+    After `fit`: readings_ (name → (n_runs,) float), dim_ (n_runs,) int, the first of them rounded; spectrum_
+    (n_runs, L), what the first was read from; seconds_, of processor time for each run. `needs_group`: must be told
+    the symmetry.
     """
     needs_group = False
 
@@ -94,11 +95,12 @@ class TrainedFinder(DimensionFinder):
 
 # %% ../../nbs/lib/compare/finder.ipynb #0009
 def components(x: np.ndarray, explained: float = 0.95) -> "tuple[np.ndarray, np.ndarray]":
-    "Number of principal components of x (..., n, d) that explain this share of the variance (...), and all shares (..., d)."
+    """Number of principal components of x (..., n, d) that explain this share of the variance (...),
+    and all shares (..., d)."""
     centred = x - x.mean(-2, keepdims=True)
     share = np.linalg.eigvalsh(centred.swapaxes(-1, -2) @ centred)[..., ::-1].clip(0)
     share = share / np.maximum(share.sum(-1, keepdims=True), np.finfo(float).tiny)
-    return (share.cumsum(-1) < explained).sum(-1) + 1, share
+    return (share.cumsum(-1)[..., :-1] < explained).sum(-1) + 1, share
 
 
 class PCADimension(DimensionFinder):
@@ -109,7 +111,8 @@ class PCADimension(DimensionFinder):
 
 # %% ../../nbs/lib/compare/finder.ipynb #0012
 class NeighbourDimension(DimensionFinder):
-    """An estimator of scikit-dimension (Bac et al., Entropy 23, 1368, 2021), with its defaults: its own number, rounded.
+    """An estimator of scikit-dimension (Bac et al., Entropy 23, 1368, 2021), with its defaults:
+    its own number, rounded.
 
     estimator: its name in skdim.id, such as 'MLE', 'TwoNN', 'CorrInt' or 'lPCA'.
     """

@@ -70,7 +70,8 @@ def boson_pairs(n: int, generator: torch.Generator) -> Tensor:
 
 
 def products(p: Tensor, metric: Tensor = METRIC) -> Tensor:
-    "The products p₁·p₁, p₁·p₂, p₂·p₂ of two four-momenta (..., 2, 4) → (..., 3); the identity as metric: Euclidean ones."
+    """The products p₁·p₁, p₁·p₂, p₂·p₂ of two four-momenta (..., 2, 4) → (..., 3); the identity as metric:
+    Euclidean ones."""
     gram = p @ metric.to(p) @ p.mT
     return gram[..., [0, 0, 1], [0, 1, 1]]
 

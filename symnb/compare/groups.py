@@ -29,7 +29,8 @@ def metric_generators(metric: np.ndarray) -> np.ndarray:
 def orbit_dimension(v: np.ndarray, metric: np.ndarray) -> int:
     "Rank of the tangents of the group's orbit, median over events: vectors v (n, m, k)."
     tangents = np.einsum("aij,nmj->nami", metric_generators(metric), v).reshape(len(v), -1, v.shape[1] * v.shape[2])
-    return int(np.median(np.linalg.matrix_rank(tangents, rtol=1e-6)))
+    s = np.linalg.svd(tangents, compute_uv=False)
+    return int(np.median((s > 1e-6 * s[:, :1]).sum(-1)))
 
 # %% ../../nbs/lib/compare/groups.ipynb #0008
 def invariants(v: np.ndarray, metric: np.ndarray) -> np.ndarray:
@@ -52,15 +53,17 @@ class GroupVAE(TrainedFinder):
     """
     needs_group = True
 
-    def __init__(self, metric=(1, 1), n_runs=8, resolution=0.22, hidden=(64, 64), max_steps=1500, device="auto", random_state=None):
+    def __init__(self, metric=(1, 1), n_runs=8, resolution=0.22, hidden=(64, 64), max_steps=1500, device="auto",
+                 random_state=None):
         super().__init__(n_runs, resolution, hidden, max_steps, device, random_state)
         self.metric = metric
 
     def _scaled(self, X):
         metric = np.asarray(self.metric, dtype=float)
         if metric.ndim != 1 or len(metric) < 2 or not (abs(metric) == 1).all() or X.shape[-1] % len(metric):
-            raise ValueError(f"metric={self.metric!r} must be signs ±1, as many as a vector has columns, and X has {X.shape[-1]}: "
-                             "use (1, 1) for rotations of the plane, (1, 1, 1, -1) for Lorentz transformations")
+            raise ValueError(f"metric={self.metric!r} must be signs ±1, as many as a vector has columns, "
+                             f"and X has {X.shape[-1]}: use (1, 1) for rotations of the plane, "
+                             "(1, 1, 1, -1) for Lorentz transformations")
         return X / np.sqrt((X**2).mean((1, 2), keepdims=True))
 
     def _find(self, x):
@@ -69,7 +72,8 @@ class GroupVAE(TrainedFinder):
         orbit = np.array([orbit_dimension(v[:200], metric) for v in vectors])
         u = np.stack([invariants(v, metric) for v in vectors])
         u = u - u.mean(1, keepdims=True)
-        runs = train_vae(u, np.zeros(len(u), bool), np.full(len(u), self.resolution), u.shape[-1], hidden=tuple(self.hidden),
-                         hold=(min(1000, self.max_steps), self.max_steps), device=resolve_device(self.device), random_state=self.random_state)
+        runs = train_vae(u, np.zeros(len(u), bool), np.full(len(u), self.resolution), u.shape[-1],
+                         hidden=tuple(self.hidden), hold=(min(1000, self.max_steps), self.max_steps),
+                         device=resolve_device(self.device), random_state=self.random_state)
         rho, _ = spectra(runs, u)
         return {"orbit + invariants": (orbit + count_relevant(rho)).astype(float)}, rho

@@ -93,7 +93,8 @@ def learn(inputs: "Tensor | View", targets: Tensor, sizes: Sequence[int], n_seed
         i = order.gather(1, events % number)
         out = network(draw(i, generator).float())
         if n_out:
-            return torch.nn.functional.cross_entropy(out.flatten(0, 1), y[i].flatten(), reduction="none").view(n_models, -1).mean(1)
+            entropy = torch.nn.functional.cross_entropy(out.flatten(0, 1), y[i].flatten(), reduction="none")
+            return entropy.view(n_models, -1).mean(1)
         return ((out[..., 0] - y[i])**2).mean(1)
 
     fit(loss, network.parameters(), n_models, 2**40, generator=generator, batch_size=batch_size, lr=lr,
@@ -112,15 +113,12 @@ def _rows(inputs: Tensor, i: Tensor) -> Tensor:
 def samples_for(sizes: Sequence[int], error: np.ndarray, level: np.ndarray) -> np.ndarray:
     "Samples with which each of the learning curves `error` (S, M) first reaches its `level` (S,): (S,)."
     found, x = np.full(len(error), np.inf), np.log(sizes)
-    for s, (curve, goal) in enumerate(zip(np.log(np.maximum(error, 1e-12)), np.log(np.maximum(level, 1e-12)))):
+    for s, (curve, goal) in enumerate(zip(np.maximum(error, 1e-12), np.maximum(level, 1e-12))):
         reached = np.flatnonzero(curve <= goal)
         if len(reached):
             j = reached[0]
-            found[s] = (
-                sizes[0]
-                if j == 0
-                else np.exp(x[j - 1] + (x[j] - x[j - 1]) * (curve[j - 1] - goal) / (curve[j - 1] - curve[j]))
-            )
+            share = 1 if j == 0 else np.log(curve[j - 1] / goal) / np.log(curve[j - 1] / curve[j])
+            found[s] = np.exp(x[j - 1] + (x[j] - x[j - 1]) * share) if j else sizes[0]
     return found
 
 # %% ../../nbs/lib/compare/paradigms.ipynb #0013
@@ -170,7 +168,8 @@ def pretrain(view: View, n_samples: int, objective: str = "contrastive", n_seeds
              device: torch.device = torch.device("cpu")) -> BatchedMLP:
     """Encoders (S, n, d) → (S, n, n_features) for n_seeds, trained without labels on two views of each sample.
 
-    view: samples (S, b) int, generator → inputs (S, b, d), fresh at each call. Raises ValueError for an unknown objective.
+    view: samples (S, b) int, generator → inputs (S, b, d), fresh at each call. Raises ValueError for an unknown
+    objective.
     """
     if objective not in OBJECTIVES:
         raise ValueError(f"objective={objective!r} is unknown: use one of {', '.join(OBJECTIVES)}")
@@ -207,14 +206,16 @@ def represent(encoder: BatchedMLP, inputs: Tensor) -> Tensor:
 # %% ../../nbs/lib/compare/paradigms.ipynb #0024
 @dataclass
 class Way:
-    "One way to learn the task: `train` as in `learn`, `encode` from samples to inputs, and the `hidden` layers of the learners."
+    """One way to learn the task: `train` as in `learn`, `encode` from samples to inputs, and the `hidden` layers
+    of the learners."""
     train: "Tensor | View"
     encode: Callable[[Tensor], Tensor]
     hidden: tuple[int, ...] = (64, 64)
 
 
 def scaled_like(reference: Tensor, by_column: bool = True) -> Callable[[Tensor], Tensor]:
-    "The function that shifts and scales inputs (..., n, d) as `reference` needs it for mean 0 and standard deviation 1."
+    """The function that shifts and scales inputs (..., n, d) as `reference` needs it for mean 0 and
+    standard deviation 1."""
     kept = (-2,) if by_column else (-2, -1)
     mean, std = reference.mean(kept, keepdim=True), reference.std(kept, keepdim=True)
     return lambda x: ((x - mean) / std.clamp_min(1e-8)).float()
@@ -222,7 +223,8 @@ def scaled_like(reference: Tensor, by_column: bool = True) -> Callable[[Tensor],
 
 def measure(way: Way, targets: Tensor, sizes: Sequence[int], n_seeds: int, test: Tensor, test_targets: Tensor,
             copies: "dict[str, Sequence[Tensor]]", scan: Sequence[Tensor] = (), **options) -> "dict[str, np.ndarray]":
-    """Learning curves of one way: "error" (S, M) on `test`, and for each name in `copies` the error of invariance (S, M).
+    """Learning curves of one way: "error" (S, M) on `test`, and for each name in `copies`
+    the error of invariance (S, M).
 
     copies: versions of the same samples in several frames; scan: versions of `test`, for "scan" (S, len(scan)), the
     error in each of them with the most samples; options: as in `learn`.

@@ -46,24 +46,28 @@ def _is_number(text: str, decimal: str = ".") -> bool:
 
 
 def _numbered(first: "list[str]") -> bool:
-    "Is this the header 0, 1, 2, … that pandas writes for a table without names, maybe after the empty name of an index?"
+    """Is this the header 0, 1, 2, … that pandas writes for a table without names, maybe after the empty
+    name of an index?"""
     names = first[1:] if first[:1] == [""] else first
     return len(first) > 1 and names == [str(j) for j in range(len(names))]
 
-
+# %% ../../nbs/lib/data/arrays.ipynb #0008
 def _layout(lines: "list[str]") -> dict:
-    "The options of pandas.read_csv for a text that starts with these lines; names=None stands for a header in the text."
+    """The options of pandas.read_csv for a text that starts with these lines;
+    names=None stands for a header in the text."""
     body = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     comments = [line.lstrip("# \t") for line in lines if line.lstrip().startswith("#")]
     counts = {sep: [len(row) for row in csv.reader(body[:20], delimiter=sep)] for sep in ",;\t|"}
     steady = {sep: n[0] for sep, n in counts.items() if n and n[0] > 1 and min(n[:-1] or n) > 1}
     sep = max(steady, key=steady.get) if steady else " "
-    cells = lambda line: next(csv.reader([line.strip()], delimiter=sep, skipinitialspace=True), []) if sep != " " else line.split()
+    read = lambda line: next(csv.reader([line.strip()], delimiter=sep, skipinitialspace=True), [])
+    cells = str.split if sep == " " else read
     first = cells(body[0]) if body else []
     later = [cell for line in body[1:20] for cell in cells(line)] or first
     numbers = {d: sum(_is_number(cell, d) for cell in later) for d in ".,"}
     decimal = "," if sep == ";" and numbers[","] > numbers["."] else "."
-    options = dict(sep=r"\s+" if sep == " " else sep, decimal=decimal, comment="#" if comments else None, names=None, header=0)
+    options = dict(sep=r"\s+" if sep == " " else sep, decimal=decimal, comment="#" if comments else None,
+                   names=None, header=0)
     if _numbered(first):
         options["names"] = [f"x{cell}" if cell else "Unnamed: 0" for cell in first]
     elif first and all(_is_number(cell, decimal) for cell in first):
@@ -72,10 +76,11 @@ def _layout(lines: "list[str]") -> dict:
     elif len(body) > 1 and len(first) + 1 == len(cells(body[1])):  # R numbers the rows, and does not name the numbers
         options["names"] = ["row", *first]
     elif len(body) > 1 and len(first) < len(cells(body[1])):
-        raise ValueError(f"its first line has {len(first)} fields, the next {len(cells(body[1]))}: give every column a name, or delete that line")
+        raise ValueError(f"its first line has {len(first)} fields, the next {len(cells(body[1]))}: "
+                         "give every column a name, or delete that line")
     return options
 
-# %% ../../nbs/lib/data/arrays.ipynb #0010
+# %% ../../nbs/lib/data/arrays.ipynb #0011
 class _Watched(io.RawIOBase):
     "A binary file that counts what was read of `size` bytes on disk, and remembers the end."
     def __init__(self, file: BinaryIO, size: int, done: Done):
@@ -101,7 +106,7 @@ def _check_last_line(path: Path, tail: bytes, options: dict, n_columns: int) -> 
         if n < n_columns:
             raise truncated(path, f"its last line has {n} of {n_columns} fields")
 
-# %% ../../nbs/lib/data/arrays.ipynb #0011
+# %% ../../nbs/lib/data/arrays.ipynb #0012
 def read_csv(path: Path, done: Done = lambda share: None) -> "Iterator[pd.DataFrame]":
     "The text table at `path` in pieces. Raises ValueError for text that is no table, or that ends too early."
     try:
@@ -140,9 +145,10 @@ def read_csv(path: Path, done: Done = lambda share: None) -> "Iterator[pd.DataFr
             f"{path.name} is no table: {' '.join(str(error).split())}; every line needs as many fields as the first"
         ) from error
 
-# %% ../../nbs/lib/data/arrays.ipynb #0012
+# %% ../../nbs/lib/data/arrays.ipynb #0013
 def _named(piece: pd.DataFrame) -> pd.DataFrame:
-    "The piece with bare column names and its units in attrs; a first column without a name that numbers the rows becomes the index."
+    """The piece with bare column names and its units in attrs; a first column without a name that numbers the rows
+    becomes the index."""
     first = str(piece.columns[0])
     if (
         first.startswith("Unnamed: 0")
@@ -154,7 +160,7 @@ def _named(piece: pd.DataFrame) -> pd.DataFrame:
     piece.attrs = {"units": units}
     return piece
 
-# %% ../../nbs/lib/data/arrays.ipynb #0014
+# %% ../../nbs/lib/data/arrays.ipynb #0015
 def read_parquet(path: Path, done: Done = lambda share: None) -> "Iterator[pd.DataFrame]":
     "The Parquet file at `path` in pieces. Raises ValueError for a file that is damaged."
     import pyarrow as pa
@@ -178,7 +184,7 @@ def read_parquet(path: Path, done: Done = lambda share: None) -> "Iterator[pd.Da
     except (pa.ArrowInvalid, OSError) as error:
         raise truncated(path, f"pyarrow: {' '.join(str(error).split())}") from error
 
-# %% ../../nbs/lib/data/arrays.ipynb #0016
+# %% ../../nbs/lib/data/arrays.ipynb #0017
 _PICKLE = (
     "{} holds pickled Python objects, which may run code when they are read: they are never loaded; save plain numbers"
 )
@@ -207,7 +213,7 @@ def _columns(name: str, array: np.ndarray, texts: "dict[str, list[str]]", alone:
     prefix = "x" if alone else f"{name}_"
     return {names[j] if names else f"{prefix}{j}": array[:, j] for j in range(array.shape[1])}
 
-# %% ../../nbs/lib/data/arrays.ipynb #0017
+# %% ../../nbs/lib/data/arrays.ipynb #0018
 def read_numpy(path: Path, done: Done = lambda share: None, tree: "str | None" = None) -> "Iterator[pd.DataFrame]":
     "The NPZ or NPY file at `path` in pieces; tree: one of its arrays. Raises ValueError for arrays that make no table."
     arrays = _load_arrays(path, mmap=path.suffix.lower() == ".npy")
@@ -224,11 +230,13 @@ def read_numpy(path: Path, done: Done = lambda share: None, tree: "str | None" =
     shapes = ", ".join(f"{k} {a.shape}" for k, a in arrays.items())
     if not usable:
         raise ValueError(
-            f"{path.name} has no table in it ({shapes or 'no arrays'}): save arrays of shape (events,) or (events, columns)"
+            f"{path.name} has no table in it ({shapes or 'no arrays'}): "
+            "save arrays of shape (events,) or (events, columns)"
         )
     if len({len(a) for a in usable.values()}) > 1:
         raise ValueError(
-            f"{path.name} has arrays of different lengths ({shapes}): choose one of them with tree (--tree on the command line)"
+            f"{path.name} has arrays of different lengths ({shapes}): choose one of them with tree (--tree on "
+            "the command line)"
         )
     columns = {}
     for name, array in usable.items():

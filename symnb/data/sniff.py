@@ -23,7 +23,8 @@ ENDINGS = {
 }
 _MAGIC = {b"root": "ROOT", b"PAR1": "Parquet", b"\x93NUMPY": "NPY", b"PK\x03\x04": "NPZ", b"PK\x05\x06": "NPZ"}
 _FOREIGN = {
-    b"\x89HDF": "an HDF5 file: write its table as Parquet or NPZ, for example with pandas.read_hdf(...).to_parquet(...)",
+    b"\x89HDF": "an HDF5 file: write its table as Parquet or NPZ, "
+               "for example with pandas.read_hdf(...).to_parquet(...)",
     b"ARROW1": "an Arrow file: write it as Parquet",
     b"\x80": "a Python pickle, which may run code when it is read: never loaded",
     b"BZh": "packed with bzip2: unpack it first",
@@ -73,9 +74,11 @@ def _head(path: Path, size: int = 4096) -> bytes:
 
 
 def file_format(path: "str | Path") -> str:
-    """'CSV', 'Parquet', 'NPZ', 'NPY', 'LHE' or 'ROOT', by the contents of the file; text of any other kind counts as CSV.
+    """'CSV', 'Parquet', 'NPZ', 'NPY', 'LHE' or 'ROOT', by the contents of the file;
+    text of any other kind counts as CSV.
 
-    Raises FileNotFoundError, or ValueError for a file that is empty, of a kind that is not read, or named as another kind.
+    Raises FileNotFoundError, or ValueError for a file that is empty, of a kind that is not read, or named as another
+    kind.
     """
     path = existing_file(path)
     head = _head(path)
@@ -102,6 +105,7 @@ def _text_format(path: Path, head: bytes) -> str:
         )
     if b"\x00" in head or head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(
-            f"{path.name} is neither text nor a binary format that is read here: use CSV, Parquet, NPZ, NPY, LHE or ROOT"
+            f"{path.name} is neither text nor a binary format that is read here: "
+            "use CSV, Parquet, NPZ, NPY, LHE or ROOT"
         )
     return "CSV"

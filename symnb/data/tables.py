@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionDtype
 from sklearn.utils import check_random_state
 from tqdm import tqdm
 
@@ -25,21 +26,15 @@ from .sniff import existing_file, file_format
 # %% ../../nbs/lib/data/tables.ipynb #0004
 def _words(names: "str | Sequence[str] | None") -> "list[str] | None":
     "Names as a list; a string has them between commas."
-    return (
-        [w.strip() for w in names.split(",") if w.strip()]
-        if isinstance(names, str)
-        else None if names is None else [str(n) for n in names]
-    )
+    if isinstance(names, str):
+        return [w.strip() for w in names.split(",") if w.strip()]
+    return None if names is None else [str(n) for n in names]
 
 
-def choose_columns(
-    there: "list[str]",
-    wanted: "list[str] | None",
-    file: str = "the table",
-    available: "Sequence[str]" = (),
-    what: str = "columns",
-) -> "list[str]":
-    "Those of the columns `there` that `wanted` asks for, in its order. Raises ValueError for one that is missing, with what is near."
+def choose_columns(there: "list[str]", wanted: "list[str] | None", file: str = "the table",
+                   available: "Sequence[str]" = (), what: str = "columns") -> "list[str]":
+    """Those of the columns `there` that `wanted` asks for, in its order.
+    Raises ValueError for one that is missing, with what is near."""
     if wanted is None:
         return there
     without = [w[1:] for w in wanted if w.startswith("!")]
@@ -51,11 +46,8 @@ def choose_columns(
             names = list(dict.fromkeys([*there, *available]))
             near = difflib.get_close_matches(word, names, 1)
             shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-            raise ValueError(
-                f"{what}: {file} has no {word!r}"
-                + (f" (did you mean {near[0]!r}?)" if near else "")
-                + f"; it has {shown}"
-            )
+            guess = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ValueError(f"{what}: {file} has no {word!r}{guess}; it has {shown}")
         chosen += [c for c in found if c not in chosen]
     return [c for c in chosen if not any(fnmatchcase(c, pattern) for pattern in without)]
 
@@ -72,9 +64,8 @@ def select_events(table: pd.DataFrame, query: "str | None", file: str = "the tab
         missing = re.search(r"name '([^']+)' is not defined", str(error))
         if missing:
             choose_columns([str(c) for c in table], [missing[1]], file, what=f"query={query!r}")
-        raise ValueError(
-            f"query={query!r} cannot be evaluated: {' '.join(str(error).split())}; write it like 'pt > 20 and abs(eta) < 2.5'"
-        ) from error
+        raise ValueError(f"query={query!r} cannot be evaluated: {' '.join(str(error).split())}; "
+                         "write it like 'pt > 20 and abs(eta) < 2.5'") from error
     if not isinstance(mask, pd.Series) or mask.dtype.kind != "b":
         raise ValueError(f"query={query!r} must be true or false for each event, as in 'pt > 20'")
     return table[mask]
@@ -88,39 +79,41 @@ class _Numbers:
     def __call__(self, piece: pd.DataFrame, labels: "str | None") -> pd.DataFrame:
         out = {}
         for name, column in piece.items():
-            if isinstance(column.dtype, pd.api.extensions.ExtensionDtype) and column.dtype.kind in "biuf":  # pandas' own numbers, with gaps
+            if isinstance(column.dtype, ExtensionDtype) and column.dtype.kind in "biuf":  # pandas' own, with gaps
                 column = pd.Series(column.to_numpy(float, na_value=np.nan), column.index)
             elif column.dtype.kind == "b":
                 column = column.astype(np.int8)
             if column.dtype.kind not in "iuf" and name != labels:
                 column = self._convert(name, column)
-            else:
-                self.numbers[name] += int(column.notna().sum())
+            self.numbers[name] += int(column.notna().sum())
             out[name] = column
         return pd.DataFrame(out, index=piece.index)
 
     def _convert(self, name: str, column: pd.Series) -> pd.Series:
         other = column.dtype.kind in "mMc"  # dates, and complex numbers
-        values = pd.Series(np.nan, column.index) if other else pd.to_numeric(column.astype(object), errors="coerce").astype(float)
+        numbers = None if other else pd.to_numeric(column.astype(object), errors="coerce").astype(float)
+        values = pd.Series(np.nan, column.index) if other else numbers
         text = column.notna() & values.isna()
-        self.numbers[name], self.texts[name] = self.numbers[name] + int(values.notna().sum()), self.texts[name] + int(text.sum())
+        self.texts[name] += int(text.sum())
         if text.any():
-            self.culprit.setdefault(name, (text.idxmax(), str(column[text.idxmax()])))
+            self.culprit.setdefault(name, f"{str(column[text.idxmax()])[:40]!r} in row {text.idxmax() + 1}")
         return values
 
     def text_columns(self, explicit: "set[str]", file: str) -> "list[str]":
         "The columns of text. Raises ValueError for one that mixes numbers and text, or that was asked for by name."
-        for name, (row, value) in self.culprit.items():
+        for name, where in self.culprit.items():
             if self.numbers[name]:
-                raise ValueError(f"{file} mixes numbers and text in the column {name!r}: {value[:40]!r} in row {row + 1} is the first of "
+                raise ValueError(f"{file} mixes numbers and text in the column {name!r}: {where} is the first of "
                                  f"{self.texts[name]}; mend the file, or leave the column out with columns ('!{name}')")
             if name in explicit:
-                raise ValueError(f"columns: {name!r} of {file} is not made of numbers ({value[:40]!r} in row {row + 1}): encode it as numbers, or leave it out")
+                raise ValueError(f"columns: {name!r} of {file} is not made of numbers ({where}): "
+                                 "encode it as numbers, or leave it out")
         return list(self.culprit)
 
 # %% ../../nbs/lib/data/tables.ipynb #0011
 class _Sample:
-    "At most `most` rows (None: all), each as likely as any other, of those that come in pieces; and how many were `seen`."
+    """At most `most` rows (None: all), each as likely as any other, of those that come in pieces;
+    and how many were `seen`."""
     def __init__(self, most: "int | None", rng: np.random.RandomState):
         self.most, self.rng, self.pieces, self.keys, self.seen = most, rng, [], [], 0
 
@@ -147,9 +140,8 @@ class _Sample:
         return self.pieces[0].sort_index()
 
 # %% ../../nbs/lib/data/tables.ipynb #0012
-def _pieces(
-    path: Path, done: Done, wanted: "list[str] | None", query: "str | None", tree: "str | None", particles
-) -> "Iterator[pd.DataFrame]":
+def _pieces(path: Path, done: Done, wanted: "list[str] | None", query: "str | None", tree: "str | None",
+            particles) -> "Iterator[pd.DataFrame]":
     "The reader for this file, started. Raises ValueError for an option that its format does not have."
     kind = file_format(path)
     if tree is not None and kind not in ("ROOT", "NPZ"):
@@ -181,15 +173,10 @@ class _Reading:
         piece.columns = [str(c) for c in piece.columns]
         self._explain(piece, wanted)
         there, self.rows = list(piece.columns), self.rows + attrs.get("rows", len(piece))
-        piece = select_events(piece, None if attrs.get("queried") else query, name)[
-            choose_columns(there, wanted, name, attrs.get("available", ()))
-        ]
-        piece = self.numbers(piece, labels)
-        finite = (
-            piece.apply(lambda c: c.notna() if c.dtype.kind not in "iuf" else np.isfinite(c))
-            if len(piece)
-            else piece.astype(bool)
-        )
+        piece = select_events(piece, None if attrs.get("queried") else query, name)
+        piece = self.numbers(piece[choose_columns(there, wanted, name, attrs.get("available", ()))], labels)
+        is_finite = lambda c: c.notna() if c.dtype.kind not in "iuf" else np.isfinite(c)
+        finite = piece.apply(is_finite) if len(piece) else piece.astype(bool)
         whole = finite.all(axis=1)
         self.gaps.update({c: int(k) for c, k in (~finite).sum().items() if k})
         self.complete.add(piece[whole])
@@ -199,21 +186,18 @@ class _Reading:
         for word in wanted or []:
             branch = word if word in self.reasons else word.rpartition("_")[0]
             if branch in self.reasons and word not in piece:
-                raise ValueError(
-                    f"columns: {branch!r} of {self.path.name} {self.reasons[branch]}, which makes no column: choose "
-                    f"other columns, or fix the number, for example with query='n_{branch} == 2'"
-                )
+                raise ValueError(f"columns: {branch!r} of {self.path.name} {self.reasons[branch]}, "
+                                 "which makes no column: choose other columns, or fix the number, "
+                                 f"for example with query='n_{branch} == 2'")
 
 # %% ../../nbs/lib/data/tables.ipynb #0015
-def _finish(
-    reading: _Reading, explicit: "set[str]", labels: "str | None", strict: bool, query: "str | None"
-) -> "tuple[pd.DataFrame, list[str]]":
+def _finish(reading: _Reading, explicit: "set[str]", labels: "str | None", strict: bool,
+            query: "str | None") -> "tuple[pd.DataFrame, list[str]]":
     "The table and the notes. Raises ValueError where nothing is left, or where `strict` forbids what was done."
-    file, notes = reading.path.name, []
+    file = reading.path.name
     if not reading.rows:
-        raise ValueError(
-            f"{file} has no rows{' that can be read' if reading.reasons else ''}: only names of columns; was the program that wrote it interrupted?"
-        )
+        raise ValueError(f"{file} has no rows{' that can be read' if reading.reasons else ''}: only names of columns; "
+                         "was the program that wrote it interrupted?")
     if not reading.complete.seen + reading.incomplete.seen:
         raise ValueError(f"query={query!r}: none of the {reading.rows} events of {file} passes it; loosen it")
     text = reading.numbers.text_columns(explicit, file)
@@ -221,22 +205,19 @@ def _finish(
     empty = [c for c in both[0] if all(t[c].isna().all() for t in both)]
     table, dropped = (both[0], reading.incomplete.seen) if reading.complete.seen else _rescue(both[0], empty)
     if not [c for c in table if c not in empty and c != labels]:
-        raise ValueError(
-            f"{file} has no column of numbers (text: {', '.join(text) or 'none'}): a probe needs numbers; encode them, or choose another file"
-        )
+        raise ValueError(f"{file} has no column of numbers (text: {', '.join(text) or 'none'}): "
+                         "a probe needs numbers; encode them, or choose another file")
     gaps = [c for c in reading.gaps if c not in empty]
-    words = f"{dropped:,} of {reading.complete.seen + reading.incomplete.seen:,} events have NaN or infinite values ({', '.join(gaps[:6])}{' …' * (len(gaps) > 6)})"
+    words = (f"{dropped:,} of {reading.complete.seen + reading.incomplete.seen:,} events have NaN or infinite values "
+             f"({', '.join(gaps[:6])}{' …' * (len(gaps) > 6)})")
     if dropped and strict:
         raise ValueError(f"{file}: {words}; mend them, or let them be dropped without strict (--strict)")
     if table.empty:
-        raise ValueError(
-            f"{file}: {words}, and no event is left: leave out the columns with the gaps by columns ('!{gaps[0]}')"
-        )
-    notes += [f"{words}: dropped"] * bool(dropped)
-    notes += [f"left out, not numbers: {', '.join(text)}"] * bool(text)
-    notes += [f"left out, without any value: {', '.join(c for c in empty if c not in text)}"] * bool(
-        set(empty) - set(text)
-    )
+        raise ValueError(f"{file}: {words}, and no event is left: "
+                         f"leave out the columns with the gaps by columns ('!{gaps[0]}')")
+    notes = [f"{words}: dropped"] * bool(dropped) + [f"left out, not numbers: {', '.join(text)}"] * bool(text)
+    blank = [c for c in empty if c not in text]
+    notes += [f"left out, without any value: {', '.join(blank)}"] * bool(blank)
     return table.drop(columns=empty), notes
 
 
@@ -248,15 +229,16 @@ def _rescue(table: pd.DataFrame, empty: "list[str]") -> "tuple[pd.DataFrame, int
 # %% ../../nbs/lib/data/tables.ipynb #0016
 def _row_numbers(table: pd.DataFrame, explicit: "set[str]") -> "list[str]":
     "Integer columns that rise from every row to the next: they number the rows, and are no degree of freedom."
-    return [
-        c
-        for c in table
-        if table[c].dtype.kind in "iu"
-        and c not in explicit
-        and len(table) >= 20
-        and table.shape[1] > 1
-        and (np.diff(table[c].to_numpy().astype(float)) > 0).all()
-    ]
+    if len(table) < 20 or table.shape[1] == 1:
+        return []
+    whole = [c for c in table if table[c].dtype.kind in "iu" and c not in explicit]
+    return [c for c in whole if (np.diff(table[c].to_numpy().astype(float)) > 0).all()]
+
+
+def _check_most(max_events) -> None:
+    whole = isinstance(max_events, (int, np.integer)) and not isinstance(max_events, bool)
+    if max_events is not None and not (whole and max_events >= 1):
+        raise ValueError(f"max_events={max_events!r} must be an integer of at least 1, or None for all")
 
 
 def _more_notes(reading: _Reading, table: pd.DataFrame, most: "int | None", query: "str | None") -> "list[str]":
@@ -270,15 +252,13 @@ def _more_notes(reading: _Reading, table: pd.DataFrame, most: "int | None", quer
     if reading.info["weighted"]:
         notes.append("the events have different weights, which are ignored: unweight them first where that matters")
     jagged = [f"{b} ({why})" for b, why in reading.reasons.items()]
-    notes += [f"left out: {', '.join(jagged[:4])}{f' and {len(jagged) - 4} more' if len(jagged) > 4 else ''}"] * bool(
-        jagged
-    )
-    return notes
+    more = f" and {len(jagged) - 4} more" if len(jagged) > 4 else ""
+    return notes + [f"left out: {', '.join(jagged[:4])}{more}"] * bool(jagged)
 
 # %% ../../nbs/lib/data/tables.ipynb #0017
 def load(
     path: "str | Path",  # CSV (also .gz), Parquet, NPZ, NPY, LHE (also .gz) or ROOT, by its contents
-    columns: "str | Sequence[str] | None" = None,  # names or patterns, "p*_mu"; "!weight" leaves out; None: all that are numbers
+    columns: "str | Sequence[str] | None" = None,  # names or patterns, "p*_mu"; "!weight" leaves out; None: all numeric
     query: "str | None" = None,  # which events, "pt > 20 and abs(eta) < 2.5"
     max_events: "int | None" = None,  # a random sample of as many; None: all of them
     *,
@@ -291,15 +271,16 @@ def load(
 ) -> pd.DataFrame:
     """A file as a table of finite numbers, with the number of its row in the file as index.
 
-    attrs: "units" (column → unit, where the file knows), "notes" (what was dropped, sampled or left out), "classes" (of a
-    target of text), "source". Raises FileNotFoundError, or ValueError with one line that says what is wrong and what to do.
+    attrs: "units" (column → unit, where the file knows), "notes" (what was dropped, sampled or left out), "classes" (of
+    a target of text), "source". Raises FileNotFoundError, or ValueError with one line that says what is wrong and what
+    to do.
     """
     path, wanted = existing_file(path), _words(columns)
-    if max_events is not None and (isinstance(max_events, bool) or not isinstance(max_events, (int, np.integer)) or max_events < 1):
-        raise ValueError(f"max_events={max_events!r} must be an integer of at least 1, or None for all")
+    _check_most(max_events)
     asked = wanted if wanted is None or target is None else [*(w for w in wanted if w != target), target]
     reading = _Reading(path, max_events, check_random_state(random_state))
-    with tqdm(total=100, desc=f"reading {path.name}", bar_format="{desc}: {percentage:3.0f} %|{bar}| {elapsed}", disable=None if progress else True, leave=False) as bar:
+    shown = dict(desc=f"reading {path.name}", bar_format="{desc}: {percentage:3.0f} %|{bar}| {elapsed}")
+    with tqdm(total=100, disable=None if progress else True, leave=False, **shown) as bar:
         for piece in _pieces(path, lambda share: bar.update(int(100 * share) - bar.n), asked, query, tree, particles):
             if target is not None:
                 [target] = choose_columns([str(c) for c in piece], [target], path.name, what="target")

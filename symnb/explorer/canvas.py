@@ -13,7 +13,8 @@ import traitlets as tr
 # %% ../../nbs/lib/explorer/canvas.ipynb #0004
 _EYE = """
 function render({model, el}) {
-  const c = document.createElement("canvas"), g = c.getContext("2d"), image = new Image(), ratio = window.devicePixelRatio || 1;
+  const c = document.createElement("canvas"), g = c.getContext("2d"), image = new Image();
+  const ratio = window.devicePixelRatio || 1;
   let url = null, dragging = false, due = null, sent = 0;
   c.className = "symnb-plane"; c.tabIndex = 0; c.style.touchAction = "none"; c.style.cursor = "crosshair"; el.append(c);
   c.setAttribute("role", "slider"); c.setAttribute("aria-label", "position along the curve");
@@ -25,7 +26,8 @@ function render({model, el}) {
     return [a + (px - f.x0) / f.dx * (b - a), v - (py - f.y0) / f.dy * (v - u)]; };
   const nearest = p => model.get("path").map(see).reduce((best, q, i) => {
     const d = Math.hypot(q[0] - p[0], q[1] - p[1]); return d < best[1] ? [i, d] : best; }, [-1, Infinity]);
-  function dot(p, size, fill) { g.beginPath(); g.arc(...see(p), size, 0, 7); g.fillStyle = fill; g.fill(); g.lineWidth = 2; g.strokeStyle = "#fff"; g.stroke(); }
+  function dot(p, size, fill) { g.beginPath(); g.arc(...see(p), size, 0, 7);
+    g.fillStyle = fill; g.fill(); g.lineWidth = 2; g.strokeStyle = "#fff"; g.stroke(); }
   function draw() {
     const w = model.get("width"), h = model.get("height"), path = model.get("path"), at = model.get("at"), f = frame();
     c.width = w * ratio; c.height = h * ratio; c.style.width = w + "px"; c.style.height = h + "px";
@@ -37,7 +39,8 @@ function render({model, el}) {
     g.strokeStyle = "#fff"; g.lineWidth = 5; g.stroke(); g.strokeStyle = "#000"; g.lineWidth = 2.5; g.stroke();
     dot(model.get("start"), 5, "#7F7F7F"); dot(path[at], 8, model.get("color")); g.restore();
     [c.dataset.x, c.dataset.y] = see(path[at]);
-    c.setAttribute("aria-valuemin", 0); c.setAttribute("aria-valuemax", path.length - 1); c.setAttribute("aria-valuenow", at); }
+    c.setAttribute("aria-valuemin", 0); c.setAttribute("aria-valuemax", path.length - 1);
+    c.setAttribute("aria-valuenow", at); }
 """
 
 # %% ../../nbs/lib/explorer/canvas.ipynb #0005
@@ -45,17 +48,20 @@ _HAND = """
   function send() { due = null; sent = performance.now(); model.save_changes(); }
   function move(i) { if (i < 0 || i >= model.get("path").length || i === model.get("at")) return;
     model.set("at", i); if (due === null) due = setTimeout(send, Math.max(0, 40 - performance.now() + sent)); }
-  const place = e => { const r = c.getBoundingClientRect(); return [(e.clientX - r.left) * model.get("width") / r.width, (e.clientY - r.top) * model.get("height") / r.height]; };
+  const place = e => { const r = c.getBoundingClientRect(), w = model.get("width"), h = model.get("height");
+    return [(e.clientX - r.left) * w / r.width, (e.clientY - r.top) * h / r.height]; };
   c.onpointerdown = e => { const p = place(e), [i, d] = nearest(p), f = frame();
     if (d < 14) { dragging = true; c.setPointerCapture(e.pointerId); move(i); return; }
     if (p[0] < f.x0 || p[0] > f.x0 + f.dx || p[1] < f.y0 || p[1] > f.y0 + f.dy) return;
     model.set("picked", point(p)); model.save_changes(); };
-  c.onpointermove = e => { const [i, d] = nearest(place(e)); if (dragging) move(i); else c.style.cursor = d < 14 ? "grab" : "crosshair"; };
+  c.onpointermove = e => { const [i, d] = nearest(place(e));
+    if (dragging) move(i); else c.style.cursor = d < 14 ? "grab" : "crosshair"; };
   c.onpointerup = c.onpointercancel = () => dragging = false;
   c.onkeydown = e => { const step = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1}[e.key];
     if (step) { move(model.get("at") + step); e.preventDefault(); e.stopPropagation(); } };
   function load() { const bytes = model.get("png"); if (!bytes || !bytes.byteLength) return draw();
-    if (url) URL.revokeObjectURL(url); url = URL.createObjectURL(new Blob([bytes], {type: "image/png"})); image.src = url; }
+    if (url) URL.revokeObjectURL(url);
+    url = URL.createObjectURL(new Blob([bytes], {type: "image/png"})); image.src = url; }
   image.onload = draw; model.on("change:png", load);
   model.on("change:path change:at change:start change:extent change:box change:width change:height", draw); load();
   return () => { if (url) URL.revokeObjectURL(url); clearTimeout(due); };

@@ -17,7 +17,8 @@ from .worker import Worker
 
 # %% ../../nbs/lib/explorer/panel.ipynb #0004
 _STYLE = f"""<style>
-.symnb-panel {{ border: 1px solid #d0d0d0; border-radius: 6px; padding: 10px 12px; overflow: hidden; color: #222; background: #fff }}
+.symnb-panel {{ border: 1px solid #d0d0d0; border-radius: 6px; padding: 10px 12px; overflow: hidden;
+  color: #222; background: #fff }}
 .symnb-panel img {{ transition: opacity .15s; max-width: 100%; object-fit: contain }}
 .symnb-old img, .symnb-old .symnb-words {{ opacity: .3; filter: grayscale(1) }}
 .symnb-words {{ font: 13px/1.45 sans-serif }}
@@ -50,7 +51,10 @@ class _Marked:
 
 # %% ../../nbs/lib/explorer/panel.ipynb #0006
 class Panel(_Marked, w.VBox):
-    "A box whose callbacks and threads report in its last line: progress, a button to cancel, words. `close` ends its thread."
+    """A box whose callbacks and threads report in its last line: progress, a button to cancel, words.
+
+    `close` ends its thread.
+    """
     def __init__(self, children: "list[w.Widget]", width: str):
         self.worker = Worker(self.show_error)
         self.bar, self.status = w.FloatProgress(max=1.0, layout=w.Layout(width="220px")), w.HTML()

@@ -93,7 +93,8 @@ class _Upload:
     def _events(self) -> "tuple[np.ndarray, list[str] | None]":
         "Events as the controls say, standardised, and the names of their columns."
         label, seed = self.data.value, self.seed.value
-        X = self._uploaded[1] if self._uploaded and label == self._uploaded[0] else dataset(label, self.width.value, seed=seed)
+        given = self._uploaded and label == self._uploaded[0]
+        X = self._uploaded[1] if given else dataset(label, self.width.value, seed=seed)
         return events(X, self.noise.value, seed), [str(c) for c in X] if hasattr(X, "columns") else None
 
 # %% ../../nbs/lib/explorer/probe.ipynb #0008

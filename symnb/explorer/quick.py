@@ -129,7 +129,8 @@ def quick_probe(
     names: "Sequence[str] | None" = None,
     on_window: "Callable[[int, int, Callable[[], ProbeView]], None] | None" = None,
 ) -> ProbeView:
-    """Probe events x (n, d), standardised as by `events`, with n_runs trainings of `steps` steps; names: of the columns.
+    """Probe events x (n, d), standardised as by `events`, with n_runs trainings of `steps` steps;
+    names: of the columns.
 
     on_window(step, total, look) is called about every hundred steps; look() is the answer so far, and an exception ends
     the training. Raises ValueError for a setting that makes no sense.

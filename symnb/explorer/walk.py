@@ -40,7 +40,10 @@ class _Staged(SymmetryFlows):
 
 def fit_digits(digits: Digits | None = None, generators: str = "mlp", seed: int = 0,
                on_stage: Callable[[int], None] = lambda stage: None) -> SymmetryFlows:
-    "Flows for `digits` of two classes; None: the zeros and ones of `small_digits`. on_stage: called before each of `STAGES`."
+    """Flows for `digits` of two classes; None: the zeros and ones of `small_digits`.
+
+    on_stage: called before each of `STAGES`.
+    """
     digits = digits or small_digits("both", (0, 1))
     flows = _Staged(n_generators=1, oracle="mlp", generators=generators, latent_dim=2, device="cpu", random_state=seed,
                     max_steps=1000, n_replicas=2)
@@ -71,7 +74,10 @@ class Walk:
 
 
 def walk(flows: SymmetryFlows, start: np.ndarray, t: np.ndarray = TIMES) -> Walk:
-    "The streamline of the first generator through `start` (2,). Raises ValueError where there is no generator, or no curve."
+    """The streamline of the first generator through `start` (2,).
+
+    Raises ValueError where there is no generator, or no curve.
+    """
     if not flows.n_generators_:
         raise ValueError(f"there is no symmetry to follow: {flows.message_}")
     z = flows.flow(np.reshape(start, (1, 2)), t)[:, 0]

@@ -9,6 +9,7 @@ __all__ = ['Cancelled', 'Job', 'Worker']
 import atexit
 import threading
 from collections.abc import Callable
+from functools import partial
 
 # %% ../../nbs/lib/explorer/worker.ipynb #0004
 class Cancelled(Exception):
@@ -53,7 +54,7 @@ class _Running:
             pass
         except Exception as error:
             try:
-                job.deliver(lambda: self.on_error(error))
+                job.deliver(partial(self.on_error, error))
             except Cancelled:
                 pass
 

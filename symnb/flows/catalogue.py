@@ -15,7 +15,8 @@ import numpy as np
 
 # %% ../../nbs/lib/flows/catalogue.ipynb #0004
 def preserving(n: int, *conditions: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    "Orthonormal real basis (N, n, n) of the complex matrices X for which each condition, real-linear in X (..., n, n), vanishes."
+    """Orthonormal real basis (N, n, n) of the complex matrices X for which each condition,
+    real-linear in X (..., n, n), vanishes."""
     E = np.eye(n * n).reshape(-1, n, n)
     E = np.concatenate([E, 1j * E])
     flat = lambda M: np.concatenate([M.real, M.imag], -1).reshape(len(E), -1)
@@ -115,8 +116,9 @@ def _builders(p: int, q: int) -> dict[str, Callable[[], np.ndarray]]:
 def matrices(name: str) -> np.ndarray:
     """Generators (N, d, d), real or complex, of the algebra of that name.
 
-    so(n) so(p,q) su(n) su(p,q) u(n) u(p,q) sl(n,R) gl(n,R) sp(2n,R) sp(n) sp(p,q) so*(2n) su*(2n), so sl gl sp of (n,C),
-    e(n) iso(p,q) sim(p,q) (with scalings) aff(n) saff(n) (volume kept), heis(2n+1), R^n, and sums such as "so(3) + R".
+    so(n) so(p,q) su(n) su(p,q) u(n) u(p,q) sl(n,R) gl(n,R) sp(2n,R) sp(n) sp(p,q) so*(2n) su*(2n),
+    so sl gl sp of (n,C), e(n) iso(p,q) sim(p,q) (with scalings) aff(n) saff(n) (volume kept), heis(2n+1), R^n, and
+    sums such as "so(3) + R".
     """
     if " + " in name:
         parts = [matrices(part) for part in name.split(" + ")]
@@ -169,7 +171,8 @@ def bianchi(kind: str, h: float | None = None) -> np.ndarray:
 
 # %% ../../nbs/lib/flows/catalogue.ipynb #0014
 class Form(NamedTuple):
-    "A simple real algebra: `name`, complex `type`, real `dimension`, `positive` Killing eigenvalues, `is_complex`, `rank`."
+    """A simple real algebra: `name`, complex `type`, real `dimension`, `positive` Killing eigenvalues,
+    `is_complex`, `rank`."""
     name: str
     type: str
     dimension: int
@@ -199,6 +202,10 @@ def casimirs(kind: str) -> list[float]:
     return [2 - x / (a + b - 2) for x in (-2, a, b)]
 
 # %% ../../nbs/lib/flows/catalogue.ipynb #0015
+def _of(family: str, n: int, p: int) -> str:
+    return f"{family}({n})" if p == 0 else f"{family}({p},{n - p})"
+
+
 @cache
 def _classical(largest: int) -> tuple[Form, ...]:
     "Every classical simple real algebra up to a dimension; the first name of an isomorphic family comes first."
@@ -207,26 +214,30 @@ def _classical(largest: int) -> tuple[Form, ...]:
         if n == 4:
             continue  # so(4) is not simple; so(1,3), the real form that is, comes with so(3,C)
         dim, kind = n * (n - 1) // 2, _type("so", n)
-        forms += [Form(f"so({n - p})" if p == 0 else f"so({p},{n - p})", kind, dim, p * (n - p), False, n // 2) for p in range(n // 2 + 1)]
+        forms += [Form(_of("so", n, p), kind, dim, p * (n - p), False, n // 2) for p in range(n // 2 + 1)]
         forms += [Form(f"so({n},C)", kind, 2 * dim, dim, True, 2 * (n // 2))]
         if n % 2 == 0:
             forms += [Form(f"so*({n})", kind, dim, n * (n - 2) // 4, False, n // 2)]
     for n in range(2, int((largest + 1) ** 0.5) + 1):
         dim, kind = n * n - 1, _type("sl", n)
-        forms += [Form(f"su({n})" if p == 0 else f"su({p},{n - p})", kind, dim, 2 * p * (n - p), False, n - 1) for p in range(n // 2 + 1)]
-        forms += [Form(f"sl({n},R)", kind, dim, n * (n + 1) // 2 - 1, False, n - 1), Form(f"sl({n},C)", kind, 2 * dim, dim, True, 2 * (n - 1))]
+        forms += [Form(_of("su", n, p), kind, dim, 2 * p * (n - p), False, n - 1) for p in range(n // 2 + 1)]
+        forms += [Form(f"sl({n},R)", kind, dim, n * (n + 1) // 2 - 1, False, n - 1)]
+        forms += [Form(f"sl({n},C)", kind, 2 * dim, dim, True, 2 * (n - 1))]
         if n % 2 == 0:
             forms += [Form(f"su*({n})", kind, dim, n * (n - 1) // 2 - 1, False, n - 1)]
     for n in range(1, int((largest / 2) ** 0.5) + 1):
         dim, kind = n * (2 * n + 1), _type("sp", 2 * n)
-        forms += [Form(f"sp({n})" if p == 0 else f"sp({p},{n - p})", kind, dim, 4 * p * (n - p), False, n) for p in range(n // 2 + 1)]
-        forms += [Form(f"sp({2 * n},R)", kind, dim, n * (n + 1), False, n), Form(f"sp({2 * n},C)", kind, 2 * dim, dim, True, 2 * n)]
+        forms += [Form(_of("sp", n, p), kind, dim, 4 * p * (n - p), False, n) for p in range(n // 2 + 1)]
+        forms += [Form(f"sp({2 * n},R)", kind, dim, n * (n + 1), False, n)]
+        forms += [Form(f"sp({2 * n},C)", kind, 2 * dim, dim, True, 2 * n)]
     return tuple(forms)
 
-
+# %% ../../nbs/lib/flows/catalogue.ipynb #0016
 def simple_forms(dimension: int, positive: int, is_complex: bool) -> list[Form]:
-    "The simple real algebras with this dimension, number of positive Killing eigenvalues, and kind; of one family first so, then su, sl, sp."
-    exceptional = [Form(name, kind, n, p, False, r) for kind, (n, r, real) in EXCEPTIONAL.items() for name, p in real.items()]
+    """The simple real algebras with this dimension, number of positive Killing eigenvalues, and kind;
+    of one family first so, then su, sl, sp."""
+    exceptional = [Form(name, kind, n, p, False, r)
+                   for kind, (n, r, real) in EXCEPTIONAL.items() for name, p in real.items()]
     exceptional += [Form(f"{kind}(C)", kind, 2 * n, n, True, 2 * r) for kind, (n, r, _) in EXCEPTIONAL.items()]
     lorentz = Form("so(1,3)", "sl(2)", 6, 3, True, 2)
     return [f for f in (lorentz, *_classical(max(dimension, 3)), *exceptional)

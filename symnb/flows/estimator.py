@@ -37,7 +37,8 @@ class _Prepare(Validated):
         self._rng, self._device = check_random_state(self.random_state), resolve_device(self.device)
         given, X = X, self._validated(X)
         if len(X) < 20:
-            raise ValueError(f"X has {len(X)} samples (events): give at least 20, and some hundreds for a reliable answer")
+            raise ValueError(f"X has {len(X)} samples (events): "
+                             "give at least 20, and some hundreds for a reliable answer")
         y = self._labels(X, y)
         order = self._rng.permutation(len(X))
         self._remember(given, X, order, y)
@@ -50,7 +51,8 @@ class _Prepare(Validated):
     def _labels(self, X: np.ndarray, y) -> "np.ndarray | None":
         if y is None:
             if self.oracle == "mlp":
-                raise ValueError("oracle='mlp' requires y to be passed, but the target y is None: give labels to learn from, or an oracle (n, d) → (n, k)")
+                raise ValueError("oracle='mlp' requires y to be passed, but the target y is None: "
+                                 "give labels to learn from, or an oracle (n, d) → (n, k)")
             return None
         y = np.asarray(y)
         y = np.asarray(y.tolist()) if y.dtype == object else y  # numbers in a column of objects
@@ -114,26 +116,32 @@ class _Families:
         spread = z.std(0)
         self.mean_, self.scale_ = z.mean(0), spread.square().mean().sqrt()
         if spread.min() < spread.max() / 30:
-            warnings.warn("the columns of X have spreads that differ by more than a factor 30, and lengths of generators are those of "
-                          "the largest: bring the columns to comparable units, or use generators='linear'", SymnbWarning, stacklevel=5)
+            warnings.warn("the columns of X have spreads that differ by more than a factor 30, "
+                          "and lengths of generators are those of the largest: "
+                          "bring the columns to comparable units, or use generators='linear'",
+                          SymnbWarning, stacklevel=5)
 
     def _solve_family(self, Z: Tensor, train: np.ndarray, test: np.ndarray, N: "int | str") -> Solution:
         family = make_family(self.generators, Z.shape[1], self.degree)
         if N != "all" and N > family.n_coefficients:
-            raise ValueError(f"n_generators={N}: {self.generators} fields in {Z.shape[1]} dimensions have {family.n_coefficients} coefficients")
+            raise ValueError(f"n_generators={N}: {self.generators} fields in {Z.shape[1]} dimensions "
+                             f"have {family.n_coefficients} coefficients")
         z = Z[train[: max(5000, 3 * family.n_coefficients)]]
         size = z.square().mean(0).sqrt()  # the origin stays
         self.mean_ = torch.zeros_like(size)
         self.scale_ = size if size.max() > 30 * size.min() > 0 else size.square().mean().sqrt()
         fresh = oracle_jacobian(self._oracle, Z[test]) * self.scale_, Z[test] / self.scale_
-        return solve_family(self._jacobian(z) * self.scale_, z / self.scale_, fresh, family, N, noise=self._precision(z),
-                            learned=isinstance(self.oracle, nn.Module) and self.noise is None, n_replicas=self.n_replicas, random_state=self._rng)
+        learned = isinstance(self.oracle, nn.Module) and self.noise is None
+        return solve_family(self._jacobian(z) * self.scale_, z / self.scale_, fresh, family, N,
+                            noise=self._precision(z), learned=learned, n_replicas=self.n_replicas,
+                            random_state=self._rng)
 
     def _precision(self, z: Tensor) -> "float | None":
         "The relative error of the Jacobian, where it is known to be worse than that of the events."
         if self.noise is not None or self.oracle == "mlp":
             return self.noise
-        dtype = as_oracle(self.oracle).function(z[:2] if self.autoencoder_ is None else self.autoencoder_.decode(z[:2])).dtype
+        x = z[:2] if self.autoencoder_ is None else self.autoencoder_.decode(z[:2])
+        dtype = as_oracle(self.oracle).function(x).dtype
         return torch.finfo(dtype).eps ** 0.7 if dtype.is_floating_point else None
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0009
@@ -154,8 +162,8 @@ class _Solve:
         if self.generators == "exact":
             free = d - self.health_.rank
             if N != "all" and N > free:
-                raise ValueError(f"n_generators={N}: the oracle's Jacobian has rank {self.health_.rank} in {d} dimensions, which leaves "
-                                 f"{free} exact generators")
+                raise ValueError(f"n_generators={N}: the oracle's Jacobian has rank {self.health_.rank} "
+                                 f"in {d} dimensions, which leaves {free} exact generators")
             return solve_exact(oracle, u, (oracle_jacobian(oracle, v), v), N) if free else self._full_rank(d)
         return self._solve_networks(oracle_jacobian(oracle, u), u, (oracle_jacobian(oracle, v), v), N)
 
@@ -163,25 +171,30 @@ class _Solve:
         d = u.shape[1]
         if N == "all" and d == self.health_.rank:
             return self._full_rank(d)
-        how = dict(as_algebra=bool(self.closure), n_replicas=self.n_replicas, steps=self.max_steps, device=self._device, verbose=self.verbose)
+        how = dict(as_algebra=bool(self.closure), n_replicas=self.n_replicas, steps=self.max_steps,
+                   device=self._device, verbose=self.verbose)
         solution = None
-        for n in [N] if N != "all" else range(d - self.health_.rank, 0, -1):  # downwards, to the first set that can be learned
+        # downwards, to the first set that can be learned
+        for n in [N] if N != "all" else range(d - self.health_.rank, 0, -1):
             solution = solve_networks(jac, u, fresh, n, random_state=self._rng, **how)
             if solution.found:
                 break
         return solution
 
     def _full_rank(self, d: int) -> Solution:
-        return no_solution(f"no symmetry is claimed: the oracle's Jacobian has rank {d}, so that every direction changes it")
+        return no_solution(f"no symmetry is claimed: the oracle's Jacobian has rank {d}, "
+                           "so that every direction changes it")
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0010
 class _Read:
     "From a solution to the attributes."
     def _read(self) -> None:
         s = self.solution_
-        self.n_generators_, self.losses_, self.message_, self.singular_values_ = s.n, s.losses, s.message, s.singular_values
+        self.n_generators_, self.losses_, self.message_ = s.n, s.losses, s.message
+        self.singular_values_ = s.singular_values
         self.structure_constants_ = self.killing_form_ = self.algebra_ = None
-        self.algebra_report_ = "no generators, no algebra" if not s.n else "these are no symmetries, and have no algebra"
+        self.algebra_report_ = ("these are no symmetries, and have no algebra" if s.n
+                                else "no generators, no algebra")
         if self.generators in FAMILIES:
             self._write_out(s.family or make_family(self.generators, len(self.mean_), self.degree), s.coefficients)
         if s.found:
@@ -196,15 +209,16 @@ class _Read:
         monomials = scale[torch.tensor(family.monomials)].prod(1)
         C = scale.new_zeros(0, family.dim, family.n_features) if C is None else C * scale[1:, None] / monomials
         names = list(getattr(self, "feature_names_in_", [])) if self.latent_dim is None else []
-        self.coefficients_, self.expressions_ = C.numpy(), expressions(family, sparse_basis(C), names or None) if len(C) else []
+        self.coefficients_ = C.numpy()
+        self.expressions_ = expressions(family, sparse_basis(C), names or None) if len(C) else []
         if family.name == "linear":
             self.generator_matrices_ = self.coefficients_
 
     def _name(self) -> None:
         relative = self.solution_.closure.relative
         if relative > 0.05:
-            self.algebra_report_ = (f"these generators do not close: {relative:.0%} of their mean squared brackets lies outside "
-                                    "what they span with constant coefficients")
+            self.algebra_report_ = (f"these generators do not close: {relative:.0%} of their mean squared brackets "
+                                    "lies outside what they span with constant coefficients")
             return
         report = identify(self.structure_constants_)
         self.algebra_, self.algebra_report_ = report.name, str(report)
@@ -225,32 +239,35 @@ class _Fit:
         return self
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0013
-class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Answering, Persistent, BaseEstimator):
+class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Answering, Persistent,
+                    BaseEstimator):
     """Which transformations x → x + ε G(x) leave an oracle φ unchanged, and what algebra do their generators form?
 
-    After A. Roman et al., arXiv:2302.00806, sections 2 and 3. n_generators: a number, or 'all'. oracle: 'mlp' learns
-    it from labels; or a function or torch module (n, d) → (n, k) of torch tensors; with latent_dim it acts on decoded
+    After A. Roman et al., arXiv:2302.00806, sections 2 and 3. n_generators: a number, or 'all'. oracle: 'mlp' learns it
+    from labels; or a function or torch module (n, d) → (n, k) of torch tensors; with latent_dim it acts on decoded
     events. generators: 'mlp', 'linear', 'affine', 'polynomial' (of `degree`), or 'exact' (projected on the null space
-    of the oracle's Jacobian). latent_dim: None works on X itself, an int in the latent space of an autoencoder. device: 'auto', 'cpu',
-    'cuda' or 'cuda:N'. closure: networks that close as an algebra, normalised on average,
-    instead of orthogonal flows, normalised at every event. noise: relative error of a given oracle's Jacobian; None
-    takes the precision of its numbers. n_replicas: trainings of which the best is kept. max_steps: of networks.
+    of the oracle's Jacobian). latent_dim: None works on X itself, an int in the latent space of an autoencoder. device:
+    'auto', 'cpu', 'cuda' or 'cuda:N'. closure: networks that close as an algebra, normalised on average, instead of
+    orthogonal flows, normalised at every event. noise: relative error of a given oracle's Jacobian; None takes the
+    precision of its numbers. n_replicas: trainings of which the best is kept. max_steps: of networks.
 
     Attributes after `fit`: n_generators_ (0 where no symmetry can be claimed), message_ (why), losses_ (invariance,
     normalization, orthogonality, closure, total; on events that were kept back), structure_constants_ (N, N, N),
     killing_form_ (N, N), algebra_ (a name, or None), algebra_report_, health_ (of the oracle), autoencoder_,
-    singular_values_; for families coefficients_ (N, d, p) and expressions_, for linear ones generator_matrices_ (N, d, d); units_ (of the
-    columns, from X.attrs["units"]), target_name_ (of a Series y).
+    singular_values_; for families coefficients_ (N, d, p) and expressions_, for linear ones generator_matrices_
+    (N, d, d); units_ (of the columns, from X.attrs["units"]), target_name_ (of a Series y).
     """
     _stored, _given = STORED, ("oracle",)
     _needed = ("solution_", "mean_", "scale_", "n_generators_", "losses_", "health_", "message_", "algebra_report_",
                "autoencoder_", "oracles_", "n_features_in_", "target_name_")
 
-    def __init__(self, n_generators=1, oracle="mlp", generators="mlp", latent_dim=None, device="auto", random_state=None,
-                 verbose=False, *, degree=2, closure=False, noise=None, n_replicas=4, max_steps=2000):
+    def __init__(self, n_generators=1, oracle="mlp", generators="mlp", latent_dim=None, device="auto",
+                 random_state=None, verbose=False, *, degree=2, closure=False, noise=None, n_replicas=4,
+                 max_steps=2000):
         self.n_generators, self.oracle, self.generators, self.latent_dim = n_generators, oracle, generators, latent_dim
         self.device, self.random_state, self.verbose = device, random_state, verbose
-        self.degree, self.closure, self.noise, self.n_replicas, self.max_steps = degree, closure, noise, n_replicas, max_steps
+        self.degree, self.closure, self.noise = degree, closure, noise
+        self.n_replicas, self.max_steps = n_replicas, max_steps
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

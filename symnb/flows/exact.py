@@ -33,7 +33,8 @@ class ProjectedGenerators:
 
 # %% ../../nbs/lib/flows/exact.ipynb #0007
 class ExactGenerators:
-    """N smooth fields in the null space of the oracle's Jacobian, (n, d) → (N, n, d), orthonormal but where they cannot be.
+    """N smooth fields in the null space of the oracle's Jacobian, (n, d) → (N, n, d),
+    orthonormal but where they cannot be.
 
     smoothing: δ; projected directions shorter than this are no longer stretched to length one. Raises ValueError if
     `n_generators` exceeds the number of free directions at the events x (n, d), which is the default.

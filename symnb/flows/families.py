@@ -17,7 +17,8 @@ from torch import Tensor
 # %% ../../nbs/lib/flows/families.ipynb #0004
 @dataclass(frozen=True)
 class Family:
-    "Fields G(x) = C f(x) on d features, with coefficients C (d, p) and monomials f; see `linear`, `affine`, `polynomial`."
+    """Fields G(x) = C f(x) on d features, with coefficients C (d, p) and monomials f;
+    see `linear`, `affine`, `polynomial`."""
     name: str
     dim: int
     monomials: tuple[tuple[int, ...], ...]  # p tuples of one length; 0 stands for the constant 1, j for x_j
@@ -105,7 +106,10 @@ def field_jacobian(family: Family, coefficients: Tensor, x: Tensor) -> Tensor:
 
 # %% ../../nbs/lib/flows/families.ipynb #0013
 def matrices(family: Family, coefficients: Tensor) -> Tensor:
-    "The matrices (..., N, d, d) of linear or (..., N, d + 1, d + 1) of affine fields. Raises ValueError for higher degrees."
+    """The matrices (..., N, d, d) of linear or (..., N, d + 1, d + 1) of affine fields.
+
+    Raises ValueError for higher degrees.
+    """
     if family.name == "linear":
         return coefficients
     if family.name != "affine":
@@ -114,26 +118,23 @@ def matrices(family: Family, coefficients: Tensor) -> Tensor:
 
 # %% ../../nbs/lib/flows/families.ipynb #0016
 def sparse_basis(coefficients: Tensor) -> Tensor:
-    "A basis (N, d, p) of the same space as `coefficients`, with N coefficients that are 1 in one field and 0 in the others."
-    rows = coefficients.detach().reshape(len(coefficients), -1).clone()
-    pivots = []
-    for _ in range(len(rows)):
-        left = rows.abs()
-        left[[a for a, _ in pivots]] = 0
-        pivot = divmod(int(left.argmax()), rows.shape[1])
-        pivots.append(pivot)
-        a, column = pivot
-        rows[a] = rows[a] / rows[a, column]
-        others = torch.arange(len(rows), device=rows.device) != a
-        rows[others] -= rows[others, column, None] * rows[a]
-    order = sorted(range(len(rows)), key=lambda i: pivots[i][1])
-    return rows[[pivots[i][0] for i in order]].reshape(coefficients.shape)
+    """A basis (N, d, p) of the same space as `coefficients`, with N coefficients that are 1 in one field and 0
+    in the others."""
+    space = torch.linalg.qr(coefficients.detach().reshape(len(coefficients), -1).T).Q  # (d·p, N), the same in any basis
+    left, pivots = space.clone(), []
+    for _ in range(len(coefficients)):
+        size = left.square().sum(1)
+        pivots.append(int((size > 0.95 * size.max()).nonzero()[0]))  # the first of those about as large
+        axis = left[pivots[-1]] / left[pivots[-1]].norm()
+        left = left - (left @ axis)[:, None] * axis
+    return torch.linalg.solve(space[sorted(pivots)].T, space.T).reshape(coefficients.shape)
 
 # %% ../../nbs/lib/flows/families.ipynb #0017
 def expressions(
     family: Family, coefficients: Tensor, names: Sequence[str] | None = None, tolerance: float = 0.02
 ) -> list[str]:
-    """The fields C (N, d, p) as formulas such as '-y ∂x + x ∂y', each scaled to a largest coefficient of 1, the last term positive.
+    """The fields C (N, d, p) as formulas such as '-y ∂x + x ∂y', each scaled to a largest coefficient of 1,
+    the last term positive.
 
     Coefficients below `tolerance` of the largest are left out. Raises ValueError if there are not d `names`.
     """
@@ -160,7 +161,7 @@ def _monomial(monomial: tuple[int, ...], names: list[str]) -> str:
 def _formula(C: Tensor, monomials: list[str], names: list[str], tolerance: float) -> str:
     kept, terms = (C.abs() > tolerance).nonzero().tolist(), ""
     for j, b in kept:
-        value = round(float(C[j, b] * C[tuple(kept[-1])].sign()), 2)
+        value = round(round(float(C[j, b] * C[tuple(kept[-1])].sign()), 8), 2)  # 0.125 is 0.12 on every machine
         size = "" if abs(value) == 1 else f"{abs(value):g} "
         sign = ("-" if value < 0 else "") if not terms else (" - " if value < 0 else " + ")
         terms += f"{sign}{size}{monomials[b]}{' ' if monomials[b] else ''}∂{names[j]}"

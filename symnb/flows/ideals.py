@@ -54,7 +54,8 @@ def _clusters(values: np.ndarray, tol: float) -> list[np.ndarray]:
 
 # %% ../../nbs/lib/flows/ideals.ipynb #0007
 def _eigenspaces(T: np.ndarray, tol: float) -> list[tuple[np.ndarray, complex]]:
-    "Orthonormal bases (k, N) of the real invariant subspaces of T for separated groups of eigenvalues, with their mean."
+    """Orthonormal bases (k, N) of the real invariant subspaces of T for separated groups of eigenvalues,
+    with their mean."""
     t, found = np.linalg.eigvals(T), []
     for group in _clusters(t, tol):
         def inside(re, im=0.0):  # which group is the nearest? Schur's form recomputes the eigenvalues
@@ -77,7 +78,8 @@ def simple_ideals(c: np.ndarray, ruler: Ruler) -> list[tuple[np.ndarray, bool]]:
     bases = [np.linalg.qr((U @ S).T)[0].T for U, _ in best[2]]
     if min(map(len, bases)) < 3:
         ruler.doubts.append(
-            "simple ideals: there are none with fewer than three generators, the noise is too large to take the algebra apart"
+            "simple ideals: there are none with fewer than three generators, the noise is too large to take "
+            "the algebra apart"
         )
         return [(np.eye(N), False)]
     return [(U, is_complex(restrict(c, U), ruler)) for U in bases]
@@ -112,7 +114,8 @@ def abelian_factor(c: np.ndarray, ruler: Ruler) -> tuple[np.ndarray, np.ndarray]
 
 
 def summands(c: np.ndarray, ruler: Ruler) -> list[np.ndarray]:
-    "Bases (k, N) of indecomposable ideals whose direct sum is the algebra, when its centre lies in its derived algebra."
+    """Bases (k, N) of indecomposable ideals whose direct sum is the algebra, when its centre lies in its
+    derived algebra."""
     N, rng = len(c), np.random.default_rng(0)
     if N > LARGEST:
         return [np.eye(N)]

@@ -42,7 +42,7 @@ def principal_axes(x: Tensor, scale: str = "global", keep: float = 0.99, least: 
     if scale not in SCALES:
         raise ValueError(f"scale={scale!r} is unknown: use 'global' (images) or 'feature' (columns in different units)")
     mean, spread = x.mean(0), x.std(0)
-    if not spread.max() > 0:
+    if not spread.max() > 4 * torch.finfo(x.dtype).eps * x.abs().max():
         raise ValueError("x does not vary: all its events are the same, and there is nothing to encode")
     spread = (
         torch.where(spread > 1e-6 * spread.max(), spread, spread.max())
@@ -58,14 +58,15 @@ def principal_axes(x: Tensor, scale: str = "global", keep: float = 0.99, least: 
     return Axes(mean, spread, to(axes / spread[:, None] / unit), to(axes * spread[:, None] * unit).T.contiguous())
 
 # %% ../../nbs/lib/flows/latents.ipynb #0007
-class Autoencoder(nn.Module):
-    "K autoencoders with standardised latents (arXiv:2302.00806, section 4.2 and Eq. 18), ready for inference."
+class _Coders(nn.Module):
+    "The networks of an `Autoencoder`, and how they are run."
     def __init__(self, encoder: BatchedMLP, decoder: BatchedMLP, axes: Axes, mean: Tensor, std: Tensor):
         super().__init__()
         self.encoder, self.decoder, self.axes = encoder.requires_grad_(False), decoder.requires_grad_(False), axes
         for name, value in dict(mean=mean, std=std).items():  # (K, 1, l) and (K, 1, 1), of the raw latents
             self.register_buffer(name, value)
-        self.mse = self.unexplained = None  # (K,) on held-out events: mean squared error, and as a share of the variance
+        # (K,) on held-out events: mean squared error, and as a share of the variance
+        self.mse = self.unexplained = None
 
     n_models = property(lambda self: len(self.mean))
     latent_dim, n_features = property(lambda self: self.mean.shape[-1]), property(lambda self: len(self.axes.mean))
@@ -76,12 +77,18 @@ class Autoencoder(nn.Module):
         if a.ndim not in (2, 3) or a.shape[-1] != width:
             raise ValueError(f"{name} has the shape {tuple(a.shape)}: it must be (n, {width}) or (R, n, {width})")
         if a.ndim == 3 and self.n_models > 1 and len(a) != self.n_models:
-            raise ValueError(f"{name} has {len(a)} blocks for {self.n_models} autoencoders: select(i) chooses one of them")
-        x = a.to(self.mean).reshape(1, -1, width) if self.n_models == 1 else a.to(self.mean).expand(self.n_models, -1, -1)
-        out = torch.cat([function(part) for part in x.split(10_000, 1)], 1)  # the widest layer of 60,000 digits is large
+            raise ValueError(f"{name} has {len(a)} blocks for {self.n_models} autoencoders: "
+                             "select(i) chooses one of them")
+        x = a.to(self.mean)
+        x = x.reshape(1, -1, width) if self.n_models == 1 else x.expand(self.n_models, -1, -1)
+        # in parts: the widest layer of 60,000 digits is large
+        out = torch.cat([function(part) for part in x.split(10_000, 1)], 1)
         out = out.reshape(*a.shape[:-1], -1) if self.n_models == 1 else out
         return out.to(a) if a.is_floating_point() else out
 
+# %% ../../nbs/lib/flows/latents.ipynb #0008
+class Autoencoder(_Coders):
+    "K autoencoders with standardised latents (arXiv:2302.00806, section 4.2 and Eq. 18), ready for inference."
     def encode(self, x: "Tensor | np.ndarray") -> Tensor:
         "x (n, d) → (n, l), or (K, n, l) if K > 1; x (R, n, d) → (R, n, l), block by block."
         return self._run(lambda x: (self.encoder(self.axes(x)) - self.mean) / self.std, x, self.n_features, "x")
@@ -95,10 +102,11 @@ class Autoencoder(nn.Module):
         one = copy.deepcopy(self)
         for p in one.parameters():
             p.data = p.data[i:i + 1].clone()
-        one.mean, one.std, one.mse, one.unexplained = (a[[i]] for a in (self.mean, self.std, self.mse, self.unexplained))
+        for name in ("mean", "std", "mse", "unexplained"):
+            setattr(one, name, getattr(self, name)[[i]])
         return one
 
-# %% ../../nbs/lib/flows/latents.ipynb #0008
+# %% ../../nbs/lib/flows/latents.ipynb #0009
 def _checked(x, latent_dim: int, name: str = "x", least: int = 20) -> Tensor:
     "x (n, d) in single precision. Raises ValueError or TypeError for what cannot be encoded."
     try:
@@ -117,7 +125,7 @@ def _checked(x, latent_dim: int, name: str = "x", least: int = 20) -> Tensor:
         raise ValueError(f"{name} has {len(x)} events: it needs at least {least}")
     return x
 
-# %% ../../nbs/lib/flows/latents.ipynb #0010
+# %% ../../nbs/lib/flows/latents.ipynb #0011
 def train_autoencoder(
     x: "np.ndarray | Tensor",  # (n, d) events; images flattened
     latent_dim: int, *,
@@ -153,7 +161,7 @@ def train_autoencoder(
         Autoencoder(encoder, decoder, axes, mean, (z - mean).square().mean((1, 2), keepdim=True).sqrt()), held_out
     )
 
-# %% ../../nbs/lib/flows/latents.ipynb #0011
+# %% ../../nbs/lib/flows/latents.ipynb #0012
 @torch.no_grad()
 def _measured(autoencoder: Autoencoder, x: Tensor) -> Autoencoder:
     "Note the error of `autoencoder` on events x (m, d) that it was not trained on."
@@ -164,9 +172,12 @@ def _measured(autoencoder: Autoencoder, x: Tensor) -> Autoencoder:
     a.unexplained = ((residual / a.axes.spread).square().mean((1, 2)) / variance).cpu().numpy()
     return a
 
-# %% ../../nbs/lib/flows/latents.ipynb #0015
+# %% ../../nbs/lib/flows/latents.ipynb #0016
 def platonic(z: Tensor, y: "Tensor | np.ndarray") -> tuple[np.ndarray, Tensor]:
-    "The classes in y (n,) and the mean of each in z (..., n, l): (C,) and (..., C, l). Raises ValueError for other shapes."
+    """The classes in y (n,) and the mean of each in z (..., n, l): (C,) and (..., C, l).
+
+    Raises ValueError for other shapes.
+    """
     y = np.asarray(y)
     if y.ndim != 1 or z.shape[-2] != len(y):
         raise ValueError(f"y has the shape {y.shape} for {z.shape[-2]} latent vectors: give one label for each")

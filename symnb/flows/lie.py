@@ -37,8 +37,11 @@ def _as_array(values, name: str, ndim: int) -> np.ndarray:
     return array
 
 # %% ../../nbs/lib/flows/lie.ipynb #0005
-def _solve(basis: np.ndarray, brackets: Callable[[int], np.ndarray], name: str) -> Closure:
-    "Expand brackets(a) = ([J_a, J_b]) for b > a, (N − a − 1, M), in the rows of basis (N, M), all real."
+def _solve(basis: np.ndarray, brackets: Callable[[int], np.ndarray], name: str, terms: float) -> Closure:
+    """Expand brackets(a) = ([J_a, J_b]) for b > a, (N − a − 1, M), in the rows of basis (N, M), all real.
+
+    terms: the squared size that brackets could have; what is a rounding error beside it counts as zero.
+    """
     N = len(basis)
     u, s, vt = np.linalg.svd(basis, full_matrices=False)
     if len(s) < N or s[-1] <= 1e-10 * s[0]:
@@ -51,7 +54,7 @@ def _solve(basis: np.ndarray, brackets: Callable[[int], np.ndarray], name: str) 
         c[a, a + 1:] = inside / s @ u.T
         missed += ((values - inside @ vt) ** 2).sum()
         total += (values**2).sum()
-    return Closure(c - c.transpose(1, 0, 2), float(missed), float(missed / total) if total > 0 else 0.0)
+    return Closure(c - c.transpose(1, 0, 2), float(missed), float(missed / total) if total > 1e-20 * terms else 0.0)
 
 
 def closure(matrices) -> Closure:
@@ -62,7 +65,9 @@ def closure(matrices) -> Closure:
     flat = lambda A: (
         np.concatenate([A.real, A.imag], -1).reshape(len(A), -1) if np.iscomplexobj(A) else A.reshape(len(A), -1)
     )
-    return _solve(flat(J), lambda a: flat(J[a] @ J[a + 1:] - J[a + 1:] @ J[a]), "matrices")
+    brackets = lambda a: flat(J[a] @ J[a + 1:] - J[a + 1:] @ J[a])
+    size = (np.abs(J) ** 2).sum((1, 2))
+    return _solve(flat(J), brackets, "matrices", np.triu(np.outer(size, size), 1).sum())
 
 
 def structure_constants(matrices) -> np.ndarray:
@@ -84,7 +89,10 @@ def field_closure(fields, jacobians) -> Closure:
     def brackets(a):
         value = np.einsum("bnij,nj->bni", D[a + 1:], G[a]) - np.einsum("nij,bnj->bni", D[a], G[a + 1:])
         return value.reshape(len(value), -1) / np.sqrt(G.shape[1])
-    return _solve(G.reshape(len(G), -1) / np.sqrt(G.shape[1]), brackets, "fields")
+    size, slope = (G**2).sum(2).mean(1), (D**2).sum((2, 3)).mean(1)
+    terms = np.outer(size, size + slope)
+    terms = terms.sum() - terms.trace()
+    return _solve(G.reshape(len(G), -1) / np.sqrt(G.shape[1]), brackets, "fields", terms)
 
 # %% ../../nbs/lib/flows/lie.ipynb #0013
 def check_constants(c) -> np.ndarray:
@@ -97,7 +105,7 @@ def check_constants(c) -> np.ndarray:
             raise ValueError("c is complex: for a real Lie algebra give real ones (use i times a Hermitian generator)")
         c = c.real
     violation = np.abs(c + c.transpose(1, 0, 2)).max()
-    if violation > 0.1 * np.abs(c).max():
+    if violation > 0.1 * np.abs(c).max() + 1e-12:  # what is all rounding errors passes for zero
         raise ValueError(f"c is not antisymmetric in its first two axes: |c[a, b] + c[b, a]| is up to {violation:.2g}, "
                          f"|c| up to {np.abs(c).max():.2g}; the convention is [J_a, J_b] = Σ_g c[a, b, g] J_g")
     return c
@@ -113,9 +121,12 @@ def trace_form(c: np.ndarray) -> np.ndarray:
     K = c.reshape(len(c), -1) @ c.transpose(0, 2, 1).reshape(len(c), -1).T
     return (K + K.T) / 2
 
-
+# %% ../../nbs/lib/flows/lie.ipynb #0014
 def killing_form(c) -> np.ndarray:
-    "K[a, b] = tr(ad_a ad_b), (N, N), symmetric. Raises ValueError for constants that are not antisymmetric, see `check_constants`."
+    """K[a, b] = tr(ad_a ad_b), (N, N), symmetric.
+
+    Raises ValueError for constants that are not antisymmetric, see `check_constants`.
+    """
     return trace_form(check_constants(c))
 
 
@@ -125,7 +136,7 @@ def signature(form: np.ndarray, tol: float = 1e-9) -> tuple[int, int, int]:
     cut = tol * np.abs(e).max(initial=0)
     return int((e > cut).sum()), int((e < -cut).sum()), int((np.abs(e) <= cut).sum())
 
-# %% ../../nbs/lib/flows/lie.ipynb #0016
+# %% ../../nbs/lib/flows/lie.ipynb #0017
 def _pairs(N: int) -> "tuple[np.ndarray, np.ndarray]":
     "Pairs (x, y), each (P, N): all pairs of basis vectors of a small algebra, random ones of a large one."
     if N <= 8:
@@ -149,7 +160,8 @@ def _jacobiator(c: np.ndarray, d: np.ndarray) -> np.ndarray:
 
 
 def jacobi_residual(c) -> float:
-    "Violation of the Jacobi identity, relative to the size of its terms for random constants as large: about 1 for those."
+    """Violation of the Jacobi identity, relative to the size of its terms for random constants as large:
+    about 1 for those."""
     c = check_constants(c)
     if len(c) < 3 or not c.any():
         return 0.0
@@ -158,7 +170,7 @@ def jacobi_residual(c) -> float:
     left = (_jacobiator(c, c) / 2) ** 2
     return float(np.sqrt(left.sum() / (3 / len(c) * (size[0] * size[1]).sum())))
 
-# %% ../../nbs/lib/flows/lie.ipynb #0019
+# %% ../../nbs/lib/flows/lie.ipynb #0020
 def draw_noise(N: int, rng: np.random.Generator) -> np.ndarray:
     "Standard normal errors of structure constants: (N, N, N), antisymmetric in the first two axes."
     noise = rng.normal(size=(N, N, N))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..core import torch_generator
 from .families import Family, field, linear, make_family, matrices
-from .nullspace import invariance_rows
+from .oracle import row_space
 
 # %% ../../nbs/lib/flows/matrices.ipynb #0004
 def invariance_factor(
@@ -27,7 +27,7 @@ def invariance_factor(
     "Upper triangular U (d·p, d·p) with |U c|² the mean over events of |J G|², J with orthonormal rows."
     U = x.new_zeros(0, family.n_coefficients, dtype=torch.float64)
     for J, part in zip(jac.double().split(chunk), x.double().split(chunk)):
-        rows = torch.einsum("nrd,np->nrdp", invariance_rows(J), family.features(part)).flatten(0, 1).flatten(1)
+        rows = torch.einsum("nrd,np->nrdp", row_space(J)[0], family.features(part)).flatten(0, 1).flatten(1)
         U = torch.linalg.qr(torch.cat([U, rows / len(x) ** 0.5])).R
     return U
 
@@ -59,7 +59,8 @@ def closure_residual(J: Tensor) -> Tensor:
 def lbfgs(
     loss: Callable[[Tensor], Tensor], start: Tensor, steps: int = 500, memory: int = 20, tol: float = 1e-22
 ) -> tuple[Tensor, Tensor, int]:
-    """Minimise R losses at once from `start` (R, P): loss (R, P) → (R,). Returns the points, their losses, and the steps.
+    """Minimise R losses at once from `start` (R, P): loss (R, P) → (R,).
+    Returns the points, their losses, and the steps.
 
     Stops when every replica is below `tol` or can no longer be improved in the precision of its numbers.
     """
@@ -168,14 +169,16 @@ def train_matrices(
     steps: int = 500,
     random_state=None,
 ) -> TrainedMatrices:
-    """Learn N generators that preserve the oracle, are orthonormal, and close (arXiv:2302.00806, section 3), from random ones.
+    """Learn N generators that preserve the oracle, are orthonormal, and close (arXiv:2302.00806, section 3),
+    from random ones.
 
     Raises ValueError for more generators than coefficients, or closure of polynomials.
     """
     fam = make_family(family, x.shape[-1], degree)
     if not 1 <= n_generators <= fam.n_coefficients:
         raise ValueError(
-            f"n_generators={n_generators} must be between 1 and {fam.n_coefficients}, the coefficients of a {fam.name} field in {fam.dim} dimensions"
+            f"n_generators={n_generators} must be between 1 and {fam.n_coefficients}, the coefficients of a {fam.name} "
+            f"field in {fam.dim} dimensions"
         )
     if closure and fam.name == "polynomial":
         raise ValueError("closure=True needs a family that closes under brackets: use closure=False for polynomials")
@@ -194,7 +197,8 @@ def train_matrices(
 # %% ../../nbs/lib/flows/matrices.ipynb #0015
 @dataclass(frozen=True)
 class FiniteMatrices:
-    "R transformations x → C f(x) with coefficients (R, d, p); the losses (R,): invariance in units of the variance of φ, distance."
+    """R transformations x → C f(x) with coefficients (R, d, p); the losses (R,): invariance in units of the variance
+    of φ, distance."""
     family: Family
     coefficients: Tensor
     losses: dict[str, Tensor]

@@ -33,7 +33,8 @@ def casimir_misfit(c: np.ndarray, kind: str, is_complex: bool = False) -> float:
 
 
 def name_simple(c: np.ndarray, is_complex: bool, ruler: Ruler) -> list[Form]:
-    "The forms that fit a simple algebra, all isomorphic, or (su*(14) and su(5,9)) indistinguishable by these invariants; [] for none."
+    """The forms that fit a simple algebra, all isomorphic, or (su*(14) and su(5,9)) indistinguishable by these
+    invariants; [] for none."""
     forms = simple_forms(len(c), killing_signature(c, ruler)[0], is_complex)
     kinds = sorted({f.type for f in forms})
     if not kinds:
@@ -78,9 +79,10 @@ def _symmetric(n: int) -> np.ndarray:
     E[np.arange(len(i)), i, j] = E[np.arange(len(i)), j, i] = np.where(i == j, 1, np.sqrt(0.5))
     return E
 
-
+# %% ../../nbs/lib/flows/naming.ipynb #0012
 def name_motions(c: np.ndarray, ruler: Ruler) -> tuple[str, ...]:
-    "Names of an algebra that acts on an Abelian nilradical as all matrices, those of trace zero, or those keeping a form."
+    """Names of an algebra that acts on an Abelian nilradical as all matrices, those of trace zero,
+    or those keeping a form."""
     V = nilradical(c, ruler=ruler)
     n, m = len(V), len(c) - len(V)
     if not n or not m or n * (n - 1) // 2 > m:
@@ -107,10 +109,12 @@ def name_motions(c: np.ndarray, ruler: Ruler) -> tuple[str, ...]:
     if len(null) != 1 or m != n * (n - 1) // 2 + scales:
         return ()
     e = np.linalg.eigvalsh(np.tensordot(null[0], E, 1))
+    if np.abs(e).min() < 1e-6 * np.abs(e).max():
+        return ()  # the form is degenerate
     p = min((e > 0).sum(), (e < 0).sum())
     return _motion_names(int(p), int(n - p), bool(scales))
 
-# %% ../../nbs/lib/flows/naming.ipynb #0012
+# %% ../../nbs/lib/flows/naming.ipynb #0013
 def _motion_names(p: int, q: int, scales: bool) -> tuple[str, ...]:
     "Names of the isometries of R^(p,q), p ≤ q, or of its similarities."
     if scales:
@@ -119,7 +123,7 @@ def _motion_names(p: int, q: int, scales: bool) -> tuple[str, ...]:
         return f"e({q})", f"iso({q})"
     return f"iso({p},{q})", *(["Poincaré"] if (p, q) == (1, 3) else [])
 
-# %% ../../nbs/lib/flows/naming.ipynb #0014
+# %% ../../nbs/lib/flows/naming.ipynb #0015
 def name_other(c: np.ndarray, ruler: Ruler) -> tuple[str, ...]:
     "Names of an indecomposable algebra that is not semisimple, or () for one that is not known here."
     N = len(c)

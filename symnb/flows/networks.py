@@ -26,7 +26,8 @@ def flow_losses(
     rows: Tensor,  # (..., n, r, d) orthonormal rows of the oracle's Jacobian
     form: str = "pointwise",
 ) -> dict[str, Tensor]:
-    "Invariance, normalization and orthogonality (...), each summed over generators, or pairs, and averaged over events."
+    """Invariance, normalization and orthogonality (...), each summed over generators, or pairs,
+    and averaged over events."""
     outside = torch.einsum("...nrd,...and->...anr", rows, G)
     gram = torch.einsum("...and,...bnd->...nab", G, G)
     gram = gram.mean(-3, keepdim=True) if form == "averaged" else gram

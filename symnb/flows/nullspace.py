@@ -20,7 +20,8 @@ from .families import Family, expressions, field, make_family, polynomial, spars
 
 # %% ../../nbs/lib/flows/nullspace.ipynb #0004
 def invariance_rows(jac: Tensor, noise: float = 0.0) -> Tensor:
-    "Orthonormal rows (n, r, d) that span those of jac (n, k, d); towards `noise` × the typical |J| they fade, below they are zero."
+    """Orthonormal rows (n, r, d) that span those of jac (n, k, d); towards `noise` × the typical |J| they fade,
+    below they are zero."""
     _, size, rows = torch.linalg.svd(jac, full_matrices=False)
     floor = noise * size[:, 0].square().mean().sqrt()
     return rows * torch.where(size > floor, size / (size**2 + floor**2).sqrt(), 0.0)[..., None]
@@ -52,7 +53,8 @@ def _smallest(gram: Tensor, few: int = 600) -> tuple[Tensor, Tensor]:
 
 
 def spectrum(rows: Tensor, f: Tensor) -> tuple[Tensor, Tensor]:
-    "Singular values (d·q,) upwards of J ⊗ f, per root event, and right vectors (d·q, c) of the smallest: rows (n, r, d), f (n, q)."
+    """Singular values (d·q,) upwards of J ⊗ f, per root event, and right vectors (d·q, c) of the smallest:
+    rows (n, r, d), f (n, q)."""
     gram = sum(part.T @ part for part in _system(rows, f)) / len(f)
     values, vectors = _smallest(gram)
     image = torch.cat([part @ vectors for part in _system(rows, f)]) / math.sqrt(len(f))
@@ -76,7 +78,8 @@ def ensemble_jacobian(jac: Tensor) -> tuple[Tensor, float]:
 
 # %% ../../nbs/lib/flows/nullspace.ipynb #0012
 def count_null(values: Tensor, noise: float, min_gap: float = 3.5) -> tuple[int, float]:
-    "How many singular values (upwards) are null up to `noise`, and the step after them; 0 where no step reaches `min_gap`."
+    """How many singular values (upwards) are null up to `noise`, and the step after them;
+    0 where no step reaches `min_gap`."""
     floor = torch.cat([values.new_tensor([noise]), values[:-1].clamp(min=noise)])
     step = torch.where(floor <= 1.5 * noise, values / floor, 0.0)
     n = int(step.argmax())
@@ -88,8 +91,9 @@ class NullSpace:
     """The fields G = C f(x) along which an oracle does not change, as `null_space` found them.
 
     coefficients C (N, d, p), orthogonal with Σ C² = 2, as for rotations, when features are measured in standard
-    deviations; singular_values, upwards: the share of a field's size that points across the level sets; n = N; gap: from
-    the noise and the last null value to the next one; noise: relative, of the Jacobian; message: why these and no others.
+    deviations; singular_values, upwards: the share of a field's size that points across the level sets; n = N; gap:
+    from the noise and the last null value to the next one; noise: relative, of the Jacobian; message: why these and no
+    others.
     """
     family: Family
     coefficients: Tensor
@@ -113,7 +117,7 @@ def null_space(
     x: Tensor,  # (n, d) events
     family: "str | Family" = "linear",  # "affine", "polynomial"
     *,
-    noise: float | None = None,  # relative error of jac; None: the precision of its numbers, or the ensemble's disagreement
+    noise: float | None = None,  # relative error of jac; None: precision of its numbers, or the ensemble's disagreement
     degree: int = 2,  # of polynomials
     min_gap: float | None = None,  # the smallest convincing step in the singular values: 100, or 3.5 for a noisy oracle
     max_dead: float = 0.01,  # share of events without a gradient that is tolerated
@@ -131,16 +135,16 @@ def null_space(
     if dead > max_dead:
         return _nothing(fam, x, noise, _flat(dead))
     if noise * min_gap > 1:
-        return _nothing(fam, x, noise, f"no symmetry is claimed: the Jacobian is uncertain by {noise:.0%} of its size; train the oracles on more or better events")
+        return _nothing(fam, x, noise, _uncertain(noise))
     unit = _units(x)
     jac, f = jac * unit, fam.features(x / unit)
     W, Z = whiten(f)
     rows = invariance_rows(jac, noise)
     conditions, unknowns = int((rows.square().sum(-1) > 0.1).sum()), fam.dim * W.shape[1]
     if conditions < unknowns:
-        raise ValueError(f"x has {len(x)} events, which give {conditions} conditions for {unknowns} unknown coefficients of "
-                         f"{fam.name} fields: give at least {math.ceil(1.2 * unknowns * len(x) / max(conditions, 1))}")
+        raise ValueError(_too_few(len(x), conditions, unknowns, fam))
     values, vectors = spectrum(rows, f @ W)
+    values = values.clamp(max=1)  # shares; rounding may exceed them
     n, gap = count_null(values, noise, min_gap)
     n = min(n, vectors.shape[1])
     C = (vectors[:, :n].T.reshape(n, fam.dim, W.shape[1]) @ W.T).flatten(1)
@@ -171,9 +175,19 @@ def _units(x: Tensor) -> Tensor:
     spread, size = x.std(0), x.square().mean(0).sqrt()
     return torch.where(spread > 1e-9 * size, spread, torch.where(size > 0, size, 1.0))
 
-
+# %% ../../nbs/lib/flows/nullspace.ipynb #0018
 def _nothing(fam: Family, x: Tensor, noise: float, message: str) -> NullSpace:
     return NullSpace(fam, x.new_zeros(0, fam.dim, fam.n_features), x.new_zeros(0), 0, 0.0, noise, message)
+
+
+def _uncertain(noise: float) -> str:
+    return (f"no symmetry is claimed: the Jacobian is uncertain by {noise:.0%} of its size; "
+            "train the oracles on more or better events")
+
+
+def _too_few(n: int, conditions: int, unknowns: int, fam: Family) -> str:
+    return (f"x has {n} events, which give {conditions} conditions for {unknowns} unknown coefficients of {fam.name} "
+            f"fields: give at least {math.ceil(1.2 * unknowns * n / max(conditions, 1))}")
 
 
 def _flat(dead: float) -> str:
@@ -182,23 +196,24 @@ def _flat(dead: float) -> str:
     return (f"no symmetry is claimed: the oracle has no gradient at {dead:.1%} of the events (dead units, saturation), "
             "where every direction would count as a symmetry; raise max_dead to search among the others")
 
-# %% ../../nbs/lib/flows/nullspace.ipynb #0018
+# %% ../../nbs/lib/flows/nullspace.ipynb #0019
 def _message(values: Tensor, n: int, noise: float, min_gap: float) -> str:
     "Why `n` fields are null and no others."
     if n:
         return (
-            f"{n} generator{'s' * (n > 1)}: at most {float(values[n - 1]):.1e} of their size points across the level sets, with a noise of "
-            f"{noise:.1e}; the next field has {float(values[n]):.1e}"
+            f"{n} generator{'s' * (n > 1)}: at most {float(values[n - 1]):.1e} of their size points across the level "
+            f"sets, with a noise of {noise:.1e}; the next field has {float(values[n]):.1e}"
         )
-    text = f"no symmetry is claimed: the best field has {float(values[0]):.1e} of its size across the level sets, with a noise of {noise:.1e}"
+    text = (f"no symmetry is claimed: the best field has {float(values[0]):.1e} of its size across the level sets, "
+            f"with a noise of {noise:.1e}")
     steps = values[1:] / values[:-1].clamp(min=1e-300)
     best = int(steps.argmax())
     if values[0] <= 1.5 * noise:
         return text + f", but no step of a factor {min_gap:g} tells symmetries from the rest"
     if steps[best] > 100:
         text += (
-            f"; a step of {float(steps[best]):.0e} follows {best + 1} fields: if the oracle is learned or computed in lower "
-            f"precision, give an ensemble or noise={float(values[best]):.0e}"
+            f"; a step of {float(steps[best]):.0e} follows {best + 1} fields: if the oracle is learned or computed in "
+            f"lower precision, give an ensemble or noise={float(values[best]):.0e}"
         )
     return text
 
@@ -208,8 +223,8 @@ def _confined(x: Tensor, fam: Family, Z: Tensor) -> str:
     text, d = "", x.shape[1]
     if Z.shape[1]:
         text = (
-            f"; {fam.dim * Z.shape[1]} fields vanish on all events, which satisfy {Z.shape[1]} equation(s) among the monomials: these are "
-            "no symmetries and are left out, and the algebra away from the data is not determined"
+            f"; {fam.dim * Z.shape[1]} fields vanish on all events, which satisfy {Z.shape[1]} equation(s) among the "
+            "monomials: these are no symmetries and are left out, and the algebra away from the data is not determined"
         )
     elif (
         fam.degree == 1 and len(x) > (d + 1) * (d + 2) // 2 <= 300 and whiten(polynomial(d, 2).features(x))[1].shape[1]

@@ -23,8 +23,7 @@ class _Oracle:
     "A callable with values (..., n, k) in the dtype and on the device of its argument, wherever `function` computes."
     def __init__(self, function: Callable):
         self.function = function
-        module = isinstance(function, nn.Module)
-        self.like = next(function.parameters(), None) if module else None
+        self.like = next(function.parameters(), None) if isinstance(function, nn.Module) else None
 
     def __call__(self, x: Tensor) -> Tensor:
         value = self.function(x if self.like is None else x.to(self.like))
@@ -61,9 +60,8 @@ def _value(oracle: Callable, x: Tensor) -> Tensor:
         return oracle(x)
     except (RuntimeError, TypeError) as error:
         if "numpy()" in str(error) or "requires grad" in str(error):
-            raise TypeError(
-                "oracle is not differentiable: it leaves torch (numpy?); write it with torch operations"
-            ) from error
+            raise TypeError("oracle is not differentiable: it leaves torch (numpy?); "
+                            "write it with torch operations") from error
         raise
 
 
@@ -71,11 +69,9 @@ def _try_out(oracle: Callable, x: Tensor) -> None:
     "Raise for an oracle that cannot be used; x (n, d)."
     with torch.enable_grad():
         value = _value(oracle, x.detach().requires_grad_())
-    if not torch.isfinite(value).all():
-        bad = int((~torch.isfinite(value)).any(-1).sum())
-        raise ValueError(
-            f"oracle returned values that are not finite for {bad} of {len(x)} events: restrict x to where it is defined"
-        )
+    if bad := int((~torch.isfinite(value)).any(-1).sum()):
+        raise ValueError(f"oracle returned values that are not finite for {bad} of {len(x)} events: "
+                         "restrict x to where it is defined")
     if not value.requires_grad and (value != value[:1]).any():
         raise TypeError("oracle is not differentiable: its values carry no gradient; write it with torch operations, "
                         "without argmax, rounding, .detach() or torch.no_grad()")
@@ -109,29 +105,27 @@ def row_space(
     jac: Tensor,  # (..., k, d)
     rtol: float = 1e-6,  # singular values below this share of the event's largest one count as zero
 ) -> tuple[Tensor, Tensor]:
-    "Orthonormal rows that span the row space of each matrix, (..., min(k, d), d), zero beyond its rank; and the rank (...)."
+    """Orthonormal rows that span the row space of each matrix, (..., min(k, d), d), zero beyond its rank;
+    and the rank (...)."""
     if jac.shape[-2] == 1:
         size = jac.norm(dim=-1, keepdim=True)
         kept = size > 0
         return torch.where(kept, jac / size.clamp_min(torch.finfo(jac.dtype).tiny), 0.0), kept[..., 0, 0].long()
     _, size, rows = torch.linalg.svd(jac, full_matrices=False)
-    kept = size > rtol * size[..., :1]
+    kept = size > max(rtol, 32 * torch.finfo(jac.dtype).eps) * size[..., :1]
     return rows * kept[..., None], kept.sum(-1)
 
 # %% ../../nbs/lib/flows/oracle.ipynb #0016
 class BatchedOracle(nn.Module):
     "R oracles, (R, n, d) → (R, n, k), in double precision; held-out `score` and `chance` (R,): accuracy, or R²."
-    def __init__(
-        self, net: nn.Module, mean: Tensor, scale: Tensor, y_mean: Tensor, y_scale: Tensor, classes: np.ndarray | None
-    ):
+    def __init__(self, net: nn.Module, mean: Tensor, scale: Tensor, y_mean: Tensor, y_scale: Tensor,
+                 classes: np.ndarray | None):
         super().__init__()
         self.net, self.classes = net, classes
         for name, value in dict(mean=mean, scale=scale, y_mean=y_mean, y_scale=y_scale).items():
             self.register_buffer(name, value)
 
-    @property
-    def n_models(self) -> int:
-        return len(self.mean)
+    n_models = property(lambda self: len(self.mean))
 
     def forward(self, x: Tensor) -> Tensor:
         u = (x.to(self.mean) - self.mean) / self.scale
@@ -152,13 +146,10 @@ class SingleOracle(nn.Module):
         super().__init__()
         pick = lambda v: v[i:i + 1].clone()
         net = BatchedMLP(1, [oracles.mean.shape[-1], oracles.y_mean.shape[-1]], oracles.net.activation)
-        net.weights, net.biases = (
-            nn.ParameterList(pick(p.detach()) for p in ps) for ps in (oracles.net.weights, oracles.net.biases)
-        )
-        self.oracle = BatchedOracle(
-            net, *(pick(v) for v in (oracles.mean, oracles.scale, oracles.y_mean, oracles.y_scale)), oracles.classes
-        )
-        self.oracle.requires_grad_(False)
+        for name in ("weights", "biases"):
+            setattr(net, name, nn.ParameterList(pick(p.detach()) for p in getattr(oracles.net, name)))
+        scales = (oracles.mean, oracles.scale, oracles.y_mean, oracles.y_scale)
+        self.oracle = BatchedOracle(net, *map(pick, scales), oracles.classes).requires_grad_(False)
         self.classes, self.score, self.chance = oracles.classes, float(oracles.score[i]), float(oracles.chance[i])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -207,15 +198,15 @@ def train_oracle(
 
 # %% ../../nbs/lib/flows/oracle.ipynb #0019
 def _divide(R: int, n: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    "Indices of the data sets (R, 1), and of the events kept back and trained on; all of them in both where none are kept back."
+    """Indices of the data sets (R, 1), and of the events kept back and trained on;
+    all of them in both where none are kept back."""
     order = torch.rand(R, n, generator=generator, device=generator.device).argsort(1)
     test, train = order.tensor_split([round(share * n)], 1)
     return torch.arange(R, device=generator.device)[:, None], test if test.shape[1] else train, train
 
 
-def _untrained(
-    x: Tensor, y: Tensor, classes: np.ndarray | None, hidden: tuple[int, ...], generator: torch.Generator
-) -> BatchedOracle:
+def _untrained(x: Tensor, y: Tensor, classes: np.ndarray | None, hidden: tuple[int, ...],
+               generator: torch.Generator) -> BatchedOracle:
     "Oracles with random weights and the scales of x (R, n, d) and y."
     mean = x.mean(1, keepdim=True)
     n_outputs = y.shape[-1] if classes is None else 1 if len(classes) == 2 else len(classes)
@@ -259,20 +250,16 @@ def check_oracle(
     jac = oracle_jacobian(oracle, x)
     spread, width = value.std(0).norm(), x.std(0).norm()
     size = jac.flatten(1).norm(dim=1)
-    size = (
-        size * width / spread
-        if spread > 8 * torch.finfo(value.dtype).eps * value.abs().max()
-        else torch.zeros_like(size)
-    )
+    varies = spread > 8 * torch.finfo(value.dtype).eps * value.abs().max()
+    size = size * width / spread if varies else torch.zeros_like(size)
     dead = float((size <= 1e-3 * size.square().mean().sqrt()).double().mean())
     rank = int(row_space(jac)[1].double().median())
     score, chance, reason = _judge(value, y, x, task) if y is not None else (None, None, None)
     reason = _flat(value, spread, size, dead, max_dead) or reason
     gradient = tuple(torch.quantile(size.double(), torch.tensor([0, 0.01, 0.5, 1]).double()).tolist())
-    good = (
-        f"the Jacobian has rank {rank} of {x.shape[1]}; it is nowhere smaller than {gradient[0] / (gradient[2] or 1):.2g} of its median"
-        + (f"; score {score:.3f}, chance {chance:.3f}" if y is not None else "")
-    )
+    good = (f"the Jacobian has rank {rank} of {x.shape[1]}; "
+            f"it is nowhere smaller than {gradient[0] / (gradient[2] or 1):.2g} of its median")
+    good += f"; score {score:.3f}, chance {chance:.3f}" if y is not None else ""
     return OracleHealth(reason is None, reason or good, score, chance, gradient, dead, rank)
 
 # %% ../../nbs/lib/flows/oracle.ipynb #0025
@@ -281,10 +268,11 @@ def _flat(value: Tensor, spread: Tensor, size: Tensor, dead: float, max_dead: fl
     if spread <= 8 * torch.finfo(value.dtype).eps * value.abs().max():
         return "the oracle is constant on these events: everything preserves it, so no symmetry can be claimed"
     if not size.any():
-        return "the oracle is a step function: its values differ and its gradient is zero; use logits in place of decisions"
+        return ("the oracle is a step function: its values differ and its gradient is zero; "
+                "use logits in place of decisions")
     if dead > max_dead:
-        return (f"the oracle is flat at {dead:.1%} of the events (dead units, or saturated probabilities), where every direction "
-                "would count as a symmetry: use logits and a smooth activation such as SiLU")
+        return (f"the oracle is flat at {dead:.1%} of the events (dead units, or saturated probabilities), "
+                "where every direction would count as a symmetry: use logits and a smooth activation such as SiLU")
     return None
 
 
@@ -293,16 +281,19 @@ def _judge(value: Tensor, y, x: Tensor, task: str) -> tuple[float, float, str | 
     target, classes = read_labels(y, x, task)
     is_class, n = classes is not None, len(x)
     if is_class and value.shape[1] != (1 if len(classes) == 2 else len(classes)) and value.shape[1] < len(classes):
-        raise ValueError(f"oracle returns {value.shape[1]} values for {len(classes)} classes: it must return a logit for each, or one for two")
+        raise ValueError(f"oracle returns {value.shape[1]} values for {len(classes)} classes: "
+                         "it must return a logit for each, or one for two")
     score, chance = (float(v) for v in oracle_score(value.double(), target, is_class))
     wanted = functional.one_hot(target).double() if is_class else target.double()
     features = torch.cat([x.double(), torch.ones(n, 1, dtype=torch.double)], 1)
     linear = float(oracle_score(features @ torch.linalg.lstsq(features, wanted).solution, target, is_class)[0])
     error = 4 * (chance * (1 - chance) / n) ** 0.5 if is_class else 4 * (x.shape[1] + 1) / n
     if score <= chance + error:
-        return score, chance, (f"the oracle is at chance on these events ({score:.3f}, chance {chance:.3f}): random labels, or an oracle "
-                               "that was not trained; there is nothing it could preserve")
+        why = (f"the oracle is at chance on these events ({score:.3f}, chance {chance:.3f}): random labels, "
+               "or an oracle that was not trained; there is nothing it could preserve")
+        return score, chance, why
     slack = 4 * (linear * (1 - linear) / n) ** 0.5 if is_class else 0.01
     if score < linear - max(slack, 0.01):
-        return score, chance, f"the oracle ({score:.3f}) does worse than a linear function of x ({linear:.3f}): it was not trained, or not on these labels"
+        return score, chance, (f"the oracle ({score:.3f}) does worse than a linear function of x ({linear:.3f}): "
+                               "it was not trained, or not on these labels")
     return score, chance, None

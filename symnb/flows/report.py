@@ -61,7 +61,8 @@ def _algebra_words(name: str) -> str:
 
 # %% ../../nbs/lib/flows/report.ipynb #0008
 def readable_basis(flows) -> np.ndarray:
-    "The weights (N, N) of the generators of the fit in a basis with many zeros; the unit matrix where they are no family."
+    """The weights (N, N) of the generators of the fit in a basis with many zeros;
+    the unit matrix where they are no family."""
     n = flows.n_generators_
     if flows.generators not in FAMILIES or not n:
         return np.eye(n)
@@ -79,12 +80,15 @@ def tell_flows(flows) -> Words:
     "The answer of fitted `flows` under headings."
     check_is_fitted(flows)
     what, n = flows.target_name_, flows.n_generators_
-    where = "the latent space" if flows.latent_dim else ", ".join(map(str, flows._names()[:8])) + (" …" if flows.n_features_in_ > 8 else "")
-    words = Words({"Answer": _lead(flows, what, where), "How well": _how_well(flows), "Generators": _generators(flows), "Algebra": [], "What would change the answer": []})
-    if flows.solution_.found:
-        words["Algebra"] = flows.algebra_report_.splitlines()
-    words["What would change the answer"] = _changes(flows, n)
-    return words
+    names = ", ".join(map(str, flows._names()[:8])) + (" …" if flows.n_features_in_ > 8 else "")
+    where = "the latent space" if flows.latent_dim else names
+    return Words({
+        "Answer": _lead(flows, what, where),
+        "How well": _how_well(flows),
+        "Generators": _generators(flows),
+        "Algebra": flows.algebra_report_.splitlines() if flows.solution_.found else [],
+        "What would change the answer": _changes(flows, n),
+    })
 
 
 def _lead(flows, what: str, where: str) -> "list[str]":
@@ -95,7 +99,8 @@ def _lead(flows, what: str, where: str) -> "list[str]":
     subject = what[0].upper() + what[1:] if what.startswith("the ") else what  # a name is left as it is
     lines = [f"{subject} does not change under {several} of {where}."]
     if flows.algebra_:
-        lines.append(f"Their generators close and form {_algebra_words(flows.algebra_)}." if n > 1 else "It generates a group of one parameter.")
+        several = f"Their generators close and form {_algebra_words(flows.algebra_)}."
+        lines.append(several if n > 1 else "It generates a group of one parameter.")
     elif n > 1:
         lines.append("Their generators do not form an algebra with a known name, with constant coefficients.")
     return lines
@@ -104,7 +109,8 @@ def _lead(flows, what: str, where: str) -> "list[str]":
 def _how_well(flows) -> "list[str]":
     losses = ", ".join(f"{k} {v:.2g}" for k, v in flows.losses_.items() if k not in ("bracket",) and np.isfinite(v))
     lines = [f"Oracle: {flows.health_.message}."]
-    return lines + [f"Generators: {flows.message_}."] * bool(flows.n_generators_) + [f"Losses on events kept back: {losses}."] * bool(losses)
+    lines += [f"Generators: {flows.message_}."] * bool(flows.n_generators_)
+    return lines + [f"Losses on events kept back: {losses}."] * bool(losses)
 
 # %% ../../nbs/lib/flows/report.ipynb #0012
 def _generators(flows) -> "list[str]":
@@ -128,19 +134,21 @@ def _changes(flows, n: int) -> "list[str]":
             "polynomial": f"a degree above {flows.degree}",
         }[flows.generators]
         lines.append(
-            f"Only {flows.generators} fields were looked for: {wider} may hold more; a curved symmetry needs generators='mlp' or 'exact'."
+            f"Only {flows.generators} fields were looked for: {wider} may hold more; "
+            "a curved symmetry needs generators='mlp' or 'exact'."
         )
     else:
         free = len(flows.mean_) - flows.health_.rank
         lines.append(
-            f"The oracle's Jacobian leaves {free} direction{'s' * (free != 1)} free at each event, and so many orthogonal flows; n_generators={n} were asked for."
+            f"The oracle's Jacobian leaves {free} direction{'s' * (free != 1)} free at each event, "
+            f"and so many orthogonal flows; n_generators={n} were asked for."
             if flows.n_generators != "all"
             else f"The oracle's Jacobian leaves {free} direction{'s' * (free != 1)} free at each event."
         )
     if flows.oracle == "mlp":
         lines.append(
-            "The oracle is a network that learned the target from these events: a symmetry is one of that network, where the events are. "
-            "More events, or the formula itself as an oracle (in Python), make it sharper."
+            "The oracle is a network that learned the target from these events: a symmetry is one of that network, "
+            "where the events are. More events, or the formula itself as an oracle (in Python), make it sharper."
         )
     return lines
 
@@ -148,7 +156,8 @@ def _changes(flows, n: int) -> "list[str]":
 def _travel(
     flows, Z: np.ndarray, weights: np.ndarray, n_starts: int = 8
 ) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
-    "Times (T,), in which an event moves by about one spread each way; paths (T, m, d) and the oracle's values on them (T, m, k)."
+    """Times (T,), in which an event moves by about one spread each way; paths (T, m, d) and the oracle's values on
+    them (T, m, k)."""
     starts = Z[np.random.default_rng(0).permutation(len(Z))[:n_starts]]
     steps = np.linalg.norm(np.tensordot(weights, flows.generators_(Z), 1), axis=1)
     t = np.linspace(-1, 1, 41) * min(np.sqrt((Z.std(0) ** 2).sum() / max((steps**2).mean(), 1e-300)), 3.0)
@@ -201,10 +210,12 @@ def _algebra_section(flows) -> str:
 class Answering:
     "Answers and reports about generators."
     def answer(self) -> Words:
-        "What the flows found, in plain words: which transformations, how well, which algebra, and what would change it."
+        """What the flows found, in plain words: which transformations, how well, which algebra,
+        and what would change it."""
         return tell_flows(self)
 
-    def report(self, path: "str | Path", X=None, *, title: "str | None" = None, about: "dict[str, str] | None" = None) -> Path:
+    def report(self, path: "str | Path", X=None, *, title: "str | None" = None,
+               about: "dict[str, str] | None" = None) -> Path:
         """Write the answer as one HTML file that needs nothing else; returns its path.
 
         X: events (n, d) to draw on, None for those kept from the fit; title, about: of the page, and rows for its
@@ -212,14 +223,21 @@ class Answering:
         """
         words = self.answer()
         X = self._sample.astype(float) if X is None else X
-        X = X if isinstance(X, pd.DataFrame) or not hasattr(self, "feature_names_in_") else pd.DataFrame(np.asarray(X), columns=self.feature_names_in_)
+        if hasattr(self, "feature_names_in_") and not isinstance(X, pd.DataFrame):
+            X = pd.DataFrame(np.asarray(X), columns=self.feature_names_in_)
         Z = np.asarray(self.encode(X))[:2000]
         names = self.column_labels() if self.latent_dim is None else [f"$z_{j + 1}$" for j in range(self.latent_dim)]
         basis = readable_basis(self)[:3] if self.solution_.found else []
         label = self.target_name_ if self.oracle_(Z[:1]).shape[1] == 1 else f"{self.target_name_}, first value"
-        pictures = [drawn(lambda f: _streamlines(f, self, Z, w, names, label), 8, 3.4, f"streamlines of generator {a + 1}") for a, w in enumerate(basis)]
+        pictures = [drawn(lambda f: _streamlines(f, self, Z, w, names, label), 8, 3.4, f"streamlines of generator {a}")
+                    for a, w in enumerate(basis, start=1)]
         losses = pd.DataFrame({"loss": list(self.losses_), "on events kept back": list(self.losses_.values())})
-        sections = words.sections() + [("Streamlines", "".join(pictures)), ("Losses", table(losses)), ("Generators as matrices", _matrices(self)),
-                                       ("Structure constants and Killing form", _algebra_section(self)),
-                                       ("Settings", settings(self.get_params(deep=False), about or {}))]
-        return write_page(path, title or f"Which transformations leave {self.target_name_} alone?", words.lead(), sections)
+        sections = words.sections() + [
+            ("Streamlines", "".join(pictures)),
+            ("Losses", table(losses)),
+            ("Generators as matrices", _matrices(self)),
+            ("Structure constants and Killing form", _algebra_section(self)),
+            ("Settings", settings(self.get_params(deep=False), about or {})),
+        ]
+        title = title or f"Which transformations leave {self.target_name_} alone?"
+        return write_page(path, title, words.lead(), sections)

@@ -21,7 +21,8 @@ def root_system(c, random_state: int = 0) -> np.ndarray:
     c = check_constants(c)
     if np.linalg.cond(killing_form(c)) > 1e10:
         raise ValueError(
-            "c is not semisimple: its Killing form is degenerate, and roots need a Cartan subalgebra that acts diagonally"
+            "c is not semisimple: its Killing form is degenerate, and roots need a Cartan subalgebra that "
+            "acts diagonally"
         )
     d, eta, _ = killing_basis(c)
     H = cartan_subalgebra(d, random_state=random_state)

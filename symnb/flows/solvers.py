@@ -31,7 +31,8 @@ REFUSED = 0.3  # of the total loss; half a generator too many
 
 @dataclass
 class Solution:
-    "N generators: `field` (n, d) → (N, n, d), `losses`, how they close if they are symmetries, the coefficients of a family."
+    """N generators: `field` (n, d) → (N, n, d), `losses`, how they close if they are symmetries,
+    the coefficients of a family."""
     n: int
     field: Callable[[Tensor], Tensor]
     losses: dict[str, float]
@@ -49,7 +50,8 @@ class Solution:
 def _solution(
     n: int, fields: Callable, losses: dict[str, float], close: Callable[[], Closure], message: str = "", **family
 ) -> Solution:
-    "The solution with a message, and with its closure where it is accepted: rejected generators may be linearly dependent."
+    """The solution with a message, and with its closure where it is accepted:
+    rejected generators may be linearly dependent."""
     found = Solution(n, fields, losses, message or _sentence(n, losses), **family)
     if found.found:
         found.closure = close() if n > 1 else Closure(np.zeros((1, 1, 1)), 0.0, 0.0)
@@ -168,7 +170,8 @@ def solve_networks(
 
 
 def solve_exact(oracle: Callable, x: Tensor, fresh: "tuple[Tensor, Tensor]", n: "int | str") -> Solution:
-    "n orthonormal fields in the null space of the Jacobian of `oracle`, or 'all' that fit, chosen at the events x (n, d)."
+    """n orthonormal fields in the null space of the Jacobian of `oracle`, or 'all' that fit,
+    chosen at the events x (n, d)."""
     fields = ExactGenerators(oracle, x, None if n == "all" else n)
     return _solution(fields.n_generators, fields, measure(fields, *fresh), lambda: _measured_closure(fields, fresh[1]))
 

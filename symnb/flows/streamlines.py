@@ -53,10 +53,9 @@ def _follow(field: Callable, z0: Tensor, t: Tensor, step: float) -> Tensor:
         return z0[None]
     # a grid that holds all the times: between grid points torchdiffeq interpolates on a straight line
     counts = (late.diff() / step).ceil().long().clamp(min=1).tolist()
-    pieces = [
-        torch.linspace(a, b, n + 1, dtype=t.dtype, device=t.device)[1:] for a, b, n in zip(late[:-1], late[1:], counts)
-    ]
-    grid = torch.cat([late[:1], *pieces])
+    between = [torch.linspace(0, 1, n + 1, dtype=t.dtype, device=t.device)[1:-1] for n in counts]
+    steps = zip(late[:-1], late[1:], between)
+    grid = torch.cat([late[:1], *(piece for a, b, share in steps for piece in (a + (b - a) * share, b[None]))])
     return odeint(lambda _, z: field(z), z0, late, method="rk4", options={"grid_constructor": lambda *_: grid})[
         len(late) - len(t) :
     ]

@@ -19,8 +19,8 @@ from .lie import adjoint, check_constants, draw_noise, estimate_noise, trace_for
 class _Noise:
     """The noise of structure constants.
 
-    noise: standard deviation of the errors of c, or None to estimate it from the Jacobi identity. `level` is larger by a
-    safety factor, 3 + 20/N by default: with few generators the estimate rests on few numbers. `doubts` collects the
+    noise: standard deviation of the errors of c, or None to estimate it from the Jacobi identity. `level` is larger by
+    a safety factor, 3 + 20/N by default: with few generators the estimate rests on few numbers. `doubts` collects the
     decisions that a noise a few times larger or smaller would have changed.
     """
     def __init__(self, c: np.ndarray, noise: float | None = None, safety: float | None = None):
@@ -152,7 +152,8 @@ def nilradical(c, noise: float | None = None, ruler: Ruler | None = None) -> np.
 
 # %% ../../nbs/lib/flows/structure.ipynb #0014
 def cartan_subalgebra(c, noise: float | None = None, ruler: Ruler | None = None, random_state: int = 0) -> np.ndarray:
-    "Orthonormal basis (rank, N) of a Cartan subalgebra: the generalised null space of ad_x, the clearest of some random x."
+    """Orthonormal basis (rank, N) of a Cartan subalgebra: the generalised null space of ad_x,
+    the clearest of some random x."""
     c = check_constants(c)
     ruler, tries = ruler or Ruler(c, noise), []
     for x in np.random.default_rng(random_state).normal(size=(4, len(c))):

@@ -88,15 +88,14 @@ def train_transformations(
     x = check_events(x).float().to(device := resolve_device(device))
     oracle, generator = as_oracle(oracle, x), torch_generator(random_state, device)
     value, unit = oracle(x).detach(), _reach(oracle, x, distance)
-    net = BatchedMLP(n_runs, (x.shape[1], *hidden, x.shape[1]), torch.tanh, generator)
-    maps = Transformations(net, x.mean(0), (x - x.mean(0)).square().mean().sqrt())
+    net, mean = BatchedMLP(n_runs, (x.shape[1], *hidden, x.shape[1]), torch.tanh, generator), x.mean(0)
+    maps = Transformations(net, mean, (x - mean).square().mean().sqrt())
 
     def losses(x: Tensor, value: Tensor, unit: Tensor) -> dict[str, Tensor]:
         new = maps.move(x)
         moved = oracle(new.flatten(0, 1)).unflatten(0, new.shape[:2])
         return {"invariance": (_violation(value, moved, condition) / unit).mean(1),
                 "normalization": (((new - x).square().sum(-1) / distance**2 - 1) ** 2).mean(1)}
-
     def loss(events: Tensor) -> Tensor:
         parts = losses(x[events], value[events], unit[events])
         return weight * parts["invariance"] + parts["normalization"]
@@ -104,5 +103,6 @@ def train_transformations(
     fit(loss, maps.parameters(), n_runs, len(x), generator=generator, batch_size=batch_size, lr=lr, hold=(100, 100),
         decay=max(1, steps - 100) / 100, verbose=verbose)
     maps.requires_grad_(False)
-    maps.losses = {name: loss.cpu() for name, loss in losses(*(a.expand(n_runs, *a.shape) for a in (x, value, unit))).items()}
+    final = losses(*(a.expand(n_runs, *a.shape) for a in (x, value, unit)))
+    maps.losses = {name: part.cpu() for name, part in final.items()}
     return maps.double()

@@ -105,7 +105,8 @@ class _Read:
 class _Score:
     "One number for cross-validation."
     def score(self, X, y=None) -> float:
-        """Minus the total loss on the events X (n, d), at most 0; minus the number asked for, or -1, where none is claimed.
+        """Minus the total loss on the events X (n, d), at most 0; minus the number asked for, or -1,
+        where none is claimed.
 
         The loss is a sum over generators, of what the oracle says; y is not used. So it compares kinds of generators
         and their training, and not how many there are, which `count` finds out.
@@ -125,7 +126,8 @@ class Using(_Field, _Use, _Read, _Score):
     "A mixin of `SymmetryFlows`: all that can be asked after the fit."
     @classmethod
     def load(cls, path: "str | Path", oracle: "Callable | None" = None):
-        """The fit in a file that `save` wrote, on the CPU; `oracle` again if it was given, for it is code and not in the file.
+        """The fit in a file that `save` wrote, on the CPU; `oracle` again if it was given,
+        for it is code and not in the file.
 
         FileNotFoundError or ValueError for another file, and ValueError for an oracle too few or too many.
         """

@@ -19,7 +19,8 @@ from .relevance import count_relevant, most_common
 # %% ../../nbs/lib/probe/answer.ipynb #0004
 @dataclass
 class Answer:
-    """What a probe found: `relevant` and `intrinsic` dimension, `level` ('sure', 'fairly sure', 'not sure'), and the evidence.
+    """What a probe found: `relevant` and `intrinsic` dimension, `level` ('sure', 'fairly sure', 'not sure'),
+    and the evidence.
 
     words: sentences under headings; events (n, d) and latents (n, k), the relevant ones of the best standard training;
     following: one `Following` for each; observables, betti, scan: DataFrames (betti and scan may be None).
@@ -47,22 +48,26 @@ def tell_count(relevant: "int | None", intrinsic: int, n_columns: int, graded: "
     "The two counts in a sentence or two; graded: the resolution, where the counts depend on it."
     at = "" if graded is None else f"At the resolution s = {graded:g}: "
     lines = [
-        f"{at}{plural(intrinsic, 'degree')} of freedom in {plural(n_columns, 'varying column')}: at each event the data "
-        f"{'varies' if intrinsic else 'does not vary'} in {plural(intrinsic, 'direction')} (intrinsic dimension {intrinsic})."
+        f"{at}{plural(intrinsic, 'degree')} of freedom in {plural(n_columns, 'varying column')}: "
+        f"at each event the data {'varies' if intrinsic else 'does not vary'} in "
+        f"{plural(intrinsic, 'direction')} (intrinsic dimension {intrinsic})."
     ]
     if relevant is None:
         return lines
     if relevant == intrinsic:
         return lines + [
-            f"Ordinary training uses as many latents, {relevant} (relevant dimension {relevant}): nothing forces a detour."
+            f"Ordinary training uses as many latents, {relevant} (relevant dimension {relevant}): "
+            "nothing forces a detour."
         ]
     if relevant > intrinsic:
         return lines + [
-            f"Ordinary training uses {plural(relevant, 'latent')} (relevant dimension {relevant}), {relevant - intrinsic} more: the events lie "
-            "on something curved, closed or graded, and reach into that many directions of space by more than the resolution."
+            f"Ordinary training uses {plural(relevant, 'latent')} (relevant dimension {relevant}), "
+            f"{relevant - intrinsic} more: the events lie on something curved, closed or graded, and reach into that "
+            "many directions of space by more than the resolution."
         ]
     return lines + [
-        f"Ordinary training uses only {plural(relevant, 'latent')} (relevant dimension {relevant}): the other directions are near the resolution."
+        f"Ordinary training uses only {plural(relevant, 'latent')} (relevant dimension {relevant}): "
+        "the other directions are near the resolution."
     ]
 
 # %% ../../nbs/lib/probe/answer.ipynb #0008
@@ -96,7 +101,8 @@ def tell_scan(scan: pd.DataFrame, s: float) -> "tuple[bool, list[str]]":
             holds = whole or high / low >= 2.5
     if unfinished := scan.attrs.get("unfinished"):
         lines.append(
-            f"Training had not ended at s = {', '.join(f'{u:.2g}' for u in unfinished)}: more steps may change the counts there."
+            f"Training had not ended at s = {', '.join(f'{u:.2g}' for u in unfinished)}: "
+            "more steps may change the counts there."
         )
     return holds, (
         lines if holds else lines + [f"An answer that changes with s is quoted together with it: {s:.2g} here."]
@@ -123,9 +129,11 @@ def tell_topology(betti: "pd.DataFrame | None", intrinsic: int) -> "list[str]":
     if known:
         sentence = f"The events lie on {known}."
     elif intrinsic > 2:
-        sentence = f"Persistent homology finds {holes}; whether {intrinsic} dimensions close needs holes of dimension {intrinsic}, which are not looked for."
+        sentence = (f"Persistent homology finds {holes}; whether {intrinsic} dimensions close needs holes of dimension "
+                    f"{intrinsic}, which are not looked for.")
     else:
-        sentence = f"Persistent homology finds {holes}, which is no shape with a short name: several pieces, or holes near the size of the gaps between events."
+        sentence = (f"Persistent homology finds {holes}, which is no shape with a short name: "
+                    "several pieces, or holes near the size of the gaps between events.")
     return [sentence] + ["That was close: one more hole nearly counted."] * close
 
 # %% ../../nbs/lib/probe/answer.ipynb #0013
@@ -135,8 +143,9 @@ def _gap(rho: np.ndarray, k: int, threshold: float) -> "tuple[bool, str]":
     if k == 0:
         return True, f"No latent is relevant: the largest relevance is {middle[0]:.2g}."
     after = middle[k] if k < len(middle) else 0.0
-    words = f"The weakest latent that counts has a relevance of {middle[k - 1]:.2g}, " + (
-        f"the strongest that does not {after:.2g}" if k < len(middle) else "and all latents count: give the probe more (n_latents)")
+    next_one = (f"the strongest that does not {after:.2g}" if k < len(middle)
+                else "and all latents count: give the probe more (n_latents)")
+    words = f"The weakest latent that counts has a relevance of {middle[k - 1]:.2g}, {next_one}"
     clear = k < len(middle) and middle[k - 1] > max(3 * after, 1.5 * threshold)
     return clear, words + ("." if clear or k == len(middle) else f": no clear step at the threshold of {threshold:g}.")
 
@@ -148,10 +157,14 @@ def _reasons(probe, holds: bool, n_events: int) -> "list[tuple[bool, str]]":
     agree = int((counts == k).sum())
     resolutions = ", ".join(f"{d} at {s:.2g}" for d, s in zip(probe.scan_.directions, probe.scan_.resolution))
     steady = probe.scan_.directions.nunique() == 1
-    witnesses = probe.intrinsic_message_.split(";")[0] or "Local directions, their plateau over resolutions and the latents of progressive training agree"
-    return [(agree == probe.n_runs and agree > 1, f"{agree} of {plural(probe.n_runs, 'independent training')} "
-             f"find{'s' if agree == 1 else ''} {plural(k, 'relevant latent')}" + (": one run cannot disagree with itself." if probe.n_runs == 1 else ".")),
-            _gap(probe.relevance_[schedule], k, probe.threshold), (not probe.intrinsic_message_, witnesses[0].upper() + witnesses[1:] + "."),
+    witnesses = (probe.intrinsic_message_.split(";")[0] or "Local directions, their plateau over resolutions "
+                 "and the latents of progressive training agree")
+    runs = (f"{agree} of {plural(probe.n_runs, 'independent training')} find{'s' if agree == 1 else ''} "
+            f"{plural(k, 'relevant latent')}")
+    return [(agree == probe.n_runs and agree > 1,
+             runs + (": one run cannot disagree with itself." if probe.n_runs == 1 else ".")),
+            _gap(probe.relevance_[schedule], k, probe.threshold),
+            (not probe.intrinsic_message_, witnesses[0].upper() + witnesses[1:] + "."),
             (steady and holds, f"Local directions at neighbouring resolutions: {resolutions}."),
             (n_events >= 500, f"{n_events:,} events" + ("." if n_events >= 500 else ": use 500 or more."))]
 
@@ -178,34 +191,37 @@ def _tails(X: np.ndarray) -> np.ndarray:
     squares = np.sort((X - X.mean(0)) ** 2, axis=0)[::-1]
     return squares[: max(len(X) // 100, 1)].sum(0) / np.maximum(squares.sum(0), 1e-300)
 
-
+# %% ../../nbs/lib/probe/answer.ipynb #0016
 def tell_changes(probe, X: np.ndarray, scan: "pd.DataFrame | None") -> "list[str]":
     "What would change the answer: resolution, tails, discrete columns, more events."
     names, kept = np.asarray(probe._names(), dtype=object), probe.columns_.kept
     where = f" ({_in_units(probe)})" if probe.scale == "standard" else ""
     lines = [
-        f"The resolution s = {probe.resolution:g} of each column's spread{where}: what is thinner is not seen. It belongs above the noise of the data."
+        f"The resolution s = {probe.resolution:g} of each column's spread{where}: what is thinner is not seen. "
+        "It belongs above the noise of the data."
     ]
     if scan is None:
         lines.append("How the count depends on s over a decade and a half has not been asked: a resolution scan does.")
     tails = names[kept][_tails(X[:, kept]) > 0.4]
     if len(tails) and probe.scale != "asinh":
         lines.append(
-            f"Heavy tails in {', '.join(tails[:5])}: one event in a hundred sets the scale there; scale='asinh' looks at the bulk, and so does the logarithm of a column that is positive."
+            f"Heavy tails in {', '.join(tails[:5])}: one event in a hundred sets the scale there; "
+            "scale='asinh' looks at the bulk, and so does the logarithm of a column that is positive."
         )
     few = [n for n, column in zip(names[kept], X[:, kept].T) if len(np.unique(column)) <= 10]
     if few:
         lines.append(
-            f"Discrete columns: {', '.join(few[:5])} take{'s' * (len(few) == 1)} at most ten values. Each needs a latent and is no direction in which an event "
-            "can move; leave out what is a label."
+            f"Discrete columns: {', '.join(few[:5])} take{'s' * (len(few) == 1)} at most ten values. "
+            "Each needs a latent and is no direction in which an event can move; leave out what is a label."
         )
     if probe.scale == "standard" and len(kept) > 1:
         lines.append(
-            "The scale of the columns: each counts by its own spread; scale='none' keeps their relative sizes, so that narrow ones matter less."
+            "The scale of the columns: each counts by its own spread; scale='none' keeps their relative sizes, "
+            "so that narrow ones matter less."
         )
     return lines
 
-# %% ../../nbs/lib/probe/answer.ipynb #0017
+# %% ../../nbs/lib/probe/answer.ipynb #0018
 def _at_most(X, n: int):
     "X (m, d), or n of its events in their order."
     if len(X) <= n:
@@ -215,14 +231,16 @@ def _at_most(X, n: int):
 
 
 def _latents(probe, X) -> np.ndarray:
-    "Posterior means (n, k) of the relevant latents of X by the best run of the first schedule; a progressive encoding may be torn."
+    """Posterior means (n, k) of the relevant latents of X by the best run of the first schedule;
+    a progressive encoding may be torn."""
     schedule = next(iter(probe.relevance_))
     k = most_common(count_relevant(probe.relevance_[schedule], probe.threshold))
     return probe.encode(X, schedule)[0][probe.elbo_[schedule].argmax()][:, :k]
 
-
+# %% ../../nbs/lib/probe/answer.ipynb #0019
 def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool = True) -> Answer:
-    "The answer of a fitted `probe` from the events X (n, d); scan: a `resolution_scan`; topology: look for holes as well."
+    """The answer of a fitted `probe` from the events X (n, d);
+    scan: a `resolution_scan`; topology: look for holes as well."""
     X = _at_most(X, 2000)
     values, names, labels = np.asarray(X, dtype=float), probe._names(), probe.column_labels()
     kept, relevant = probe.columns_.kept, probe.relevant_dim_
@@ -231,22 +249,30 @@ def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool 
     following = [follow(z, x, short, j) for j, z in enumerate(latents.T, start=1)]
     shown = [labels[j] for j in kept][:20]
     observables = observable_table(latents[:1500], values[:1500, kept[:20]], shown) if latents.shape[1] else None
-    betti = probe.topology(X, max_dim=2 if probe.intrinsic_dim_ == 2 else 1) if topology and probe.intrinsic_dim_ else None
+    look = topology and probe.intrinsic_dim_
+    betti = probe.topology(X, max_dim=2 if probe.intrinsic_dim_ == 2 else 1) if look else None
     holds, scanned = tell_scan(scan if scan is not None else probe.scan_, probe.resolution)
     level, certainty = tell_certainty(_reasons(probe, holds, probe.n_events_))
     laws = linear_constraints(values[:, kept], short, probe.units_)
-    words = Words({"Answer": tell_count(relevant, probe.intrinsic_dim_, len(kept), None if holds else probe.resolution) + scanned, "Closed or open": tell_topology(betti, probe.intrinsic_dim_),
-             "What the relevant latents follow": [f.text + "." for f in following] + _rotation(following),
-             "What does not vary": [f"{law} (to within 2 % of the spread)." for law in laws] + _left_out(probe, names),
-             "How sure, and why": certainty, "What would change the answer": tell_changes(probe, values, scan)})
-    return Answer(relevant, probe.intrinsic_dim_, level, words, pd.DataFrame(values, columns=names), latents, following, observables, betti, scan)
+    count = tell_count(relevant, probe.intrinsic_dim_, len(kept), None if holds else probe.resolution)
+    words = Words({
+        "Answer": count + scanned,
+        "Closed or open": tell_topology(betti, probe.intrinsic_dim_),
+        "What the relevant latents follow": [f.text + "." for f in following] + _rotation(following),
+        "What does not vary": [f"{law} (to within 2 % of the spread)." for law in laws] + _left_out(probe, names),
+        "How sure, and why": certainty,
+        "What would change the answer": tell_changes(probe, values, scan),
+    })
+    return Answer(relevant, probe.intrinsic_dim_, level, words, pd.DataFrame(values, columns=names), latents,
+                  following, observables, betti, scan)
 
-# %% ../../nbs/lib/probe/answer.ipynb #0018
+# %% ../../nbs/lib/probe/answer.ipynb #0020
 def _rotation(following: "list[Following]") -> "list[str]":
     if len(following) < 2:
         return []
     return [
-        "Together they are the answer; one by one they are a choice of coordinates, and another training chooses others."
+        "Together they are the answer; one by one they are a choice of coordinates, and another training "
+        "chooses others."
     ]
 
 

@@ -17,7 +17,8 @@ from .vae import BatchedVAE
 # %% ../../nbs/lib/probe/dimension.ipynb #0004
 @torch.no_grad()
 def spectrum_of_events(vae: BatchedVAE, z: Tensor, s2: Tensor) -> Tensor:
-    "Eigenvalues e of JᵀJ/s² at each event, J the decoder's Jacobian, sorted downwards: z (K, n, L) posterior means, s2 (K, 1) → (K, n, L)."
+    """Eigenvalues e of JᵀJ/s² at each event, J the decoder's Jacobian, sorted downwards: z (K, n, L) posterior means,
+    s2 (K, 1) → (K, n, L)."""
     J = jacobian(vae.decode, z)
     return torch.linalg.eigvalsh((J.mT @ J).double().cpu()).clamp(min=0).flip(-1) / s2.double().cpu()[:, :, None]
 
@@ -38,7 +39,8 @@ def local_dimension(e: np.ndarray) -> np.ndarray:
 
 
 def count_directions(e: np.ndarray) -> np.ndarray:
-    "Number of local directions of spectra e (..., L), sorted downwards: up to the largest drop in nats from e > 1 to e < 4."
+    """Number of local directions of spectra e (..., L), sorted downwards: up to the largest drop in nats from
+    e > 1 to e < 4."""
     following = np.concatenate([e[..., 1:], np.zeros_like(e[..., :1])], axis=-1)
     drop = np.where((e > 1) & (following < 4), nats_per_direction(e) - nats_per_direction(following), 0)
     return np.where((e > 1).any(-1), drop.argmax(-1) + 1, 0)
@@ -56,7 +58,8 @@ def kept_spectrum(vae: BatchedVAE, x: Tensor, s2: Tensor) -> np.ndarray:
 
 
 def count_kept(share: np.ndarray) -> np.ndarray:
-    "Number of directions that spectra (..., d), sorted downwards, keep: up to the largest drop from above 1/3 to below 2/3."
+    """Number of directions that spectra (..., d), sorted downwards, keep:
+    up to the largest drop from above 1/3 to below 2/3."""
     share = np.clip(share, 0, 1)
     following = np.concatenate([share[..., 1:], np.zeros_like(share[..., :1])], axis=-1)
     drop = np.where((share > 1 / 3) & (following < 2 / 3), share - following, 0)

@@ -155,10 +155,10 @@ class _Generate:
     def score(self, X, y=None) -> float:
         """Mean ELBO of the events X (n, d) under the best run, in nats per event and standardised units.
 
-        It bounds the log density, the decoder's noise included, so scores of different `resolution` can be compared,
-        as densities: a search maximises the fit, and prefers noise that is as fine as the data's, or ever finer where
-        they have none. It does not choose the resolution at which to count: `resolution_scan` does. Compare n_latents, hidden
-        or max_steps at one resolution; scores in different `scale` are in different units.
+        It bounds the log density, the decoder's noise included, so scores of different `resolution` can be compared, as
+        densities: a search maximises the fit, and prefers noise that is as fine as the data's, or ever finer where they
+        have none. It does not choose the resolution at which to count: `resolution_scan` does. Compare n_latents,
+        hidden or max_steps at one resolution; scores in different `scale` are in different units.
         """
         x = self._events(X)
         return float(mean_elbo(self.best_vae_, x, self.runs_.s2[[self.best_run_]], seed=0)[0])
@@ -170,7 +170,9 @@ class _Scan:
         """Both counts and the local dimension of X (n, d) against the resolutions s, with the plateau.
 
         s: None takes ten over a decade and a half about the probe's; n_runs: trainings for each and each schedule, None
-        takes the probe's and at most 4. attrs["unfinished"]: resolutions at which no standard training had ended. Columns: resolution, relevant, progressive, local_dim, directions, on_plateau (longest run of equal `directions`).
+        takes the probe's and at most 4. attrs["unfinished"]: resolutions at which no standard training had ended.
+        Columns: resolution, relevant, progressive, local_dim, directions, on_plateau (longest run of equal
+        `directions`).
         """
         s = self.resolution * 10 ** np.linspace(-0.8, 0.7, 10) if s is None else s
         x, s = self._events(X), np.sort(np.atleast_1d(np.asarray(s, dtype=float)))
@@ -191,7 +193,7 @@ class _Scan:
         scan.attrs["unfinished"] = s[~runs.fit.converged.reshape(len(s), -1)[:, :n].any(1)].tolist()
         return scan
 
-# %% ../../nbs/lib/probe/estimator.ipynb #7d2df94a
+# %% ../../nbs/lib/probe/estimator.ipynb #0012
 class _Questions(_Scan):
     "What else one may ask a fitted probe."
     def topology(self, X, max_dim: int = 2) -> pd.DataFrame:
@@ -205,38 +207,42 @@ class _Questions(_Scan):
         return betti_table(self.columns_.restore(vae.decode(torch.as_tensor(mu)[None])[0].numpy()), max_dim)
 
     def observables(self, X, names: "pd.DataFrame | list[str]") -> pd.DataFrame:
-        "Relevant latents of X (n, d) against observables, by `observable_table`: a DataFrame (n, q), or names of columns of X."
+        """Relevant latents of X (n, d) against observables, by `observable_table`: a DataFrame (n, q),
+        or names of columns of X."""
         if not isinstance(names, pd.DataFrame):
             missing = [c for c in names if not isinstance(X, pd.DataFrame) or c not in X]
             if missing:
                 raise ValueError(
-                    f"X has no columns {', '.join(map(str, missing))}: pass a DataFrame that has them, or the observables as one"
+                    f"X has no columns {', '.join(map(str, missing))}: pass a DataFrame that has them, "
+                    "or the observables as one"
                 )
             names = X[list(names)]
         relevant = max(1, int(count_relevant(relevance(*self._posterior(self._events(X))), self.threshold)))
         return observable_table(np.asarray(self.transform(X))[:, :relevant], names.to_numpy(float), list(names))
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0016
+# %% ../../nbs/lib/probe/estimator.ipynb #0015
 class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, Answering, Persistent, BaseEstimator):
     """How many degrees of freedom does data have, after its symmetries and constraints took theirs?
 
-    Trains variational autoencoders with more latents than needed and reads off how many they use (review, sections
-    5.2 and 5.3). Columns are standardised; `resolution`, the standard deviation of the decoder's noise, is in those
-    units and belongs above the noise of the data. scale: 'standard'; 'none', one unit for all columns, the root mean
-    square of their standard deviations; or 'asinh' for heavy tails, each column arcsinh((x − median) / half its
-    interquartile range), then standardised. n_latents: None takes the number of features, at least 4 and at most
-    16. schedule: 'both', 'standard' or 'progressive'. n_runs: trainings of each schedule. threshold: the relevance above
-    which a latent counts. hidden: widths of the encoder's layers. max_steps: before the learning rate decays, for as
-    many again. device: 'auto', 'cpu', 'cuda' or 'cuda:N'. verbose: show a progress bar.
+    Trains variational autoencoders with more latents than needed and reads off how many they use (review, sections 5.2
+    and 5.3). Columns are standardised; `resolution`, the standard deviation of the decoder's noise, is in those units
+    and belongs above the noise of the data. scale: 'standard'; 'none', one unit for all columns, the root mean square
+    of their standard deviations; or 'asinh' for heavy tails, each column arcsinh((x − median) / half its interquartile
+    range), then standardised. n_latents: None takes the number of features, at least 4 and at most 16. schedule:
+    'both', 'standard' or 'progressive'. n_runs: trainings of each schedule. threshold: the relevance above which a
+    latent counts. hidden: widths of the encoder's layers. max_steps: before the learning rate decays, for as many
+    again. device: 'auto', 'cpu', 'cuda' or 'cuda:N'. verbose: show a progress bar.
 
     Attributes after `fit`: relevance_ (schedule → (n_runs, n_latents), sorted downwards), dim_counts_ (schedule →
     {count: runs}), elbo_ (schedule → (n_runs,), nats per held-out event, standardised units), n_steps_ (schedule →
     (n_runs,)), relevant_dim_ (most common count of the standard schedule, or None), local_dim_ (n_runs,) and
     local_spectrum_ (n_runs, n_latents) of the first schedule, intrinsic_dim_, intrinsic_message_ (a sentence where its
-    witnesses disagree), scan_ (local directions at three resolutions), best_run_, fit_seconds_, n_events_, units_ (of the columns, from X.attrs["units"]).
+    witnesses disagree), scan_ (local directions at three resolutions), best_run_, fit_seconds_, n_events_, units_ (of
+    the columns, from X.attrs["units"]).
     """
     _stored = (Columns, TrainedVAE, BatchedVAE, BatchedMLP, FitResult)
-    _needed = ("columns_", "runs_", "best_vae_", "best_run_", "relevance_", "elbo_", "n_features_in_", "n_events_", "_order")
+    _needed = ("columns_", "runs_", "best_vae_", "best_run_", "relevance_", "elbo_", "n_features_in_", "n_events_",
+               "_order")
 
     def __init__(self, n_latents=None, resolution=0.22, schedule="both", n_runs=16, threshold=0.5, hidden=(64, 64),
                  max_steps=4000, device="auto", random_state=None, verbose=False, scale="standard"):
@@ -249,7 +255,7 @@ class SymmetryProbe(_Fit, _Read, _Latents, _Generate, _Questions, Answering, Per
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-# %% ../../nbs/lib/probe/estimator.ipynb #0017
+# %% ../../nbs/lib/probe/estimator.ipynb #0016
 def fit_probe(X, **parameters) -> SymmetryProbe:
     "`SymmetryProbe(**parameters)` fitted to X, as one function whose result can be cached."
     return SymmetryProbe(**parameters).fit(X)

@@ -14,20 +14,27 @@ import numpy as np
 from .observables import predictability
 
 # %% ../../nbs/lib/probe/following.ipynb #0004
+def _largest_first(weights: np.ndarray) -> np.ndarray:
+    "The order of the weights (p,) by size; those that only rounding tells apart stay in their order."
+    size = np.abs(weights)
+    return np.argsort(-np.round(size / max(size.max(), 1e-300), 6), kind="stable")
+
+
 def formula(weights: np.ndarray, names: Sequence[str], most: int = 4) -> str:
     "A linear combination in words, largest weight first and positive, as in 'px_mu − 0.7 px_mubar'; rest: '+ …'."
-    order = np.argsort(-np.abs(weights), kind="stable")
+    order = _largest_first(weights)
     order = [j for j in order if abs(weights[j]) > 0.03 * abs(weights[order[0]])]
     ratio, text = np.asarray(weights) / weights[order[0]], ""
     for j in order[:most]:
-        size = f"{abs(ratio[j]):.2f}".rstrip("0").rstrip(".")
+        size = f"{round(abs(ratio[j]), 8):.2f}".rstrip("0").rstrip(".")
         text += (" − " if ratio[j] < 0 else " + " if text else "") + ("" if size == "1" else f"{size} ") + names[j]
     return text + (" + …" if len(order) > most else "")
 
 # %% ../../nbs/lib/probe/following.ipynb #0007
 @dataclass(frozen=True)
 class Following:
-    "What latent number `latent` (from 1) follows: `kind` 'linear', 'function' or 'nothing', the `columns`, R², and a sentence."
+    """What latent number `latent` (from 1) follows: `kind` 'linear', 'function' or 'nothing', the `columns`, R²,
+    and a sentence."""
     latent: int
     kind: str
     columns: "tuple[str, ...]"
@@ -47,13 +54,13 @@ def _linear(z: np.ndarray, x: np.ndarray) -> "tuple[float, np.ndarray]":
 def _together(z: np.ndarray, x: np.ndarray, enough: float, most: int = 3) -> "tuple[list[int], list[float]]":
     "Columns of x (n, p) that together determine z (n,), one after the other, and R² with each added."
     alone = [predictability(column[:, None], z[:, None])[0] for column in x.T]
-    near = np.argsort(alone)[::-1][:12]
+    near = np.argsort(-np.round(alone, 6), kind="stable")[:12]
     chosen, scores = [], []
     while len(chosen) < most and (not scores or scores[-1] < enough):
         tried = {j: predictability(x[:, [*chosen, j]], z[:, None])[0] for j in near if j not in chosen}
         if not tried:
             break
-        best = max(tried, key=tried.get)
+        best = max(tried, key=lambda j: round(tried[j], 6))  # the first of columns that say the same
         if scores and tried[best] < scores[-1] + 0.02:
             break
         chosen, scores = [*chosen, best], [*scores, tried[best]]
@@ -71,7 +78,7 @@ def follow(z: np.ndarray, x: np.ndarray, names: Sequence[str], latent: int, enou
             r2, weights = sparse, np.zeros(len(names))
             weights[used] = few
         columns = tuple(
-            names[j] for j in np.argsort(-np.abs(weights)) if abs(weights[j]) > 0.03 * np.abs(weights).max()
+            names[j] for j in _largest_first(weights) if abs(weights[j]) > 0.03 * np.abs(weights).max()
         )
         return Following(
             latent, "linear", columns, float(r2), f"z{latent} follows {formula(weights, names)} (linear, R² {r2:.2f})"
@@ -104,7 +111,8 @@ def follow(z: np.ndarray, x: np.ndarray, names: Sequence[str], latent: int, enou
 def linear_constraints(
     X: np.ndarray, names: Sequence[str], units: "dict[str, str]", tolerance: float = 0.02, most: int = 6
 ) -> "list[str]":
-    """Linear combinations of the columns of X (n, d) that are constant to `tolerance` of what independent columns would give.
+    """Linear combinations of the columns of X (n, d) that are constant to `tolerance`
+    of what independent columns would give.
 
     In words, in the units of X where all columns share one, else per standard deviation; at most `most`.
     """
@@ -116,7 +124,7 @@ def linear_constraints(
     for row in basis[:most]:
         weights = row / scale if same else row
         weights = np.where(np.abs(weights * (scale if same else 1)) < 0.03 * np.abs(row).max(), 0, weights)
-        lead = weights[np.argmax(np.abs(weights))]
+        lead = weights[_largest_first(weights)[0]]
         total, unit = (mean @ weights / lead, units.get(names[0], "")) if same else (mean / scale @ weights / lead, "")
         size = np.abs(mean * weights / lead).max() + np.abs(scale * weights / lead).max() if same else 1
         value = "0" if abs(total) < 0.01 * size else f"{total:.3g} {unit}".strip()

@@ -29,11 +29,14 @@ def linear_optimum(
     eigenvalues: np.ndarray,  # (..., d) of the covariance
     s2: "float | np.ndarray",  # the decoder's noise variance, one or (..., 1)
 ) -> LinearOptimum:
-    "Closed form of the linear VAE's optimum (review, section 7.2). Raises ValueError for s2 <= 0 or a negative eigenvalue."
+    """Closed form of the linear VAE's optimum (review, section 7.2).
+
+    Raises ValueError for s2 <= 0 or a negative eigenvalue.
+    """
     eigenvalues, s2 = np.asarray(eigenvalues, dtype=float), np.asarray(s2, dtype=float)
     if not (s2 > 0).all():
         raise ValueError(f"s2={s2!r} must be positive: it is the variance of the decoder's noise")
-    if not (eigenvalues >= 0).all():
+    if not (eigenvalues >= -1e-9 * np.abs(eigenvalues).max(initial=0)).all():  # computed ones may be just below zero
         raise ValueError("eigenvalues must not be negative: pass those of a covariance matrix")
     ratio = np.maximum(eigenvalues / s2, 1)  # 1 where the axis is not worth a latent
     return LinearOptimum(np.sqrt(ratio - 1), ratio**-0.5, 0.5 * np.log(ratio), 0.5 * (ratio - 1 - np.log(ratio)))
@@ -41,7 +44,8 @@ def linear_optimum(
 # %% ../../nbs/lib/probe/linear.ipynb #0007
 @dataclass
 class TrainedLinearVAE:
-    "K linear VAEs: `decoder` W (K, d, L), `encoder` V (K, L, d), `sigma` (K, L), the `covariance` (K, d, d), and `loss` (K,)."
+    """K linear VAEs: `decoder` W (K, d, L), `encoder` V (K, L, d), `sigma` (K, L), the `covariance` (K, d, d),
+    and `loss` (K,)."""
     decoder: np.ndarray
     encoder: np.ndarray
     sigma: np.ndarray
@@ -52,11 +56,12 @@ class TrainedLinearVAE:
     def relevance(self) -> np.ndarray:
         "ρ of each latent, (K, L), in the order of training."
         variance = np.einsum("kli,kij,klj->kl", self.encoder, self.covariance, self.encoder)
-        return np.sqrt(variance) / self.sigma
+        return np.sqrt(np.maximum(variance, 0)) / self.sigma
 
 # %% ../../nbs/lib/probe/linear.ipynb #0008
 def linear_loss(decoder: Tensor, encoder: Tensor, log_var: Tensor, covariance: Tensor, s2: Tensor) -> Tensor:
-    "Exact negative ELBO (K,) in nats per event of mean 0, without the constant d/2 log(2π s²); shapes as in `TrainedLinearVAE`."
+    """Exact negative ELBO (K,) in nats per event of mean 0, without the constant d/2 log(2π s²);
+    shapes as in `TrainedLinearVAE`."""
     rest = torch.eye(covariance.shape[-1], dtype=covariance.dtype) - decoder @ encoder
     misfit = (rest @ covariance * rest).sum((1, 2)) + (decoder**2 * log_var.exp()[:, None, :]).sum((1, 2))
     spread = (encoder @ covariance * encoder).sum(-1)

@@ -26,42 +26,51 @@ if TYPE_CHECKING:  # only who draws should wait for matplotlib
     from matplotlib.figure import Figure
 
 # %% ../../nbs/lib/probe/report.ipynb #0004
-def _maps(figure: "Figure", latents: np.ndarray, X: pd.DataFrame, following: "list[Following]", labels: "dict[str, str]") -> None:
+def _maps(figure: "Figure", latents: np.ndarray, X: pd.DataFrame, following: "list[Following]",
+          labels: "dict[str, str]") -> None:
     "Latents (n, L) over the columns of X (n, d) that they follow most."
     from symnb.plots import plane
     like = X.corr().abs()
     for ax, f in zip(figure.subplots(1, len(following), squeeze=False)[0], following):
         first = f.columns[0] if f.columns else X.columns[0]
-        pair = [first, *(c for c in [*f.columns, *X] if like.loc[first, c] < 0.95)][:2]  # two columns that say the same make a line
-        z = latents[:, f.latent - 1]
+        # two columns that say the same make a line
+        pair = [first, *(c for c in [*f.columns, *X] if like.loc[first, c] < 0.95)][:2]
+        z, name = latents[:, f.latent - 1], rf"$\langle z_{f.latent}\rangle$"
         if len(pair) == 1:
             ax.scatter(X[pair[0]], z, s=4, linewidths=0)
-            ax.set(xlabel=labels[pair[0]], ylabel=rf"$\langle z_{f.latent}\rangle$")
+            ax.set(xlabel=labels[pair[0]], ylabel=name)
         else:
-            plane(X[pair].to_numpy(), z - z.mean(), ax, names=tuple(labels[c] for c in pair), label=rf"$\langle z_{f.latent}\rangle$", equal=False,
+            plane(X[pair].to_numpy(), z - z.mean(), ax, names=tuple(labels[c] for c in pair), label=name, equal=False,
                   limit=np.abs(z - z.mean()).max())
         ax.tick_params(labelsize=8)
 
 
 def _matrix(observables: pd.DataFrame, value: str) -> pd.DataFrame:
     "R² of the table as columns by latents."
-    wide = observables.pivot(index="observable", columns="latent", values=value).reindex(observables.observable.drop_duplicates())
-    return wide.loc[:, observables.latent.drop_duplicates().tolist()].dropna(axis=1).rename_axis(None, axis=1).reset_index().rename(columns={"observable": "column"})
+    wide = observables.pivot(index="observable", columns="latent", values=value)
+    wide = wide.reindex(observables.observable.drop_duplicates())
+    wide = wide.loc[:, observables.latent.drop_duplicates().tolist()].dropna(axis=1)
+    return wide.rename_axis(None, axis=1).reset_index().rename(columns={"observable": "column"})
 
 # %% ../../nbs/lib/probe/report.ipynb #0006
 def _spectrum_section(probe) -> str:
-    runs = pd.DataFrame({f"{s}: {what}": values for s in probe.relevance_ for what, values in
-                         [("relevant", count_relevant(probe.relevance_[s], probe.threshold)), ("ELBO [nats]", probe.elbo_[s])]})
-    note = (f"Relevance: spread of a latent's posterior mean over events, in units of its uncertainty; what lies above {probe.threshold:g} counts. "
-            f"Points: median of {probe.n_runs} trainings, bars 95 % of them. Standard training opens all latents at once, progressive training one after the other.")
-    return drawn(lambda f: probe.plot(f.subplots()), alt="relevance spectrum") + f'<p class="note">{note}</p>' + table(runs, digits=4)
+    runs = {}
+    for s, rho in probe.relevance_.items():
+        runs |= {f"{s}: relevant": count_relevant(rho, probe.threshold), f"{s}: ELBO [nats]": probe.elbo_[s]}
+    note = ("Relevance: spread of a latent's posterior mean over events, in units of its uncertainty; "
+            f"what lies above {probe.threshold:g} counts. "
+            f"Points: median of {probe.n_runs} trainings, bars 95 % of them. "
+            "Standard training opens all latents at once, progressive training one after the other.")
+    picture = drawn(lambda f: probe.plot(f.subplots()), alt="relevance spectrum")
+    return picture + f'<p class="note">{note}</p>' + table(pd.DataFrame(runs), digits=4)
 
 
 def _local_section(probe, X) -> str:
     from symnb.plots import local_dimension_histogram
     values = probe.local_dimensions(X)
     note = "How many directions the decoder moves in at each event, by the best training of the first schedule."
-    return drawn(lambda f: local_dimension_histogram(values, f.subplots()), 6, 3, "local dimension") + f'<p class="note">{note}</p>'
+    picture = drawn(lambda f: local_dimension_histogram(values, f.subplots()), 6, 3, "local dimension")
+    return picture + f'<p class="note">{note}</p>'
 
 
 def _latents_section(probe, answer: Answer) -> str:
@@ -69,10 +78,12 @@ def _latents_section(probe, answer: Answer) -> str:
     if not shown:
         return ""
     kept = answer.events.iloc[:1500, probe.columns_.kept]
-    picture = drawn(lambda f: _maps(f, answer.latents[:1500], kept, shown, labels), 3.3 * len(shown) + 0.5, 3.0, "latents over columns")
-    return (picture + "<h3>R² of each column from the latents</h3>" + table(_matrix(answer.observables, "r2_observable"), 2)
-            + "<h3>R² of each latent from a column</h3>" + table(_matrix(answer.observables, "r2_latent"), 2)
-            + '<p class="note">By nearest-neighbour regression, cross-validated: 1 means determined, 0 means nothing to do with it.</p>')
+    draw = lambda f: _maps(f, answer.latents[:1500], kept, shown, labels)
+    forth, back = (table(_matrix(answer.observables, value), 2) for value in ("r2_observable", "r2_latent"))
+    return (drawn(draw, 3.3 * len(shown) + 0.5, 3.0, "latents over columns")
+            + "<h3>R² of each column from the latents</h3>" + forth + "<h3>R² of each latent from a column</h3>" + back
+            + '<p class="note">By nearest-neighbour regression, cross-validated: '
+              '1 means determined, 0 means nothing to do with it.</p>')
 
 # %% ../../nbs/lib/probe/report.ipynb #0007
 def _scan_section(probe, scan: "pd.DataFrame | None") -> str:
@@ -84,8 +95,9 @@ def _scan_section(probe, scan: "pd.DataFrame | None") -> str:
         ax.axvline(probe.resolution, color="black", lw=1, ls="--")
         ax.text(probe.resolution, ax.get_ylim()[1], " asked", va="top", fontsize=9)
     note = (
-        "The counts against the resolution; dashed: the one asked for. A finer probe sees more and needs more training: at the finest end a "
-        "rise may be training that has not ended. Above the noise of the data, trust what holds over a wide range."
+        "The counts against the resolution; dashed: the one asked for. A finer probe sees more and needs more "
+        "training: at the finest end a rise may be training that has not ended. Above the noise of the data, "
+        "trust what holds over a wide range."
     )
     return drawn(draw, alt="resolution scan") + f'<p class="note">{note}</p>' + table(scan)
 
@@ -93,7 +105,8 @@ def _scan_section(probe, scan: "pd.DataFrame | None") -> str:
 def _topology_section(betti: "pd.DataFrame | None") -> str:
     if betti is None:
         return ""
-    note = "Holes of the events as a training reconstructs them: loops are of dimension 1, voids of 2. Lifetimes in mean standard deviations of a column."
+    note = ("Holes of the events as a training reconstructs them: loops are of dimension 1, voids of 2. "
+            "Lifetimes in mean standard deviations of a column.")
     return table(betti) + f'<p class="note">{note}</p>'
 
 # %% ../../nbs/lib/probe/report.ipynb #0009
@@ -103,7 +116,8 @@ class Reporting:
         "The answer in a few sentences, from the fit alone; `answer` says more."
         check_is_fitted(self)
         lines = [
-            f"{len(self.columns_.kept)} varying columns, {self.n_runs} runs of each schedule, resolution {self.resolution:g}."
+            f"{len(self.columns_.kept)} varying columns, {self.n_runs} runs of each schedule, "
+            f"resolution {self.resolution:g}."
         ]
         for schedule, counts in self.dim_counts_.items():
             lines.append(
@@ -134,22 +148,29 @@ class Reporting:
         return local_dimension(spectrum_of_events(vae, mu, self.runs_.s2[[run]]).numpy())[0]
 
 # %% ../../nbs/lib/probe/report.ipynb #0010
-class Answering(Reporting):
-    "Answers and reports about events: those given, or those that the fit has kept."
+class _Events(Reporting):
+    "Events: those given, or those that the fit has kept."
     def _asked(self, X) -> pd.DataFrame:
         "X, or the kept events, as a DataFrame with the names of the fit."
         check_is_fitted(self)
         values = self._sample.astype(float) if X is None else X
-        return values if isinstance(values, pd.DataFrame) else pd.DataFrame(np.asarray(values), columns=list(self._names()))
+        if isinstance(values, pd.DataFrame):
+            return values
+        return pd.DataFrame(np.asarray(values), columns=list(self._names()))
 
     def _plain(self, X: pd.DataFrame):
         "X as the fit had it: with names, or without."
         return X if hasattr(self, "feature_names_in_") else X.to_numpy()
 
+# %% ../../nbs/lib/probe/report.ipynb #0011
+class Answering(_Events):
+    "Answers and reports about events: those given, or those that the fit has kept."
     def answer(self, X=None, scan: "pd.DataFrame | bool" = False) -> Answer:
-        """What the probe found, in plain words, an `Answer`: counts, closed or open, what the latents follow, how sure and why.
+        """What the probe found, in plain words, an `Answer`: counts, closed or open, what the latents follow,
+        how sure and why.
 
-        X: events (n, d), None for up to 2000 kept from the fit; scan: True trains a `resolution_scan`; or one made before.
+        X: events (n, d), None for up to 2000 kept from the fit; scan: True trains a `resolution_scan`; or one made
+        before.
         """
         X = self._plain(self._asked(X))
         return make_answer(self, X, self._scan(X, scan))
@@ -167,9 +188,13 @@ class Answering(Reporting):
         X = self._asked(X)
         answer = answer or self.answer(X, scan)
         plain = self._plain(X)
+        about = (about or {}) | {"events": f"{self.n_events_:,}", "training": f"{self.fit_seconds_:.0f} s"}
         sections = answer.words.sections() + [
-            ("Relevance of the latents", _spectrum_section(self)), ("Local dimension", _local_section(self, plain)),
-            ("Latents and columns", _latents_section(self, answer)), ("Resolution scan", _scan_section(self, answer.scan)),
+            ("Relevance of the latents", _spectrum_section(self)),
+            ("Local dimension", _local_section(self, plain)),
+            ("Latents and columns", _latents_section(self, answer)),
+            ("Resolution scan", _scan_section(self, answer.scan)),
             ("Holes", _topology_section(answer.betti)),
-            ("Settings", settings(self.get_params(deep=False), (about or {}) | {"events": f"{self.n_events_:,}", "training": f"{self.fit_seconds_:.0f} s"}))]
+            ("Settings", settings(self.get_params(deep=False), about)),
+        ]
         return write_page(path, title or "How many degrees of freedom?", answer.words.lead(), sections)

@@ -30,7 +30,8 @@ def spectra(runs: TrainedVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @torch.no_grad()
 def mean_elbo(vae: BatchedVAE, x: np.ndarray, s2: Tensor, seed: int, draws: int = 16) -> np.ndarray:
-    "ELBO of K runs, mean over the events x, (n, d) or (K, n, d), and over draws from the posterior: (K,) nats per event."
+    """ELBO of K runs, mean over the events x, (n, d) or (K, n, d), and over draws from the posterior:
+    (K,) nats per event."""
     like = next(vae.parameters())
     generator, total = torch.Generator(like.device).manual_seed(seed), 0
     for part in torch.as_tensor(x, dtype=like.dtype, device=like.device).split(2000, dim=-2):
@@ -48,7 +49,8 @@ def stack(datasets: "Sequence[np.ndarray]", standardise: bool = True) -> np.ndar
     datasets = [np.asarray(x, dtype=float) for x in datasets]
     if not datasets or any(x.ndim != 2 for x in datasets) or len({len(x) for x in datasets}) > 1:
         raise ValueError(
-            f"datasets must be arrays (n, d_i) with the same n, not of shapes {[x.shape for x in datasets]}: draw the same number of events from each"
+            f"datasets must be arrays (n, d_i) with the same n, not of shapes {[x.shape for x in datasets]}: "
+            "draw the same number of events from each"
         )
     out = np.zeros((len(datasets), len(datasets[0]), max(x.shape[1] for x in datasets)))
     for row, x in zip(out, datasets):
@@ -88,8 +90,10 @@ class Sweep:
     def encode(self) -> "dict[str, tuple[np.ndarray, np.ndarray]]":
         "Posterior means and standard deviations of the events x: schedule → two arrays (D, R, n, L)."
         n_runs = next(iter(self.elbo.values())).shape[1]
-        events = torch.as_tensor(_for_each_run(self.x, len(self.elbo), n_runs), dtype=torch.float32, device=self.runs.s2.device)
-        mu, log_var = (a.cpu().double().numpy().reshape(len(self.elbo), len(self.x), n_runs, *a.shape[1:]) for a in self.runs.vae.encode(events))
+        events = _for_each_run(self.x, len(self.elbo), n_runs)
+        events = torch.as_tensor(events, dtype=torch.float32, device=self.runs.s2.device)
+        apart = lambda a: a.cpu().double().numpy().reshape(len(self.elbo), len(self.x), n_runs, *a.shape[1:])
+        mu, log_var = map(apart, self.runs.vae.encode(events))
         return {s: (mu[i], np.exp(0.5 * log_var[i])) for i, s in enumerate(self.elbo)}
 
 

@@ -15,7 +15,8 @@ import pandas as pd
 def persistence(
     X: np.ndarray, max_dim: int = 2, n_landmarks: int = 400, draw: int = 0
 ) -> "tuple[list[np.ndarray], float]":
-    """Births and deaths of the holes of X (n, d), a list over dimensions of (holes, 2), and the landmarks' covering radius.
+    """Births and deaths of the holes of X (n, d), a list over dimensions of (holes, 2),
+    and the landmarks' covering radius.
 
     n_landmarks: at most a quarter of the points are used; draw: selects the first landmark, and so all others. Holes of
     two and more dimensions are those of the first five eighths of the landmarks, up to 5.5 of their covering radii.
@@ -46,7 +47,8 @@ def _scaled(X: np.ndarray) -> np.ndarray:
     X = np.asarray(X, dtype=float)
     if X.ndim != 2 or len(X) < 4 or not np.isfinite(X).all():
         raise ValueError(
-            f"X must be finite events (n, d) with n of at least 4, not of shape {X.shape}: drop rows with NaN or infinity"
+            f"X must be finite events (n, d) with n of at least 4, not of shape {X.shape}: "
+            "drop rows with NaN or infinity"
         )
     spread = X.std(0)
     varies = spread > 1e-9 * max(spread.max(), np.abs(X).max())

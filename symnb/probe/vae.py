@@ -94,7 +94,8 @@ class _Opening:
 # %% ../../nbs/lib/probe/vae.ipynb #0012
 @dataclass
 class TrainedVAE:
-    "K trained autoencoders with the runs' `progressive` (K,) and `s2` (K, 1), and the record of the `fit` (None before its end)."
+    """K trained autoencoders with the runs' `progressive` (K,) and `s2` (K, 1), and the record of the
+    `fit` (None before its end)."""
     vae: BatchedVAE
     progressive: Tensor
     s2: Tensor
