@@ -1,4 +1,4 @@
-"""`SymmetryFlows`: known algebras are found and named, too many generators refused, and nothing is claimed about nothing."""
+"""`SymmetryFlows`: known algebras are named, too many generators refused, and nothing is claimed about nothing."""
 
 import functools
 import warnings
@@ -331,7 +331,7 @@ def test_flows_in_the_latents_of_digits():
 
 # Inside scikit-learn
 
-FEW = "a fifth of the events is kept back to judge the oracle by, so that SymmetryFlows asks for 20 at least, and this check gives 10 or 15"
+FEW = "a fifth of the events is kept back to judge the oracle by: it takes 20 at least, and this check gives 10 or 15"
 
 
 @parametrize_with_checks(

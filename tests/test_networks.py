@@ -1,4 +1,4 @@
-"""Generators that are networks, exact ones, finite transformations and streamlines, against functions whose symmetries are known."""
+"""Networks, exact generators, finite transformations and streamlines, against functions whose symmetries are known."""
 
 import pytest
 import torch
