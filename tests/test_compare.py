@@ -1,4 +1,4 @@
-"""The alternatives of section 8: facts about groups, densities and penalties, and what each says of plane and circle."""
+"""The alternatives of section 8: facts about groups, densities and penalties, and what each says of simple shapes."""
 
 import numpy as np
 import pytest

@@ -80,8 +80,15 @@ def test_count_needs_not_to_be_told(name):
     )
 
 
+@pytest.fixture
+def soon(monkeypatch):
+    """Oracles and autoencoders that are trained for a short while, for answers that do not depend on how well."""
+    monkeypatch.setattr(module, "train_oracle", functools.partial(oracle.train_oracle, steps=200))
+    monkeypatch.setattr(module, "train_autoencoder", functools.partial(module.train_autoencoder, steps=200))
+
+
 def test_a_learned_oracle_gives_the_rotations():
-    X = points(4000, 3)
+    X = points(2000, 3)
     y = (X**2).sum(1) + np.random.default_rng(1).normal(scale=0.1, size=len(X))
     flows = SymmetryFlows("all", generators="linear", random_state=0).fit(X, y)
     assert flows.n_generators_ == 3 and flows.algebra_ == "so(3)"
@@ -136,7 +143,7 @@ def claims_nothing(flows, why):
 
 
 @pytest.mark.parametrize("generators", ["mlp", "linear", "exact"])
-def test_random_labels(generators):
+def test_random_labels(generators, soon):
     y = np.random.default_rng(0).integers(0, 2, 600)
     with pytest.warns(SymnbWarning):
         claims_nothing(
@@ -317,16 +324,14 @@ def test_columns_in_other_units_are_named_for_networks():
         SymmetryFlows(oracle=lambda x: x[:, :1] + x[:, 1:2], generators="exact").fit(points(300, 3) * [1, 100, 1])
 
 
-def test_flows_in_the_latents_of_digits():
+def test_flows_in_the_latents_of_digits(soon):
     from symnb.data import small_digits
     digits = small_digits("train", digits=(0, 1))
-    flows = SymmetryFlows(1, latent_dim=2, n_replicas=2, max_steps=400, random_state=0).fit(
-        digits.images, digits.labels
-    )
+    flows = SymmetryFlows(1, generators="exact", latent_dim=2, random_state=0).fit(digits.images, digits.labels)
     z = flows.encode(digits.images[:20])
-    assert z.shape == (20, 2) and flows.decode(z).shape == (20, 64) and flows.losses_["total"] < 0.1
+    assert z.shape == (20, 2) and flows.decode(z).shape == (20, 64) and flows.losses_["invariance"] < 1e-6
     value = flows.oracle_(flows.flow(z, [-0.5, 0, 0.5]).reshape(-1, 2)).reshape(3, 20)
-    assert np.abs(value - value[1]).max() < 0.1 * flows.oracle_(flows.encode(digits.images)).std()
+    assert np.abs(value - value[1]).max() < 1e-2 * flows.oracle_(flows.encode(digits.images)).std()
 
 
 # Inside scikit-learn
@@ -405,7 +410,7 @@ def test_the_score_is_minus_the_loss_and_finite_where_nothing_is_claimed():
         assert flows.n_generators_ == 0 and flows.score(X) == score
 
 
-def test_the_same_seed_gives_the_same_fit_with_a_learned_oracle():
+def test_the_same_seed_gives_the_same_fit_with_a_learned_oracle(soon):
     X = np.random.default_rng(0).normal(size=(200, 2))
     fits = []
     for noise in (1, 2):  # what else draws numbers in the process must not matter
