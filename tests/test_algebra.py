@@ -10,6 +10,7 @@ from symnb.flows.lie import draw_noise, estimate_noise
 from symnb.flows.roots import cartan_matrix, coxeter_plane, root_system, simple_roots
 from symnb.flows.structure import restrict
 
+pytestmark = pytest.mark.exact
 CLASSICAL = (
     "so(3) so(1,2) so(5) so(1,4) so(2,3) so(6) so(1,5) so(2,4) so(3,3) so(7) so(3,4) so(8) so*(8) so(3,5) "
     "su(2) su(3) su(1,2) sl(3,R) su(4) su(1,3) su(2,2) sl(4,R) su*(4) su(2,3) sp(2,R) sp(4,R) sp(6,R) "

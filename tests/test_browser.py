@@ -283,8 +283,10 @@ def test_the_pointer_chooses_a_start_and_drags_along_the_curve(app):
     moved = 0.04 * (int(plane.get_attribute("aria-valuenow")) - 40)
     assert moved
     app.waits(".symnb-flows .symnb-numbers", re.escape(f"{moved:+.2f}"))
-    start, now = figures(app.text(".symnb-flows .symnb-numbers").split("probability of 1")[1])[:2]
-    assert 0 <= start <= 1 and 0 <= now <= 1
+    table = figures(app.text(".symnb-flows .symnb-numbers").split("probability of 1")[1])
+    p, logit, drift = table[:2], table[2:4], table[4]
+    assert np.allclose(p, 1 / (1 + np.exp(-logit)), rtol=2e-3, atol=1e-3)
+    assert np.isclose(drift, logit[1] - logit[0], atol=1e-3)
 
 
 def test_the_browser_has_nothing_to_complain_about(app):

@@ -10,6 +10,7 @@ from scipy.stats import kstest
 
 from symnb.data import collider as col
 
+pytestmark = pytest.mark.exact
 RARE = 1e-6  # the right distribution is refused once in a million seeds, a wrong one always
 ENERGIES = (10.58, 35.0, 75.0, col.M_Z, 200.0)
 

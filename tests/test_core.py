@@ -21,6 +21,7 @@ from symnb.core import (
     torch_generator,
 )
 
+pytestmark = pytest.mark.exact
 CPU = torch.device("cpu")
 
 

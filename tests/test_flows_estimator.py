@@ -42,6 +42,7 @@ def quiet(function, *args, **parameters):
 
 @pytest.mark.parametrize("name", METRIC)
 @pytest.mark.parametrize("n_generators", ["all", "given"])
+@pytest.mark.exact
 def test_the_algebra_of_a_quadratic_form_is_found_and_named(name, n_generators):
     n = "all" if n_generators == "all" else DIMENSION[name]
     X = points(1000, len(METRIC[name]))
@@ -94,6 +95,7 @@ def test_a_learned_oracle_gives_the_rotations():
     assert flows.n_generators_ == 3 and flows.algebra_ == "so(3)"
 
 
+@pytest.mark.exact
 def test_affine_symmetries_of_a_function_of_one_coordinate():
     flows = SymmetryFlows("all", oracle=lambda x: torch.sin(x[:, :1]), generators="affine", random_state=0).fit(
         points(1000, 2)
@@ -177,6 +179,7 @@ def test_an_untrained_oracle():
         claims_nothing(SymmetryFlows(oracle=net, random_state=0).fit(X, (X[:, 0] * X[:, 1] > 0).astype(int)), "chance")
 
 
+@pytest.mark.exact
 def test_an_anisotropic_gaussian_keeps_its_own_rotations_only():
     precision = torch.diag(torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64))
     flows = SymmetryFlows("all", oracle=lambda x: -0.5 * (x @ precision.to(x) * x).sum(-1), generators="linear").fit(
@@ -199,6 +202,7 @@ def test_a_function_without_linear_symmetry():
 
 # What users do
 
+@pytest.mark.exact
 def test_units_of_the_columns_do_not_matter():
     units = np.array([1e3, 1, 1e-3])
     oracle = lambda x: ((x / torch.as_tensor(units)) ** 2).sum(1)

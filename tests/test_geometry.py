@@ -5,6 +5,7 @@ from scipy.stats import kstest
 
 from symnb.data import geometry as geo
 
+pytestmark = pytest.mark.exact
 N = 4000
 RARE = 1e-6  # the right distribution is refused once in a million seeds, a wrong one always
 SHAPES = [

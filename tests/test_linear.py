@@ -6,6 +6,7 @@ import torch
 from symnb.probe.linear import linear_loss, linear_optimum, train_linear_vae
 from symnb.probe.vae import kl_terms
 
+pytestmark = pytest.mark.exact
 EIGENVALUES, S2 = np.array([3.0, 1.5, 0.6, 0.1]), 0.3
 
 

@@ -9,6 +9,8 @@ from symnb.flows.families import affine, field, field_jacobian, linear, make_fam
 from symnb.flows.nullspace import count_null, ensemble_jacobian, null_space, own_halves, whiten
 from symnb.flows.oracle import oracle_jacobian, train_oracle
 
+pytestmark = pytest.mark.exact
+
 
 def events(n, d, seed=0):
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -7,6 +7,8 @@ from torch import nn
 from symnb.flows.labels import class_probabilities, oracle_score, read_labels
 from symnb.flows.oracle import as_oracle, check_oracle, oracle_jacobian, row_space, train_oracle
 
+pytestmark = pytest.mark.exact
+
 
 def events(n=600, d=3, seed=0):
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))

@@ -194,7 +194,7 @@ def test_version(home, cfg):
 
 
 def test_an_import_brings_only_what_it_needs(home):
-    """The package and its command do without torch; the estimators bring little beyond torch and scikit-learn's base."""
+    """The package and its command do without torch; the estimators bring little more than torch and sklearn."""
     unwanted = "torch", "pandas", "sklearn", "matplotlib"
     code = f"import sys, symnb, symnb.companion.cli; print([m for m in {unwanted} if m in sys.modules])"
     assert python(home, code).strip() == "[]"
