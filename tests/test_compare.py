@@ -131,7 +131,8 @@ def test_total_correlation_of_gaussians():
     tc = [
         total_correlation(m + 0.3 * torch.randn(m.shape, generator=generator), m, narrow).item() for m in (tilted, mu)
     ]
-    assert abs(tc[0] - tc[1] - -0.5 * np.log(1 - (0.8 / 1.09)**2)) < 0.1  # of 0.39; correlation 0.8 of variance 1 in 1 + 0.3²
+    expected = -0.5 * np.log(1 - (0.8 / 1.09)**2)  # 0.39: a correlation of 0.8 where the variance is 1 + 0.3²
+    assert abs(tc[0] - tc[1] - expected) < 0.1
 
 
 @pytest.mark.parametrize("make, X, words", [
