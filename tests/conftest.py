@@ -19,6 +19,12 @@ fig.subplots().plot([0, 1 + seed])
 save_figure(fig, "{name}")"""
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "exact: facts of algebra, closed forms and readers, which hold with the arithmetic of any processor"
+    )
+
+
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
     """A function that writes a notebook into a tree of its own: tree("review/a", *cells) -> path of its nbs folder."""
@@ -82,7 +88,5 @@ def pytest_terminal_summary(terminalreporter):
     skipped = [r for r in terminalreporter.stats.get("skipped", []) if "NO BROWSER" in str(r.longrepr)]
     if skipped:
         terminalreporter.write_sep("!", "NO BROWSER", red=True, bold=True)
-        terminalreporter.write_line(
-            f"{len(skipped)} tests of the explorers, the reports and the site in a browser did NOT run: {skipped[0].longrepr[2]}",
-            red=True,
-        )
+        what = f"{len(skipped)} tests of the explorers, the reports and the site in a browser did NOT run"
+        terminalreporter.write_line(f"{what}: {skipped[0].longrepr[2]}", red=True)

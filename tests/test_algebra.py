@@ -10,10 +10,11 @@ from symnb.flows.lie import draw_noise, estimate_noise
 from symnb.flows.roots import cartan_matrix, coxeter_plane, root_system, simple_roots
 from symnb.flows.structure import restrict
 
+pytestmark = pytest.mark.exact
 CLASSICAL = (
-    "so(3) so(1,2) so(5) so(1,4) so(2,3) so(6) so(1,5) so(2,4) so(3,3) so(7) so(3,4) so(8) so*(8) so(3,5) su(2) su(3) su(1,2) "
-    "sl(3,R) su(4) su(1,3) su(2,2) sl(4,R) su*(4) su(2,3) sp(2,R) sp(4,R) sp(6,R) sp(1) sp(2) sp(3) sp(1,1) sp(1,2) so*(6) "
-    "so(1,3) sl(2,C) sl(3,C) so(5,C) sp(6,C) so(7,C)"
+    "so(3) so(1,2) so(5) so(1,4) so(2,3) so(6) so(1,5) so(2,4) so(3,3) so(7) so(3,4) so(8) so*(8) so(3,5) "
+    "su(2) su(3) su(1,2) sl(3,R) su(4) su(1,3) su(2,2) sl(4,R) su*(4) su(2,3) sp(2,R) sp(4,R) sp(6,R) "
+    "sp(1) sp(2) sp(3) sp(1,1) sp(1,2) so*(6) so(1,3) sl(2,C) sl(3,C) so(5,C) sp(6,C) so(7,C)"
 ).split()
 SUMS = [
     "so(4)",
@@ -45,7 +46,10 @@ SUMS = [
     "heis(5) + aff(1)",
     "e(2) + e(2)",
 ]
-MOTIONS = "aff(1) aff(2) saff(2) saff(3) e(2) e(3) e(4) iso(1,1) iso(1,2) iso(1,3) iso(2,2) sim(2) sim(3) sim(1,3) heis(3) heis(5) heis(7)".split()
+MOTIONS = (
+    "aff(1) aff(2) saff(2) saff(3) e(2) e(3) e(4) iso(1,1) iso(1,2) iso(1,3) iso(2,2) "
+    "sim(2) sim(3) sim(1,3) heis(3) heis(5) heis(7)"
+).split()
 BIANCHI = [
     ("I", None, "R^3"),
     ("II", None, "heis(3)"),

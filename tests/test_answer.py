@@ -1,4 +1,5 @@
 """Answers in plain words, and reports that open anywhere."""
+import functools
 import re
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from symnb import SymmetryFlows, SymmetryProbe
 from symnb.data.collider import MOMENTA, ee_to_mumu
+from symnb.flows import estimator, oracle
 from symnb.flows.report import in_basis, kind_of, readable_basis
 from symnb.pages import Words
 from symnb.probe.answer import tell_certainty, tell_count, tell_scan, tell_topology
@@ -39,6 +41,13 @@ def events():
 @pytest.fixture(scope="module")
 def probe(events):
     return SymmetryProbe(n_runs=2, max_steps=500, random_state=0).fit(events)
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """Oracles and autoencoders that are trained for a short while, for answers that do not depend on how well."""
+    monkeypatch.setattr(estimator, "train_oracle", functools.partial(oracle.train_oracle, steps=200))
+    monkeypatch.setattr(estimator, "train_autoencoder", functools.partial(estimator.train_autoencoder, steps=200))
 
 
 def headings(page: str) -> "list[str]":
@@ -265,7 +274,7 @@ def test_the_report_of_the_flows(lorentz, tmp_path):
     assert str(again.answer()) == str(lorentz.answer())
 
 
-def test_flows_that_claim_nothing_report_it(tmp_path):
+def test_flows_that_claim_nothing_report_it(tmp_path, soon):
     rng = np.random.default_rng(0)
     flows = SymmetryFlows("all", generators="linear", random_state=0).fit(
         rng.normal(size=(200, 2)), pd.Series(rng.integers(0, 2, 200), name="coin")
@@ -277,7 +286,7 @@ def test_flows_that_claim_nothing_report_it(tmp_path):
     assert "Streamlines" not in headings(flows.report(tmp_path / "r.html").read_text(encoding="utf-8"))
 
 
-def test_smooth_flows_and_latents_report_as_well(tmp_path):
+def test_smooth_flows_and_latents_report_as_well(tmp_path, soon):
     X = torch.randn(400, 6, generator=torch.Generator().manual_seed(0)).numpy()
     flows = SymmetryFlows(1, generators="exact", latent_dim=2, random_state=0).fit(X, (X[:, 0] > 0).astype(int))
     page = flows.report(tmp_path / "r.html").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from symnb.probe.vae import BatchedVAE
 
 
 @pytest.mark.parametrize("s2", [0.05, 0.25, 0.8])
+@pytest.mark.exact
 def test_linear_autoencoder_keeps_what_theory_says(s2):
     v, rotation = np.array([4.0, 1.0, 0.5]), np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     kept = np.sqrt(np.maximum(v - s2, 0))
@@ -21,6 +22,7 @@ def test_linear_autoencoder_keeps_what_theory_says(s2):
     np.testing.assert_allclose(share, [np.maximum(1 - s2 / v, 0)], atol=1e-12)
 
 
+@pytest.mark.exact
 def test_a_rotation_of_the_data_changes_nothing():
     vae = BatchedVAE(2, 4, 3, hidden=(8,), generator=torch.Generator().manual_seed(1)).double()
     x, s2 = (
@@ -49,6 +51,7 @@ def test_a_rotation_of_the_data_changes_nothing():
         ([0.9, 0.8, 0.7, -0.1], 3),
     ],
 )
+@pytest.mark.exact
 def test_count(share, truth):
     assert count_kept(np.array(share)) == truth
 

@@ -1,4 +1,4 @@
-"""The muon pairs of symnb.data.collider obey kinematics and the leading-order cross-section; bad arguments are refused."""
+"""The muon pairs of symnb.data.collider obey kinematics and the leading-order cross-section; bad input is refused."""
 
 import sys
 
@@ -10,6 +10,8 @@ from scipy.stats import kstest
 
 from symnb.data import collider as col
 
+pytestmark = pytest.mark.exact
+RARE = 1e-6  # the right distribution is refused once in a million seeds, a wrong one always
 ENERGIES = (10.58, 35.0, 75.0, col.M_Z, 200.0)
 
 
@@ -89,11 +91,11 @@ def test_lo_events_conserve_energy_and_momentum(energy):
 def test_lo_angles_follow_the_cross_section(energy):
     events = col.ee_to_mumu(20_000, energy, random_state=1)
     cos_theta = events["pz_mu"] / np.sqrt(energy**2 / 4 - col.M_MU**2)
-    assert kstest(cos_theta, angular_cdf(col.ee_asymmetry(energy))).pvalue > 1e-3
+    assert kstest(cos_theta, angular_cdf(col.ee_asymmetry(energy))).pvalue > RARE
     phi = np.arctan2(events["py_mu"], events["px_mu"])
-    assert kstest(phi, "uniform", args=(-np.pi, 2 * np.pi)).pvalue > 1e-3
+    assert kstest(phi, "uniform", args=(-np.pi, 2 * np.pi)).pvalue > RARE
     fitted, error = col.fit_asymmetry(cos_theta)
-    assert abs(fitted - col.ee_asymmetry(energy)) < 4 * error
+    assert abs(fitted - col.ee_asymmetry(energy)) < 5 * error
 
 
 def test_energy_spread():
@@ -101,7 +103,7 @@ def test_energy_spread():
     mu, mubar = four_momenta(events)
     np.testing.assert_allclose((mu + mubar)[:, :3], 0, atol=1e-10)
     assert_on_shell(mu, mubar)
-    assert kstest(col.dimuon(events)["mass"], "norm", args=(91.19, 0.05 * 91.19)).pvalue > 1e-3
+    assert kstest(col.dimuon(events)["mass"], "norm", args=(91.19, 0.05 * 91.19)).pvalue > RARE
 
 
 def test_energy_spread_makes_each_event_forget_only_its_own_energy():
@@ -110,7 +112,7 @@ def test_energy_spread_makes_each_event_forget_only_its_own_energy():
     pair = col.dimuon(events)
     for half in (pair[pair["mass"] < col.M_Z], pair[pair["mass"] > col.M_Z]):
         fitted, error = col.fit_asymmetry(half["cos_theta_cs"])
-        assert abs(fitted - col.ee_asymmetry(half["mass"]).mean()) < 4 * error
+        assert abs(fitted - col.ee_asymmetry(half["mass"]).mean()) < 5 * error
         assert abs(fitted) > 0.2
 
 
@@ -145,7 +147,7 @@ def test_pythia_without_radiation_is_leading_order(energy):
     mu, mubar = four_momenta(events)
     np.testing.assert_allclose(mu + mubar, [[0, 0, 0, energy]] * 3000, atol=1e-9)
     assert_on_shell(mu, mubar)
-    assert kstest(col.dimuon(events)["cos_theta_cs"], angular_cdf(col.ee_asymmetry(energy))).pvalue > 1e-3
+    assert kstest(col.dimuon(events)["cos_theta_cs"], angular_cdf(col.ee_asymmetry(energy))).pvalue > RARE
 
 
 def test_pythia_finds_our_cross_section():
@@ -260,8 +262,8 @@ def test_fitted_asymmetry_is_unbiased_with_the_right_error(asymmetry):
     rng = np.random.RandomState(0)
     fits = np.array([col.fit_asymmetry(col._sample_cos_theta(np.full(4000, asymmetry), rng)) for _ in range(200)])
     pull = (fits[:, 0] - asymmetry) / fits[:, 1]
-    assert abs(pull.mean()) < 4 / np.sqrt(200)
-    assert pull.std() == pytest.approx(1, abs=4 / np.sqrt(400))
+    assert abs(pull.mean()) < 5 / np.sqrt(200)
+    assert pull.std() == pytest.approx(1, abs=5 / np.sqrt(400))
 
 
 def test_fitted_asymmetry_at_the_bound():

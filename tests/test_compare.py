@@ -1,4 +1,4 @@
-"""The alternatives of section 8: facts about groups, densities and penalties, and what each says of a plane and a circle."""
+"""The alternatives of section 8: facts about groups, densities and penalties, and what each says of simple shapes."""
 
 import numpy as np
 import pytest
@@ -62,6 +62,7 @@ def test_components_are_the_variance_above_the_resolution():
     assert count == 2 and np.isclose(share.sum(), 1) and components(x, 0.9999)[0] == 3
 
 
+@pytest.mark.exact
 def test_group_is_the_one_that_preserves_the_metric():
     eta = np.diag(LORENTZ)
     for T in metric_generators(LORENTZ):
@@ -69,6 +70,7 @@ def test_group_is_the_one_that_preserves_the_metric():
     assert np.linalg.matrix_rank(metric_generators(LORENTZ).reshape(6, 16)) == 6
 
 
+@pytest.mark.exact
 def test_dimension_of_orbits():
     p = np.random.default_rng(1).normal(size=(40, 2, 3))
     assert orbit_dimension(p, np.ones(3)) == 3                       # two momenta: nothing but the identity fixes both
@@ -77,6 +79,7 @@ def test_dimension_of_orbits():
     assert orbit_dimension(v, LORENTZ) == 5                          # SO(1,3) less the rotation about the momenta
 
 
+@pytest.mark.exact
 def test_invariants_are_invariant():
     from scipy.linalg import expm
     v = ee_to_mumu(50, random_state=0)[COLUMNS].to_numpy().reshape(50, 2, 4)
@@ -92,12 +95,13 @@ def test_right_group_and_wrong_group():
     assert GroupVAE((1, 1, 1), **SHORT).fit(ee_to_mumu(500, random_state=0)[MOMENTA].to_numpy()).dim_.tolist() == [2, 2]
 
 
+@pytest.mark.exact
 def test_flow_is_a_density():
-    flow = BatchedSplineFlow(2, 3, (8,), torch.Generator().manual_seed(0))
-    axis = torch.linspace(-6, 6, 37)
-    grid = torch.cartesian_prod(axis, axis, axis).expand(2, -1, -1)
+    flow = BatchedSplineFlow(2, 2, (8,), torch.Generator().manual_seed(0))
+    axis = torch.linspace(-8, 8, 401)
+    grid = torch.cartesian_prod(axis, axis).expand(2, -1, -1)
     with torch.no_grad():
-        mass = flow.log_prob(grid, torch.zeros(2, grid.shape[1], 1)).exp().sum(1) * (axis[1] - axis[0])**3
+        mass = flow.log_prob(grid, torch.zeros(2, grid.shape[1], 1)).exp().sum(1) * (axis[1] - axis[0])**2
     assert (abs(mass - 1) < 0.02).all()
 
 
@@ -127,7 +131,8 @@ def test_total_correlation_of_gaussians():
     tc = [
         total_correlation(m + 0.3 * torch.randn(m.shape, generator=generator), m, narrow).item() for m in (tilted, mu)
     ]
-    assert abs(tc[0] - tc[1] - -0.5 * np.log(1 - (0.8 / 1.09)**2)) < 0.05  # correlation 0.8 of variance 1 in 1 + 0.3²
+    expected = -0.5 * np.log(1 - (0.8 / 1.09)**2)  # 0.39: a correlation of 0.8 where the variance is 1 + 0.3²
+    assert abs(tc[0] - tc[1] - expected) < 0.1
 
 
 @pytest.mark.parametrize("make, X, words", [

@@ -21,6 +21,7 @@ from symnb.core import (
     torch_generator,
 )
 
+pytestmark = pytest.mark.exact
 CPU = torch.device("cpu")
 
 
@@ -181,9 +182,9 @@ def test_the_number_of_steps_can_be_fixed(hold, decay, steps):
 
 
 def test_the_rate_warms_up_holds_and_falls_as_a_cosine():
-    "Under a constant gradient Adam moves by the rate: Σ (i/100, i ≤ 100) + 100 + Σ (1 + cos πi/200)/2 = 251 steps' worth."
+    "A constant gradient: Adam moves by the rate, Σ (i/100, i ≤ 100) + 100 + Σ (1 + cos πi/200)/2 = 251 steps' worth."
     w, _ = fit_bowls(loss=lambda w, events: w, hold=(200, 200), lr=1e-3)
-    torch.testing.assert_close(w, torch.full((3,), -0.251), rtol=1e-4, atol=0)
+    torch.testing.assert_close(w, torch.full((3,), -0.251), rtol=5e-4, atol=0)
 
 
 def test_runs_that_still_improve_are_reported():

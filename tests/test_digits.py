@@ -250,7 +250,8 @@ def test_the_stand_in_is_declared_and_its_splits_are_disjoint():
 
 def test_the_room_offers_its_data_and_waits_for_torchvision():
     code = (
-        "import sys, symnb.data; assert 'sklearn' not in sys.modules\nfrom symnb.data import mnist, circle, ee_to_mumu\n"
+        "import sys, symnb.data; assert 'sklearn' not in sys.modules\n"
+        "from symnb.data import mnist, circle, ee_to_mumu\n"
         "assert 'torchvision' not in sys.modules and callable(mnist)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

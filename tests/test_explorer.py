@@ -2,7 +2,6 @@
 import datetime
 import importlib
 import threading
-import time
 
 import numpy as np
 import pandas as pd
@@ -31,9 +30,26 @@ def model():
     return fit_digits(seed=0)
 
 
+PATIENCE = 1800  # seconds; a busy machine may take long
+
+
 def settle(explorer):
-    assert explorer.wait(60)
+    assert explorer.wait(PATIENCE)
     return explorer
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """A door before every training of the probe: while it is shut, none gets anywhere."""
+    door = threading.Event()
+    door.set()
+
+    def wait(*args, **settings):
+        door.wait(PATIENCE)
+        return quick_probe(*args, **settings)
+    monkeypatch.setattr(probe_module, "quick_probe", wait)
+    yield door
+    door.set()
 
 
 def uploaded(name, content):
@@ -55,21 +71,25 @@ def test_a_direct_call_gives_the_numbers_on_show(explorer):
     assert explorer.state == "done" and not explorer.is_old
 
 
-def test_a_change_calls_the_training_off_and_marks_what_is_on_show(explorer):
+def test_a_change_calls_the_training_off_and_marks_what_is_on_show(held, explorer):
     settle(explorer)
     before = explorer.picture.value
+    held.clear()
     explorer.steps.value = 6000
     assert explorer.state == "training" and explorer.is_old and explorer.picture.value == before
     explorer.steps.value = 200
+    held.set()
     settle(explorer)
     assert explorer.view.total == 200 and explorer.view.final and not explorer.is_old
 
 
-def test_a_cancelled_training_delivers_nothing_more(explorer):
+def test_a_cancelled_training_delivers_nothing_more(held, explorer):
     settle(explorer)
+    held.clear()
     explorer.steps.value = 6000
     explorer.stop.click()
     view, picture = explorer.view, explorer.picture.value
+    held.set()
     settle(explorer)
     assert explorer.state == "cancelled" and "cancelled" in explorer.status.value and explorer.stop.disabled
     assert (explorer.view, explorer.picture.value) == (view, picture) and explorer.is_old == (view.total != 6000)
@@ -95,7 +115,7 @@ def test_a_real_file_is_uploaded_with_its_names(explorer):
         "ring.csv", pd.DataFrame(ring, columns=["px [GeV]", "py [GeV]"]).to_csv(index=False).encode()
     )
     assert (
-        explorer.wait(60)
+        explorer.wait(PATIENCE)
         and explorer.data.value == "upload: ring.csv"
         and explorer.view.names == ("px", "py")
         and explorer.state == "done"
@@ -150,7 +170,6 @@ def test_an_error_in_the_thread_becomes_a_line(explorer, monkeypatch, capfd):
 def test_many_changes_leave_one_answer_and_no_thread(explorer):
     for noise in np.linspace(0, 0.4, 9):
         explorer.noise.value = noise
-        time.sleep(0.02)
     direct = quick_probe(events(dataset("ring", 0.2), explorer.noise.value), 0.2239, n_runs=2, steps=200)
     assert np.array_equal(settle(explorer).view.relevance, direct.relevance)
     explorer.steps.value = 6000
@@ -171,19 +190,22 @@ def test_walking_shows_the_flow_the_oracle_and_the_decoder(model):
     assert np.array_equal(explorer.walk.logit, model.oracle_(path)[:, 0]) and np.array_equal(
         explorer.walk.images, model.decode(path)
     )
-    assert f"{model.oracle_(path[[at]])[0, 0]:.4f}" in explorer.numbers.value
-    assert abs(explorer.walk.drift(at)) < 0.05 * model.oracle_(model.encode(explorer.digits.images)).std()
+    assert f"{model.oracle_(path)[at, 0]:.4f}" in explorer.numbers.value
+    drift = explorer.walk.logit[at] - explorer.walk.logit[np.abs(explorer.times).argmin()]
+    assert explorer.walk.drift(at) == drift and f"{drift:+.4f}" in explorer.numbers.value
     explorer.close()
 
 
-def test_moving_along_a_streamline_is_quick_and_changes_the_digit(model):
+def test_moving_along_a_streamline_computes_nothing_anew_and_changes_the_digit(model, monkeypatch):
     explorer = settle(FlowExplorer(model))
     explorer.plane.picked = [0.3, 0.2]
     assert (explorer.z1.value, explorer.z2.value) == (0.3, 0.2) and explorer.before.value == explorer.now.value
-    begin = time.perf_counter()
-    for at in range(10, 20):
-        explorer.plane.at = at
-    assert time.perf_counter() - begin < 1 and explorer.before.value != explorer.now.value
+    with monkeypatch.context() as patch:
+        for part in ("flow", "decode", "encode"):
+            patch.setattr(type(model), part, None)
+        for at in range(10, 20):
+            explorer.plane.at = at
+    assert explorer.before.value != explorer.now.value and "symnb-bad" not in explorer.status.value
     assert np.isclose(explorer.t.value, explorer.times[19])
     explorer.z2.value = 0.4
     assert explorer.plane.start == [0.3, 0.4] and explorer.t.value == 0

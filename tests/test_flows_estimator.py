@@ -1,4 +1,4 @@
-"""`SymmetryFlows`: known algebras are found and named, too many generators refused, and nothing is claimed about nothing."""
+"""`SymmetryFlows`: known algebras are named, too many generators refused, and nothing is claimed about nothing."""
 
 import functools
 import warnings
@@ -42,6 +42,7 @@ def quiet(function, *args, **parameters):
 
 @pytest.mark.parametrize("name", METRIC)
 @pytest.mark.parametrize("n_generators", ["all", "given"])
+@pytest.mark.exact
 def test_the_algebra_of_a_quadratic_form_is_found_and_named(name, n_generators):
     n = "all" if n_generators == "all" else DIMENSION[name]
     X = points(1000, len(METRIC[name]))
@@ -80,13 +81,21 @@ def test_count_needs_not_to_be_told(name):
     )
 
 
+@pytest.fixture
+def soon(monkeypatch):
+    """Oracles and autoencoders that are trained for a short while, for answers that do not depend on how well."""
+    monkeypatch.setattr(module, "train_oracle", functools.partial(oracle.train_oracle, steps=200))
+    monkeypatch.setattr(module, "train_autoencoder", functools.partial(module.train_autoencoder, steps=200))
+
+
 def test_a_learned_oracle_gives_the_rotations():
-    X = points(4000, 3)
+    X = points(2000, 3)
     y = (X**2).sum(1) + np.random.default_rng(1).normal(scale=0.1, size=len(X))
     flows = SymmetryFlows("all", generators="linear", random_state=0).fit(X, y)
     assert flows.n_generators_ == 3 and flows.algebra_ == "so(3)"
 
 
+@pytest.mark.exact
 def test_affine_symmetries_of_a_function_of_one_coordinate():
     flows = SymmetryFlows("all", oracle=lambda x: torch.sin(x[:, :1]), generators="affine", random_state=0).fit(
         points(1000, 2)
@@ -136,7 +145,7 @@ def claims_nothing(flows, why):
 
 
 @pytest.mark.parametrize("generators", ["mlp", "linear", "exact"])
-def test_random_labels(generators):
+def test_random_labels(generators, soon):
     y = np.random.default_rng(0).integers(0, 2, 600)
     with pytest.warns(SymnbWarning):
         claims_nothing(
@@ -170,6 +179,7 @@ def test_an_untrained_oracle():
         claims_nothing(SymmetryFlows(oracle=net, random_state=0).fit(X, (X[:, 0] * X[:, 1] > 0).astype(int)), "chance")
 
 
+@pytest.mark.exact
 def test_an_anisotropic_gaussian_keeps_its_own_rotations_only():
     precision = torch.diag(torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64))
     flows = SymmetryFlows("all", oracle=lambda x: -0.5 * (x @ precision.to(x) * x).sum(-1), generators="linear").fit(
@@ -192,6 +202,7 @@ def test_a_function_without_linear_symmetry():
 
 # What users do
 
+@pytest.mark.exact
 def test_units_of_the_columns_do_not_matter():
     units = np.array([1e3, 1, 1e-3])
     oracle = lambda x: ((x / torch.as_tensor(units)) ** 2).sum(1)
@@ -317,21 +328,19 @@ def test_columns_in_other_units_are_named_for_networks():
         SymmetryFlows(oracle=lambda x: x[:, :1] + x[:, 1:2], generators="exact").fit(points(300, 3) * [1, 100, 1])
 
 
-def test_flows_in_the_latents_of_digits():
+def test_flows_in_the_latents_of_digits(soon):
     from symnb.data import small_digits
     digits = small_digits("train", digits=(0, 1))
-    flows = SymmetryFlows(1, latent_dim=2, n_replicas=2, max_steps=400, random_state=0).fit(
-        digits.images, digits.labels
-    )
+    flows = SymmetryFlows(1, generators="exact", latent_dim=2, random_state=0).fit(digits.images, digits.labels)
     z = flows.encode(digits.images[:20])
-    assert z.shape == (20, 2) and flows.decode(z).shape == (20, 64) and flows.losses_["total"] < 0.1
+    assert z.shape == (20, 2) and flows.decode(z).shape == (20, 64) and flows.losses_["invariance"] < 1e-6
     value = flows.oracle_(flows.flow(z, [-0.5, 0, 0.5]).reshape(-1, 2)).reshape(3, 20)
-    assert np.abs(value - value[1]).max() < 0.1 * flows.oracle_(flows.encode(digits.images)).std()
+    assert np.abs(value - value[1]).max() < 1e-2 * flows.oracle_(flows.encode(digits.images)).std()
 
 
 # Inside scikit-learn
 
-FEW = "a fifth of the events is kept back to judge the oracle by, so that SymmetryFlows asks for 20 at least, and this check gives 10 or 15"
+FEW = "a fifth of the events is kept back to judge the oracle by: it takes 20 at least, and this check gives 10 or 15"
 
 
 @parametrize_with_checks(
@@ -405,7 +414,7 @@ def test_the_score_is_minus_the_loss_and_finite_where_nothing_is_claimed():
         assert flows.n_generators_ == 0 and flows.score(X) == score
 
 
-def test_the_same_seed_gives_the_same_fit_with_a_learned_oracle():
+def test_the_same_seed_gives_the_same_fit_with_a_learned_oracle(soon):
     X = np.random.default_rng(0).normal(size=(200, 2))
     fits = []
     for noise in (1, 2):  # what else draws numbers in the process must not matter

@@ -5,7 +5,9 @@ from scipy.stats import kstest
 
 from symnb.data import geometry as geo
 
+pytestmark = pytest.mark.exact
 N = 4000
+RARE = 1e-6  # the right distribution is refused once in a million seeds, a wrong one always
 SHAPES = [
     geo.arc,
     geo.circle,
@@ -100,60 +102,60 @@ def test_noise_is_an_isotropic_gaussian_on_top_of_the_same_points(shape):
 
 def test_angles_are_uniform():
     for shape in (geo.circle, geo.disk, geo.ring):
-        assert p_uniform(angle(shape(N, random_state=0)), 2 * np.pi) > 1e-3
+        assert p_uniform(angle(shape(N, random_state=0)), 2 * np.pi) > RARE
     for opening in (np.pi, 1.5 * np.pi):
         phi = angle(geo.arc(N, opening, random_state=0))
-        assert phi.max() < opening and p_uniform(phi, opening) > 1e-3
-    assert p_uniform(angle(geo.ellipse(N, 3.0, 0.5, random_state=0) / [3, 0.5]), 2 * np.pi) > 1e-3
+        assert phi.max() < opening and p_uniform(phi, opening) > RARE
+    assert p_uniform(angle(geo.ellipse(N, 3.0, 0.5, random_state=0) / [3, 0.5]), 2 * np.pi) > RARE
 
 
 def test_disk_is_uniform_by_area():
     r2 = (geo.disk(N, radius=2.0, random_state=0)**2).sum(1)
-    assert r2.max() <= 4 and p_uniform(r2, 4) > 1e-3
+    assert r2.max() <= 4 and p_uniform(r2, 4) > RARE
 
 
 def test_ring_width_is_the_radial_standard_deviation():
     r = np.linalg.norm(geo.ring(N, radius=2.0, width=0.2, random_state=0), axis=1)
-    assert kstest(r, "norm", args=(2.0, 0.2)).pvalue > 1e-3
+    assert kstest(r, "norm", args=(2.0, 0.2)).pvalue > RARE
 
 
 def test_gaussian_has_the_standard_deviation_asked_for():
     x = geo.gaussian(N, dim=3, std=2.0, random_state=0)
-    assert x.shape == (N, 3) and kstest(x.ravel(), "norm", args=(0, 2.0)).pvalue > 1e-3
+    assert x.shape == (N, 3) and kstest(x.ravel(), "norm", args=(0, 2.0)).pvalue > RARE
 
 
 def test_sphere_heights_are_uniform():
     "Archimedes: the slices of a 2-sphere of equal height have equal area."
     for axis in geo.sphere(N, radius=3.0, random_state=0).T:
-        assert p_uniform(axis, 3, -3) > 1e-3
+        assert p_uniform(axis, 3, -3) > RARE
 
 
 @pytest.mark.parametrize("dim", [1, 3, 5])
 def test_sphere_moments(dim):
     "E[x_i²] = 1/(dim+1) and E[x_i⁴] = 3/((dim+1)(dim+3)) on the unit sphere in R^(dim+1)."
     x, d = geo.sphere(20_000, dim=dim, random_state=0), dim + 1
-    np.testing.assert_allclose((x**2).mean(0), 1 / d, rtol=0.03)
-    np.testing.assert_allclose((x**4).mean(0), 3 / (d * (d + 2)), rtol=0.06)
+    np.testing.assert_allclose((x**2).mean(0), 1 / d, rtol=0.05)
+    np.testing.assert_allclose((x**4).mean(0), 3 / (d * (d + 2)), rtol=0.1)
 
 
 def test_torus_is_uniform_by_area():
     "The tube's angle v has the density (1 + (r/R) cos v)/2π, so v + (r/R) sin v is uniform."
     x = geo.torus(N, major=2.0, minor=1.5, random_state=0)
     v = np.arctan2(x[:, 2], np.hypot(x[:, 0], x[:, 1]) - 2) % (2 * np.pi)
-    assert p_uniform(v + 0.75 * np.sin(v), 2 * np.pi) > 1e-3
-    assert p_uniform(angle(x), 2 * np.pi) > 1e-3
+    assert p_uniform(v + 0.75 * np.sin(v), 2 * np.pi) > RARE
+    assert p_uniform(angle(x), 2 * np.pi) > RARE
 
 
 def test_swiss_roll_is_uniform_by_area():
     x = geo.swiss_roll(N, turns=1.5, height=10.0, random_state=0)
     t = np.hypot(x[:, 0], x[:, 2])
     length = lambda t: (t * np.sqrt(1 + t**2) + np.arcsinh(t)) / 2
-    assert p_uniform(length(t), length(4.5 * np.pi), length(1.5 * np.pi)) > 1e-3
-    assert p_uniform(x[:, 1], 10) > 1e-3
+    assert p_uniform(length(t), length(4.5 * np.pi), length(1.5 * np.pi)) > RARE
+    assert p_uniform(x[:, 1], 10) > RARE
 
 
 def test_helix_is_uniform_by_length():
-    assert p_uniform(geo.helix(N, turns=3, pitch=2.0, random_state=0)[:, 2], 6) > 1e-3
+    assert p_uniform(geo.helix(N, turns=3, pitch=2.0, random_state=0)[:, 2], 6) > RARE
 
 
 # ---- group orbits ---------------------------------------------------------------------------------------------------
@@ -164,7 +166,7 @@ def test_rotations_cover_the_sphere_uniformly(d):
     np.testing.assert_allclose((x**2).sum(1), 4)
     expected = geo.sphere(20_000, dim=d - 1, radius=2.0, random_state=1)
     for axis in range(d):
-        assert kstest(x[:, axis], expected[:, axis]).pvalue > 1e-3
+        assert kstest(x[:, axis], expected[:, axis]).pvalue > RARE
 
 
 def test_so3_as_nine_features_is_haar():
@@ -174,19 +176,19 @@ def test_so3_as_nine_features_is_haar():
     np.testing.assert_allclose(R @ R.swapaxes(1, 2), np.broadcast_to(np.eye(3), R.shape), atol=1e-10)
     np.testing.assert_allclose(np.linalg.det(R), 1)
     turn = np.arccos(np.clip((np.trace(R, axis1=1, axis2=2) - 1) / 2, -1, 1))
-    assert p_uniform(turn - np.sin(turn), np.pi) > 1e-3  # the Haar density of the angle of rotation is (1 - cos)/π
+    assert p_uniform(turn - np.sin(turn), np.pi) > RARE  # the Haar density of the angle of rotation is (1 - cos)/π
 
 
 def test_two_rotations_generate_the_third():
     "Two generators of so(3) generate SO(3), so a matrix moves over all three dimensions of the group."
     R = geo.group_orbit(rotations(3)[:2], np.eye(3), N, random_state=0).reshape(-1, 3, 3)
     turn = np.arccos(np.clip((np.trace(R, axis1=1, axis2=2) - 1) / 2, -1, 1))
-    assert p_uniform(turn - np.sin(turn), np.pi) > 1e-3
+    assert p_uniform(turn - np.sin(turn), np.pi) > RARE
 
 
 def test_a_slow_generator_still_goes_all_the_way_round():
     x = geo.group_orbit([0.01 * rotations(2)[0]], [1, 0], N, random_state=0)
-    assert p_uniform(angle(x), 2 * np.pi) > 1e-3
+    assert p_uniform(angle(x), 2 * np.pi) > RARE
 
 
 @pytest.mark.parametrize("p", [(1, 0, 0, 0), (2, 0, 0.5, 1), (1, 0, 0, 1), (0, 1, 2, 0)])
@@ -201,7 +203,7 @@ def test_boosts_stay_within_the_range_asked_for():
     rapidity = np.arctanh(
         np.divide(*geo.group_orbit(boost, [1, 0, 0, 0], N, scale=0.7, n_factors=1, random_state=0)[:, [3, 0]].T)
     )
-    assert p_uniform(rapidity, 0.7, -0.7) > 1e-3
+    assert p_uniform(rapidity, 0.7, -0.7) > RARE
     free = geo.group_orbit(boost, [1, 0, 0, 0], N, random_state=0)
     assert 1.5 < free[:, 0].max() < np.cosh(2)
 

@@ -13,6 +13,8 @@ from symnb.flows.matrices import (
     train_matrices,
 )
 
+pytestmark = pytest.mark.exact
+
 
 def data(signs, seed=0, n=500):
     x = torch.randn(n, len(signs), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -4,6 +4,8 @@ import pytest
 
 from symnb.data import mechanics as mech
 
+pytestmark = pytest.mark.exact
+
 
 def test_a_spring_is_a_cosine():
     times = np.linspace(0, 20, 50)

@@ -1,4 +1,4 @@
-"""Generators that are networks, exact ones, finite transformations and streamlines, against functions whose symmetries are known."""
+"""Networks, exact generators, finite transformations and streamlines, against functions whose symmetries are known."""
 
 import pytest
 import torch
@@ -43,6 +43,7 @@ def linear_fields(matrices, x):
 
 # The losses
 
+@pytest.mark.exact
 def test_losses_by_hand():
     G = torch.tensor([[[1.0, 0, 0], [0, 2, 0]], [[0, 1, 0], [0, 1, 0]]])  # two fields at two events
     rows = torch.tensor([[[0.0, 1, 0]], [[0, 1, 0]]])
@@ -51,6 +52,7 @@ def test_losses_by_hand():
     assert [v.item() for v in averaged.values()] == [3, (2.5 - 1) ** 2, 1]
 
 
+@pytest.mark.exact
 def test_three_rotations_close_and_two_do_not():
     G, DG = linear_fields(ROTATIONS, events(300, 3).double())
     rest, size = closure_loss(G, DG)
@@ -62,6 +64,7 @@ def test_three_rotations_close_and_two_do_not():
     assert rest > 0.9 * size  # [L1, L2] is L3, which is missing
 
 
+@pytest.mark.exact
 def test_the_bracket_is_antisymmetric_and_that_of_the_commutator():
     G, DG = linear_fields(ROTATIONS, events(10, 3).double())
     B = brackets(G, DG)
@@ -70,6 +73,7 @@ def test_the_bracket_is_antisymmetric_and_that_of_the_commutator():
 
 
 @pytest.mark.parametrize("n, free, weight", [(2, 1, 1.0), (2, 1, 10.0), (3, 2, 1.0), (4, 3, 1.0), (3, 1, 1.0)])
+@pytest.mark.exact
 def test_smallest_loss_is_reached_and_not_undercut(n, free, weight):
     G = events(64, n, n, seed=n).double().requires_grad_()
     rows = torch.eye(n).double()[free:].expand(1, -1, -1)
@@ -148,6 +152,7 @@ def two_values(x):
     return torch.stack([x[:, 0] + 0.2 * x[:, 1] ** 2, x[:, 2] * x[:, 3].exp()], 1)
 
 
+@pytest.mark.exact
 def test_exact_generators_are_orthonormal_and_conserve_the_oracle():
     x = events(40, 5).double()
     exact = ExactGenerators(two_values, x)
@@ -159,6 +164,7 @@ def test_exact_generators_are_orthonormal_and_conserve_the_oracle():
     assert (path[-1] - path[0]).norm(dim=1).min() > 0.5 and (values - values[2]).abs().max() < 1e-5
 
 
+@pytest.mark.exact
 def test_projection_is_the_nearest_symmetry():
     jac, v = events(9, 2, 4).double(), events(3, 9, 4, seed=1).double()
     rest = project(v, jac)
@@ -174,6 +180,7 @@ def test_more_exact_generators_than_free_directions_are_refused():
         ExactGenerators(lambda x: x**3, events(40, 2))
 
 
+@pytest.mark.exact
 def test_streamlines_of_a_rotation_at_times_between_the_steps():
     t = torch.tensor([-1.003, -0.5, 0, 0.011, 2.5]).double()
     path = streamlines(lambda z: torch.stack([-z[:, 1], z[:, 0]], 1), torch.tensor([[1.0, 0]]).double(), t)

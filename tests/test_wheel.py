@@ -48,7 +48,7 @@ SLOW = (
 def run(*words, **options) -> subprocess.CompletedProcess:
     "Run a command as somebody would who has never seen the repository."
     env = {k: v for k, v in os.environ.items() if k not in OURS} | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run([*map(str, words)], env=env, text=True, capture_output=True, **{"timeout": 300, **options})
+    return subprocess.run([*map(str, words)], env=env, text=True, capture_output=True, **{"timeout": 1800, **options})
 
 
 def done(*words, **options) -> str:
@@ -101,7 +101,7 @@ def home(dist, tmp_path_factory):
         dist[1],
     ]
     for version in (f"{torch}+cpu", torch):  # as in the Makefile
-        ended = run(*pip, f"torch=={version}", cwd=folder, timeout=1800)
+        ended = run(*pip, f"torch=={version}", cwd=folder)
         if ended.returncode == 0:
             break
     assert ended.returncode == 0, f"pip could not install the wheel:\n{ended.stderr[-2000:]}"
@@ -193,31 +193,18 @@ def test_version(home, cfg):
     assert (shown.returncode, shown.stdout) == (0, f"symnb {cfg['version']}\n")
 
 
-def seconds(home: Path, before: str, timed: str, limit: float, tries: int = 5) -> float:
-    "Least processor time (other people's programs do not count) of `timed` in fresh processes; enough once under the limit."
-    least = np.inf
-    for _ in range(tries):
-        code = f"import time\n{before}\nstart = time.process_time()\n{timed}\nprint(time.process_time() - start)"
-        least = min(least, float(python(home, code)))
-        if least < limit:
-            break
-    return least
-
-
-def test_import_is_quick(home):
-    """The package and its command do without torch; the estimators cost little beyond torch and scikit-learn's base class."""
-    torch = python(
-        home,
-        "import sys, symnb, symnb.companion.cli; print([m for m in ('torch', 'pandas', 'sklearn', 'matplotlib') if m in sys.modules])",
-    )
-    assert torch.strip() == "[]"
-    slow = python(
-        home,
-        f"import sys; from symnb import SymmetryFlows, SymmetryProbe; print([m for m in {SLOW} if m in sys.modules])",
-    )
-    assert slow.strip() == "[]"
-    assert seconds(home, "", "import symnb, symnb.companion.cli", 1) < 1
-    assert seconds(home, "import torch, sklearn.base", "from symnb import SymmetryFlows, SymmetryProbe", 0.5) < 0.5
+def test_an_import_brings_only_what_it_needs(home):
+    """The package and its command do without torch; the estimators bring little more than torch and sklearn."""
+    unwanted = "torch", "pandas", "sklearn", "matplotlib"
+    code = f"import sys, symnb, symnb.companion.cli; print([m for m in {unwanted} if m in sys.modules])"
+    assert python(home, code).strip() == "[]"
+    code = f"""import sys, torch, sklearn.base
+before = set(sys.modules)
+from symnb import SymmetryFlows, SymmetryProbe
+print([m for m in {SLOW} if m in sys.modules])
+print(*{{name.split('.')[0] for name in set(sys.modules) - before}} - sys.stdlib_module_names)"""
+    slow, new = python(home, code).splitlines()
+    assert slow == "[]" and {*new.split()} <= {"symnb", "safetensors", "tqdm"}
 
 
 def test_files_of_other_tools_load(home, tmp_path):
