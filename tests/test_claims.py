@@ -94,8 +94,8 @@ def test_a_run_that_diverged_counts_as_failed():
 
 
 @pytest.mark.parametrize("hits, n, holds", [(35, 35, True), (34, 34, None), (8, 8, None), (9, 10, None),
-                                            (0, 8, False), (5, 8, False), (6, 8, None), (95, 100, None), (97, 100, True),
-                                            (70, 100, False)])
+                                            (0, 8, False), (5, 8, False), (6, 8, None), (95, 100, None),
+                                            (97, 100, True), (70, 100, False)])
 def test_the_interval_of_a_share_decides(hits, n, holds):
     found = weigh(share(0.9, "a == 1"), dict(a=np.arange(n) < hits))
     assert found.holds is holds
@@ -104,7 +104,8 @@ def test_the_interval_of_a_share_decides(hits, n, holds):
 
 
 @pytest.mark.parametrize("values, holds", [([2.0] * 6, True), ([0.0] * 6, False), ([2.0] * 5, None),
-                                           ([0.0, 2.0] * 10, None), ([3.0], None), ([math.inf] * 8, True), ([0.9, 1.1] * 3, None)])
+                                           ([0.0, 2.0] * 10, None), ([3.0], None), ([math.inf] * 8, True),
+                                           ([0.9, 1.1] * 3, None)])
 def test_the_interval_of_a_median_decides(values, holds):
     assert weigh(median("a >= 1"), dict(a=np.array(values))).holds is holds
 
@@ -267,7 +268,8 @@ def test_a_run_reads_its_own_claims_before_those_of_the_repository(tmp_path, mon
     kept = read_claims()
     record = result_record(judge(CLAIMS["R13"], dict(sum_r2=[0.9])))
     (tmp_path / "claims.json").write_text(json.dumps({"R13": merge_claim({}, "R13", "smoke", record)}))
-    monkeypatch.setenv(RUN_VARIABLE, json.dumps(dict(folder=str(tmp_path / ".run"), out=str(tmp_path), profile="smoke", seed=0)))
+    run = dict(folder=str(tmp_path / ".run"), out=str(tmp_path), profile="smoke", seed=0)
+    monkeypatch.setenv(RUN_VARIABLE, json.dumps(run))
     found = read_claims()
     assert found["R13"]["profile"] == "smoke" != kept["R13"]["profile"]
     assert {id: found[id] for id in kept if id != "R13"} == {id: kept[id] for id in kept if id != "R13"}

@@ -19,11 +19,11 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from .drawing import MOST_EXECUTIONS, SEED_STEP, Job, Outcome, draw
 from tqdm import tqdm
 
 from .cache import code_digest, library_digest, library_versions
 from .claims import BEST_FIRST
+from .drawing import MOST_EXECUTIONS, SEED_STEP, Job, Outcome, draw
 from .execution import LIMITS
 from .experiments import Experiment, find_experiments, find_notebooks
 from .records import Records, lock, up_to_date
