@@ -10,7 +10,6 @@ from scipy.stats import binom
 from symnb.companion import claims
 from symnb.companion.claims import (
     CLAIMS,
-    Claim,
     changed_verdicts,
     claims_table,
     count_verdicts,
@@ -22,7 +21,7 @@ from symnb.companion.claims import (
     result_record,
     summary_line,
 )
-from symnb.companion.criteria import condition, every, median, median_interval, runs_needed, share, weigh, wilson
+from symnb.companion.criteria import Claim, condition, every, median, median_interval, runs_needed, share, weigh, wilson
 from symnb.companion.run import RUN_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .criteria import Evidence, median, runs_needed, weigh
+from .criteria import Claim, Evidence, median, runs_needed, weigh
 from .experiments import find_notebooks
-from .registry import CLAIMS, Claim
+from .registry import CLAIMS
 from .run import current_run, read_json, write_json
 
 # %% ../../nbs/lib/companion/claims.ipynb #0005
