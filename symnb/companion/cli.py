@@ -152,7 +152,7 @@ def _findings(args: argparse.Namespace) -> int:
         comparison = compare_runs(out, committed, args.profile or "quick")
         lines = [
             *comparison.verdicts,
-            *(f"{name}: {line}" for name, found in comparison.findings.items() for line in found),
+            *(f"{name}: {line}" for name, found in comparison.findings.items() for line in found.values()),
         ]
         print("\n".join(lines) or "nothing differs")
     else:

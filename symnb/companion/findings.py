@@ -122,14 +122,10 @@ def finding(
 def changed_findings(
     now: Mapping[str, Mapping],  # sentence → measured, bound, holds
     before: Mapping[str, Mapping],
-) -> list[str]:
-    "A line for each finding that holds in one of the two and not in the other."
+) -> dict[str, str]:
+    "For each finding that holds in one of the two and not in the other, its sentence and a line about it."
     both = [s for s in now if s in before and now[s]["holds"] != before[s]["holds"]]
-    return [
-        f"{'✓' if now[s]['holds'] else '✗'} {s}: {now[s]['measured']} ({now[s]['bound']}), before "
-        f"{before[s]['measured']}"
-        for s in both
-    ]
+    return {s: f"{Finding(s, **now[s])}, before {before[s]['measured']}" for s in both}
 
 
 def findings_table(

@@ -27,7 +27,7 @@ class Comparison:
     profile: str
     now: Records
     committed: Records
-    findings: dict[str, list[str]]  # notebook → lines, where a finding differs
+    findings: dict[str, dict[str, str]]  # notebook → sentence → line, where a finding differs
     verdicts: list[str]  # lines
 
     @property
@@ -105,7 +105,7 @@ def _claims(experiment: Experiment, comparison: Comparison) -> list[str]:
 
 def _findings(experiment: Experiment, comparison: Comparison) -> list[str]:
     record = findings_of(comparison.now, comparison.profile).get(experiment.name, {})
-    changed = {line.split(": ")[0][2:] for line in comparison.findings.get(experiment.name, [])}
+    changed = comparison.findings.get(experiment.name, {})
     found = [Finding(sentence, **f) for sentence, f in record.items()]
     return ["<ul>", *(_line(f.mark, str(f)[2:], f.sentence in changed) for f in found), "</ul>"] if found else []
 
@@ -146,7 +146,7 @@ def write_page(
             "<h2>What differs from the committed record</h2><ul>",
             *(_line("·", v, True) for v in comparison.verdicts),
         ]
-        lines += [f'<li><a href="#{name}">{name}</a></li>{"".join(_line("·", text) for text in changed)}'
+        lines += [f'<li><a href="#{name}">{name}</a></li>{"".join(_line("·", text) for text in changed.values())}'
                   for name, changed in comparison.findings.items()] + ["</ul>"]
     for experiment in experiments:
         if experiment.name in comparison.now.notebooks:
