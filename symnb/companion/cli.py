@@ -156,7 +156,8 @@ def _findings(args: argparse.Namespace) -> int:
         ]
         print("\n".join(lines) or "nothing differs")
     else:
-        print(findings_table(findings_of(records, args.profile), args.failed))
+        shown = findings_table(findings_of(records, args.profile), args.failed)
+        print(shown or ("every finding holds" if records.findings else ""))
     return 0
 
 # %% ../../nbs/lib/companion/cli.ipynb #0010
