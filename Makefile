@@ -76,7 +76,7 @@ test: $(STAMP)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --ignore tests/test_hygiene.py --durations 5 -n $(JOBS) --dist loadfile
 
 docs: $(STAMP)
-	@$(BIN)/python -c 'from symnb.companion.docs import write_docs; write_docs()'
+	@$(BIN)/python -c 'from symnb.companion.docs import build_docs; print(*build_docs(), "_docs/index.html", sep="\n")'
 
 readme: $(STAMP)
 	@$(BIN)/python -c 'from symnb.companion.readme import write_readme; write_readme()'
