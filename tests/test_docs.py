@@ -9,10 +9,12 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from conftest import ROOT
 
-pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of Sphinx, for its own extensions
+pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning", "ignore::DeprecationWarning")  # of Sphinx
 
 pytest.importorskip("sphinx")
 bs4 = pytest.importorskip("bs4")
+
+from sphinx.util.docutils import docutils_namespace
 
 from symnb.companion.docs import build_docs
 
@@ -25,7 +27,8 @@ MODULES = [p.relative_to(ROOT).with_suffix("") for p in sorted((ROOT / "symnb").
 def built(tmp_path_factory):
     """The site, with what Sphinx had to say about it."""
     out = tmp_path_factory.mktemp("docs") / "site"
-    return out, build_docs(out, ROOT / "nbs")
+    with docutils_namespace():  # or Sphinx warns the next time that it knows itself
+        return out, build_docs(out, ROOT / "nbs")
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +72,7 @@ def test_each_page_has_the_headings_of_its_notebook(pages):
 def test_no_directive_and_no_error_is_shown(pages):
     for name, page in pages.items():
         shown = "\n".join(pre.get_text() for pre in page.find_all("pre"))
-        assert not re.search(r"^#\|", shown, re.M), name
+        assert not re.search(r"^# ?\|", shown, re.M) or name.startswith("_modules"), name
         if not name.startswith("_modules"):
             assert not re.search(r"^Traceback \(most recent", shown, re.M) and not page.select(".traceback"), name
 
@@ -172,7 +175,7 @@ def test_public_names_are_documented_and_lead_to_their_source(pages, module):
             path, anchor = signature.find("a", class_="reference", href=re.compile("_modules"))["href"].split("#")
             assert path.endswith(f"_modules/{module.as_posix()}.html") and anchor == name
             first = pages[f"_modules/{module.as_posix()}.html"].find(id=name).get_text().replace("[docs]", "")
-            assert re.search(rf"\b(def|class) {name}\b", first), first[:80]
+            assert re.search(rf"(def|class) {name}\b", first), first[:80]
 
 
 def test_a_signature_says_what_the_source_says(pages):
@@ -186,7 +189,7 @@ def test_a_signature_says_what_the_source_says(pages):
 def test_a_class_has_the_methods_of_its_private_parents_and_leads_to_the_public_ones(pages):
     page = pages["lib/probe/estimator.html"]
     assert page.find(id="symnb.probe.estimator.SymmetryProbe.fit") and not page.find(id=re.compile(r"\._\w+$"))
-    bases = page.find(id="symnb.probe.estimator.SymmetryProbe").find_next("dd").find("p")
+    bases = page.find(id="symnb.probe.estimator.SymmetryProbe").find_next_sibling("dd").find("p")
     assert bases.find("a", class_="reference", title=re.compile(r"\.Answering$"))
 
 
@@ -196,17 +199,21 @@ def test_a_class_has_the_methods_of_its_private_parents_and_leads_to_the_public_
 def small(tmp_path, tree):
     """A clone with a home page and one guide, and a site from before."""
     tree("guides/a", "1 + 1")
-    tree("index", "#| hide\n'nobody sees me'", "#| echo: false\n'nor me'", "print('but me')").joinpath("sidebar.yml").write_text(
+    nbs = tree("index", "#| hide\n'nobody sees me'", "#| echo: false\n'nor me'", "print('but me')")
+    nbs.joinpath("sidebar.yml").write_text(
         "website: {sidebar: {contents: [index.ipynb, {section: Guides, contents: guides}]}}")
-    for path in (tmp_path / "nbs").rglob("*.ipynb"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"metadata": {}}).replace('"cells": [', f"""
-            "cells": [{{"cell_type": "markdown", "metadata": {{}}, "id": "0", "source": "# {path.stem}"}}, """))
-    (tmp_path / "nbs" / "styles.css").write_text("")
+    metadata = json.loads((ROOT / "nbs" / "index.ipynb").read_text(encoding="utf-8"))["metadata"]
+    for path in nbs.rglob("*.ipynb"):
+        notebook = json.loads(path.read_text()) | {"metadata": metadata}
+        title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": f"# {path.stem}"}
+        path.write_text(json.dumps(notebook | {"cells": [title, *notebook["cells"]]}))
+    (nbs / "styles.css").write_text("")
     (tmp_path / "settings.ini").write_text((ROOT / "settings.ini").read_text())
     for folder, file, text in [("figures", "manifest.json", '{"figures": {}}'), ("_docs", "index.html", "before")]:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / file).write_text(text)
-    return tmp_path
+    with docutils_namespace():
+        yield tmp_path
 
 
 def test_a_small_site(small):

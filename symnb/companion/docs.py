@@ -85,8 +85,8 @@ def mathml(tex: str, block: bool = False) -> str:
 # %% ../../nbs/lib/companion/docs.ipynb #0013
 def page_cell(cell: nbformat.NotebookNode, module: str) -> nbformat.NotebookNode | None:
     "A cell with code as its page shows it, or None where it shows nothing."
-    directives = re.findall(r"^#\|\s*(.*?)\s*$", cell.source, re.M)
-    cell.source = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M).strip()
+    directives = re.findall(r"^# ?\|\s*(.*?)\s*$", cell.source, re.M)
+    cell.source = re.sub(r"^# ?\|.*\n?", "", cell.source, flags=re.M).strip()
     if "export" in directives:
         return nbformat.v4.new_markdown_cell(text) if (text := reference(cell.source, module)) else None
     if {"hide", "exporti", "include: false"} & {*directives} or not (cell.source or cell.outputs):
