@@ -69,7 +69,7 @@ test: $(STAMP)
 	@$(BIN)/python tests/run_stages.py $(JOBS)
 
 docs: $(STAMP)
-	@$(BIN)/python -c 'from symnb.companion.docs import write_docs; write_docs()'
+	@$(BIN)/python -c 'from symnb.companion.docs import build_docs; print(*build_docs(), "_docs/index.html", sep="\n")'
 
 readme: $(STAMP)
 	@$(BIN)/python -c 'from symnb.companion.readme import write_readme; write_readme()'
