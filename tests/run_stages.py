@@ -45,7 +45,11 @@ def main(jobs: int) -> int:
         for number, (name, command, environment) in enumerate(listed, 1):
             print(f"[{number}/{len(listed)}] {name}", flush=True)
             begin = time.monotonic()
-            code = subprocess.run(command, cwd=ROOT, env=os.environ | environment).returncode
+            try:
+                code = subprocess.run(command, cwd=ROOT, env=os.environ | environment).returncode
+            except OSError as error:  # a tool is missing
+                print(error)
+                code = 127
             results.append((name, code, time.monotonic() - begin))
     print("\nSummary")
     for name, code, seconds in results:

@@ -17,6 +17,7 @@ from symnb.companion.claims import (
     merge_claim,
     pool_records,
     read_claims,
+    read_evidence,
     record_claim,
     result_record,
     summary_line,
@@ -121,8 +122,9 @@ def test_one_exception_refutes_what_holds_in_every_run():
 def test_two_samples_of_the_same_claim_hardly_ever_contradict_each_other(p):
     """Of a thousand pairs of samples, from any true share, at most a few are decided one way and the other."""
     rng = np.random.default_rng(1)
-    verdict = {h: weigh(share(0.9, "a == 1"), dict(a=np.arange(32) < h)).holds for h in range(33)}
-    first, second = ([verdict[h] for h in rng.binomial(32, p, 1000)] for _ in range(2))
+    verdict = {h: weigh(share(0.9, "a == 1"), dict(a=np.arange(100) < h)).holds for h in range(101)}
+    assert {*verdict.values()} == {True, False, None}
+    first, second = ([verdict[h] for h in rng.binomial(100, p, 1000)] for _ in range(2))
     assert sum({a, b} == {True, False} for a, b in zip(first, second)) <= 10
 
 
@@ -145,6 +147,8 @@ def test_the_runs_of_several_executions_are_judged_together():
     assert both["verdict"] == "reproduced" and both["measured"]["sum_r2"] == [0.01] * 18 + [0.02] * 18
     odd = result_record(judge(CLAIMS["R13"], dict(sum_r2=[math.nan, math.inf, -math.inf])))
     assert pool_records("R13", [odd])["measured"] == odd["measured"] and json.dumps(odd, allow_nan=False)
+    close = result_record(judge(CLAIMS["R13"], dict(sum_r2=[0.05 + 1e-9] * 40)))
+    assert close["verdict"] == pool_records("R13", [close])["verdict"] == "not reproduced"  # to the last digit
 
 
 def test_what_is_missing_or_misshapen_is_named():
@@ -171,7 +175,8 @@ def test_numbers_that_are_not_finite_are_still_json():
     record = result_record(
         judge(CLAIMS["R14"], dict(gap_ee_over_pp=[math.inf, math.inf], pp_relevant_range=[math.nan]))
     )
-    assert [e["value"] for e in record["evidence"]] == [None, None] and json.dumps(record, allow_nan=False)
+    assert [e["value"] for e in record["evidence"]] == ["inf", "-inf"] and json.dumps(record, allow_nan=False)
+    assert [e.value for e in read_evidence(record)] == [math.inf, -math.inf]
     assert "R14" in claims_table({"R14": merge_claim({}, "R14", "smoke", record)})
 
 

@@ -77,10 +77,12 @@ def test_the_road_of_a_user(tree):
     third = symnb_command("figures", "--notebooks", nbs)
     assert third.returncode == 0, "a finding that fails breaks nothing"
     assert "Findings: 0 hold, 1 do not; 1 differs from the committed ones." in third.stdout
-    assert third.stdout.splitlines()[-1].endswith("symnb findings --changed")
+    assert third.stdout.splitlines()[-1].endswith("symnb findings --changed --profile quick")
     changed = symnb_command("findings", "--changed", **here)
     assert changed.stdout.strip() == "review/leptons: ✗ The number of this example is small: 0.9 (≤ 0.5), before 0.2"
     assert "0.9" in symnb_command("findings", "--failed", **here).stdout
+    assert "nothing was found yet" in symnb_command("findings", "--profile", "paper", **here).stderr
+    assert "committed record itself" in symnb_command("findings", "--changed", "--out", out.parent, **here).stderr
     assert 'class="no differs"' in (out / "index.html").read_text(encoding="utf-8")
 
     tree("review/leptons", DRAW.format(name="review-fig7"), "raise RuntimeError('no events')")

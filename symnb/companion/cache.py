@@ -31,8 +31,6 @@ def code_digest(code: str) -> str:
         pass
     return hashlib.sha256(code.encode()).hexdigest()
 
-
-
 # %% ../../nbs/lib/companion/cache.ipynb #0007
 _ROOT = Path(symnb.__file__).resolve().parent
 
@@ -41,12 +39,16 @@ def python_lines(code: str) -> str:
     "`code` without IPython's `%` and `!` lines."
     return "\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("%", "!")))
 
-
+# %% ../../nbs/lib/companion/cache.ipynb #0008
 @lru_cache
 def _imports(code: str, package: str = "") -> frozenset[Path]:
     "The files of symnb that `code` imports itself; relative imports start from `package`."
     names = []
-    for node in ast.walk(ast.parse(python_lines(code))):
+    try:
+        tree = ast.parse(python_lines(code))
+    except SyntaxError:  # IPython's own syntax
+        return frozenset()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [a.name for a in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -72,7 +74,7 @@ def library_digest(code: str) -> str:
     codes = [f"{f.relative_to(_ROOT).as_posix()} {code_digest(f.read_text(encoding='utf-8'))}" for f in sorted(found)]
     return hashlib.sha256("\n".join(codes).encode()).hexdigest()
 
-# %% ../../nbs/lib/companion/cache.ipynb #0009
+# %% ../../nbs/lib/companion/cache.ipynb #0010
 @lru_cache
 def library_versions() -> dict[str, str]:
     "Versions of what the numbers depend on; packages that are not installed are left out."
@@ -85,13 +87,13 @@ def library_versions() -> dict[str, str]:
             pass
     return found
 
-# %% ../../nbs/lib/companion/cache.ipynb #0012
+# %% ../../nbs/lib/companion/cache.ipynb #0013
 def _packed(function: Callable, key: str, arguments: dict) -> tuple[bytes, str]:
     "The result as a pickle with its digest; joblib's key is everything but `function`."
     blob = pickle.dumps(function(**arguments))
     return blob, hashlib.sha256(blob).hexdigest()
 
-# %% ../../nbs/lib/companion/cache.ipynb #0013
+# %% ../../nbs/lib/companion/cache.ipynb #0014
 def cached(function: Callable) -> Callable:
     """`function`, with its results remembered on disk.
 
@@ -111,7 +113,7 @@ def cached(function: Callable) -> Callable:
         return _recall(function, _key(function), arguments)
     return remembered
 
-# %% ../../nbs/lib/companion/cache.ipynb #0014
+# %% ../../nbs/lib/companion/cache.ipynb #0015
 def _key(function: Callable) -> str:
     "What a result depends on beside its arguments."
     where = f"{function.__module__}.{function.__qualname__}"

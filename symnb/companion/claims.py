@@ -102,18 +102,17 @@ def record_claim(id: str, measurements: Mapping[str, object], note: str | None =
 
 
 def _finite(value):
-    "JSON knows no infinity: a number that is not finite becomes null."
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    "JSON knows no infinity: a number that is not finite becomes text."
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def result_record(result: ClaimResult) -> dict:
-    "`result` as JSON values: the verdict, its evidence and criteria, and the numbers of all runs, to six digits."
+    "`result` as JSON values: the verdict, its evidence and criteria, and the numbers of all runs."
     plain = lambda e: {k: _finite(v) for k, v in asdict(e).items()}
     return dict(verdict=result.verdict, why=result.why, criteria=[str(c) for c in result.claim.criteria],
                 evidence=[plain(e) for e in result.evidence],
                 reported={name: plain(e) for name, e in result.reported.items()}, note=result.note,
-                measured={name: [str(float(f"{v:.6g}")) if not math.isfinite(v) else float(f"{v:.6g}") for v in values]
-                          for name, values in result.measured.items()})
+                measured={name: [_finite(float(v)) for v in values] for name, values in result.measured.items()})
 
 # %% ../../nbs/lib/companion/claims.ipynb #0014
 def pool_records(id: str, records: Iterable[Mapping]) -> dict:
@@ -169,8 +168,8 @@ def claims_table(
 # %% ../../nbs/lib/companion/claims.ipynb #0021
 def read_evidence(record: Mapping) -> list[Evidence]:
     "The evidence of a record, with its infinities back."
-    limits = dict(value=math.nan, low=-math.inf, high=math.inf)
-    return [Evidence(**{k: limits.get(k) if v is None else v for k, v in e.items()}) for e in record["evidence"]]
+    back = lambda k, v: (math.nan if v is None else float(v)) if k in ("value", "low", "high") else v
+    return [Evidence(**{k: back(k, v) for k, v in e.items()}) for e in record["evidence"]]
 
 
 def _numbers(record: Mapping) -> list[str]:

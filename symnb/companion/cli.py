@@ -17,7 +17,7 @@ from .claims import BEST_FIRST, claims_table, summary_line
 from .experiments import find_experiments, find_notebooks
 from .findings import findings_table
 from .own_data import add_flows, add_probe
-from .page import compare_runs, write_page
+from .page import compare_records, write_page
 from .records import Records, accept, findings_of
 from .run import read_json
 from .runner import figures_folder, make_figures
@@ -109,25 +109,22 @@ def _figures(args: argparse.Namespace) -> int:
         experiments = find_experiments(find_notebooks(args.notebooks))
         print("\n".join(f"{figure:20} {e.name}" for e in experiments for figure in (e.figures or ["(none)"])))
         return 0
-    outcomes = make_figures(args.names, args.profile, args.seed, args.device, args.jobs, args.out, args.notebooks,
+    root = find_notebooks(args.notebooks)
+    committed = root.parent / "figures"
+    before = Records.read(committed)  # paper writes there
+    outcomes = make_figures(args.names, args.profile, args.seed, args.device, args.jobs, args.out, root,
                             args.force, args.limit, args.executions)
     count = Counter(outcome.state for outcome in outcomes)
     words = [f"{n} notebook{'s' * (n > 1)} {state}" for state, n in count.items()]
     print(", ".join(words) or "no notebook draws a figure")
-    if outcomes:
-        _tell(args, [outcome.message for outcome in outcomes if outcome.state == "failed"])
+    out = (args.out or figures_folder(root, args.profile)).resolve()
+    experiments = [e for e in find_experiments(root) if e.name in {outcome.notebook for outcome in outcomes}]
+    comparison = compare_records(Records.read(out), before, args.profile, experiments)
+    failed = [outcome.message for outcome in outcomes if outcome.state == "failed"]
+    page = write_page(experiments, out, committed, comparison, failed)
+    changed = f"symnb findings --changed --profile {args.profile}" + (f" --out {args.out}" if args.out else "")
+    print(comparison.summary, f"Look at {page}" + (f" and {changed}" if comparison.differs else ""), sep="\n")
     return 1 if count["failed"] else 0
-
-
-def _tell(args: argparse.Namespace, failed: list[str]) -> None:
-    "The page of a run, and how it compares with what the repository holds."
-    root = find_notebooks(args.notebooks)
-    out, committed = (args.out or figures_folder(root, args.profile)).resolve(), root.parent / "figures"
-    comparison = compare_runs(out, committed, args.profile)
-    page = write_page(find_experiments(root), out, committed, comparison, failed)
-    print(comparison.summary)
-    changed = comparison.profile != "smoke" and (comparison.findings or comparison.verdicts)
-    print(f"Look at {page}" + (" and symnb findings --changed" if changed else ""))
 
 
 def _claims(args: argparse.Namespace) -> int:
@@ -140,24 +137,24 @@ def _claims(args: argparse.Namespace) -> int:
 
 # %% ../../nbs/lib/companion/cli.ipynb #0010
 def _findings(args: argparse.Namespace) -> int:
-    committed = find_notebooks().parent / "figures"
+    root = find_notebooks()
+    committed, profile = root.parent / "figures", args.profile or "quick"
     out = args.out or (committed / "quick" if (committed / "quick" / "findings.json").is_file() else committed)
     records = Records.read(out)
-    if not records.findings:
+    found = findings_of(records, args.profile)
+    if not found:
         print(f"nothing was found yet in {out}: symnb figures does it", file=sys.stderr)
-    if args.accept:
-        claims, findings = accept(out, committed, args.profile or "quick")
+    elif out.resolve() == committed.resolve() and (args.accept or args.changed):
+        print(f"nothing to compare: {out} is the committed record itself", file=sys.stderr)
+    elif args.accept:
+        claims, findings = accept(out, committed, profile)
         print(f"{claims} claims and {findings} findings of {out} are now those of {committed}")
     elif args.changed:
-        comparison = compare_runs(out, committed, args.profile or "quick")
-        lines = [
-            *comparison.verdicts,
-            *(f"{name}: {line}" for name, found in comparison.findings.items() for line in found.values()),
-        ]
-        print("\n".join(lines) or "nothing differs")
+        comparison = compare_records(records, Records.read(committed), profile, find_experiments(root))
+        lines = [f"{name}: {line}" for name, found in comparison.findings.items() for line in found.values()]
+        print("\n".join([*comparison.verdicts, *lines]) or "nothing differs")
     else:
-        shown = findings_table(findings_of(records, args.profile), args.failed)
-        print(shown or ("every finding holds" if records.findings else ""))
+        print(findings_table(found, args.failed) or "every finding holds")
     return 0
 
 # %% ../../nbs/lib/companion/cli.ipynb #0012
@@ -175,6 +172,9 @@ def _data(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     "The command `symnb`. Returns the exit code."
     args = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows no ≥ gets a ? in its place
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
         return args.run(args)
     except BrokenPipeError:  # whoever reads has read enough, as in symnb probe FILE | head

@@ -96,7 +96,7 @@ def draw(experiment: Experiment, key: str, job: Job) -> Outcome:
     "Execute one notebook as often as needed, and deliver what it made. The caller holds the lock of the notebook."
     begin, room = time.perf_counter(), job.out / ".run" / experiment.name.replace("/", "-")
     shutil.rmtree(room, ignore_errors=True)  # of a runner that was killed
-    room.mkdir(parents=True)
+    room.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=room))  # a new name: nobody that is left behind writes into it
     try:
         answer, found = job.run(experiment, staging, 0)

@@ -63,7 +63,7 @@ def _decisive(values: np.ndarray, limit: Bound) -> str:
 # %% ../../nbs/lib/companion/findings.ipynb #0007
 def _plain(value) -> object:
     "`value` in Python's own types, so that what is compared is also what is shown."
-    if isinstance(value, np.ndarray | np.generic):
+    if hasattr(value, "tolist"):  # numpy's, torch's and pandas' own
         return _plain(value.tolist())
     if isinstance(value, Mapping):
         return {_plain(k): _plain(v) for k, v in value.items()}
@@ -89,7 +89,7 @@ def compare(
     "The finding, without showing or recording it. Raises ValueError where a bound meets what is no number."
     limit = bound(expected) if isinstance(expected, str) and not isinstance(value, str) else None
     if limit is None:
-        return Finding(sentence, _words(value), f"= {_words(expected)}", _plain(value) == _plain(expected))
+        return Finding(sentence, _words(value), f"= {_words(expected)}", bool(_plain(value) == _plain(expected)))
     try:
         values = np.asarray(value, dtype=float).ravel()
     except (TypeError, ValueError) as error:
@@ -123,9 +123,11 @@ def changed_findings(
     now: Mapping[str, Mapping],  # sentence → measured, bound, holds
     before: Mapping[str, Mapping],
 ) -> dict[str, str]:
-    "For each finding that holds in one of the two and not in the other, its sentence and a line about it."
+    "Sentence → a line about it, for what holds in one of the two only, and for what the other does not know."
     both = [s for s in now if s in before and now[s]["holds"] != before[s]["holds"]]
-    return {s: f"{Finding(s, **now[s])}, before {before[s]['measured']}" for s in both}
+    lines = {s: f"{Finding(s, **now[s])}, before {before[s]['measured']}" for s in both}
+    lines |= {s: f"{Finding(s, **now[s])}, new" for s in now if s not in before}
+    return lines | {s: f"· {s}: not found any more" for s in before if s not in now}
 
 
 def findings_table(

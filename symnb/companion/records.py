@@ -31,23 +31,21 @@ class Records:
     troubles: list[str] = field(default_factory=list)  # sentences about files that had to be put aside
 
     @classmethod
-    def read(cls, out: Path) -> "Records":
-        "What `out` holds; empty parts where there is nothing, or nothing readable."
-        (manifest, a), (claims, b), (findings, c) = (read_json(out / f"{name}.json") for name in
-                                                      ("manifest", "claims", "findings"))
-        return cls(
-            _part(manifest.get("figures")),
-            _part(manifest.get("notebooks")),
-            claims,
-            findings,
-            [*filter(None, (a, b, c))],
-        )
+    def read(cls, out: Path, put_aside: bool = False) -> "Records":
+        "What `out` holds, without what is not readable; whoever writes there puts that aside."
+        names = ("manifest", "claims", "findings")
+        (manifest, a), (claims, b), (findings, c) = (read_json(out / f"{name}.json", put_aside) for name in names)
+        claims = {id: entry for id, entry in claims.items() if _part(_part(entry).get("results"))}
+        findings = {name: results for name, results in findings.items() if _part(results)}
+        troubles = [*filter(None, (a, b, c))]
+        return cls(_part(manifest.get("figures")), _part(manifest.get("notebooks")), claims, findings, troubles)
 
     def write(self, out: Path) -> None:
         "The manifest comes last: only then is a notebook up to date, so that a kill in between costs one more run."
         ordered = lambda part: dict(sorted(part.items()))
         if self.claims:
-            write_json(out / "claims.json", {id: self.claims[id] for id in CLAIMS if id in self.claims})
+            known = [id for id in CLAIMS if id in self.claims]
+            write_json(out / "claims.json", {id: self.claims[id] for id in dict.fromkeys([*known, *self.claims])})
         if self.findings:
             write_json(out / "findings.json", ordered(self.findings))
         write_json(out / "manifest.json", dict(figures=ordered(self.figures), notebooks=ordered(self.notebooks)))
@@ -87,33 +85,49 @@ def deliver(
     "Move the figures in `staging` to `out` and write down what was measured. Returns the figures."
     figures = finished_figures(staging)
     with lock(out):
-        for part in out.glob(".*.part"):  # of a runner that was killed: only the holder of the lock writes here
+        for part in out.glob(".*.part"):  # of a runner that was killed: who writes here holds the lock
             part.unlink(missing_ok=True)
-        records, profile = Records.read(out), made["profile"]
+        records, profile = Records.read(out, put_aside=True), made["profile"]
         for figure in figures:
             records.figures[figure] = dict(made, sha256=digests(staging, figure))
             for kind in ("png", "pdf"):
                 os.replace(staging / f"{figure}.{kind}", out / f"{figure}.{kind}")
         for id, runs in claims.items():
-            result = pool_records(id, runs) | dict(seed=made["seed"], executions=len(runs), key=key)
-            records.claims[id] = merge_claim(records.claims.get(id, {}), id, profile, result)
-        if found := read_json(staging / "findings.json")[0]:
-            records.findings.setdefault(experiment.name, {})[profile] = dict(seed=made["seed"], findings=found)
-        records.notebooks[experiment.name] = dict(key=key, profile=profile, seconds=made["seconds"])
+            entry = records.claims.get(id, {})
+            if key or profile not in entry.get("results", {}):  # half a run replaces no whole one
+                result = pool_records(id, runs) | dict(seed=made["seed"], executions=len(runs), key=key)
+                records.claims[id] = merge_claim(entry, id, profile, result)
+        found = _keep_findings(records, experiment.name, made, read_json(staging / "findings.json")[0], key)
+        records.notebooks[experiment.name] = dict(key=key, profile=profile, seconds=made["seconds"], findings=found)
         records.write(out)
     return tuple(figures)
 
-# %% ../../nbs/lib/companion/records.ipynb #0012
+# %% ../../nbs/lib/companion/records.ipynb #0010
+def _keep_findings(records: Records, name: str, made: Mapping, found: dict, key: str | None) -> int:
+    "Put what was found into `records`; half a run leaves what it did not reach. Returns how many findings there are."
+    results = records.findings.setdefault(name, {})
+    if not key:
+        found = _part(_part(results.get(made["profile"])).get("findings")) | found
+    results[made["profile"]] = dict(seed=made["seed"], findings=found)
+    if not found:
+        del results[made["profile"]]
+    if not results:
+        del records.findings[name]
+    return len(found)
+
+# %% ../../nbs/lib/companion/records.ipynb #0013
 def up_to_date(experiment: Experiment, key: str, profile: str, out: Path, records: Records) -> bool:
-    "Whether `records` know `key`, and every figure is the file that they describe."
+    "Whether `records` know `key`, every figure is the file that they describe, and all that was found is there."
+    name = experiment.name
     try:
-        return (records.notebooks[experiment.name]["key"] == key
+        found = records.findings[name][profile]["findings"] if records.notebooks[name]["findings"] else {}
+        return (records.notebooks[name]["key"] == key and records.notebooks[name]["findings"] == len(found)
                 and all(records.figures[f]["sha256"] == digests(out, f) for f in experiment.figures)
                 and all(records.claims[c]["results"][profile]["key"] == key for c in experiment.claims))
     except (KeyError, TypeError, OSError):  # an entry or a file is missing or malformed
         return False
 
-# %% ../../nbs/lib/companion/records.ipynb #0014
+# %% ../../nbs/lib/companion/records.ipynb #0015
 def findings_of(records: Records, profile: str | None = None) -> dict[str, dict]:
     "Notebook → sentence → finding, in `profile`, or in the best one that each notebook has."
     found = {}
@@ -128,8 +142,9 @@ def accept(out: Path, committed: Path, profile: str) -> tuple[int, int]:
     "Make the claims and findings that `out` has in `profile` those of `committed`; how many of each."
     new = Records.read(out)
     with lock(committed):
-        old = Records.read(committed)
+        old = Records.read(committed, put_aside=True)
         results = {id: entry["results"][profile] for id, entry in new.claims.items() if profile in entry["results"]}
+        results = {id: r for id, r in results.items() if r["criteria"] == [str(c) for c in CLAIMS[id].criteria]}
         for id, result in results.items():
             old.claims[id] = merge_claim(old.claims.get(id, {}), id, profile, result)
         findings = {name: kept[profile] for name, kept in new.findings.items() if profile in kept}

@@ -28,8 +28,8 @@ def write_json(path: Path, value: dict) -> None:
         file.write((json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def read_json(path: Path) -> tuple[dict, str | None]:
-    "The object at `path`, {} where there is none, and a sentence about it if it was broken and had to be put aside."
+def read_json(path: Path, put_aside: bool = False) -> tuple[dict, str | None]:
+    "The object at `path`, {} where there is none, and a sentence if it is broken; whoever writes there puts it aside."
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(value, dict):
@@ -38,6 +38,8 @@ def read_json(path: Path) -> tuple[dict, str | None]:
         return {}, None
     except ValueError:  # not JSON, or not text
         pass
+    if not put_aside:
+        return {}, f"{path} cannot be read: it is no JSON object"
     aside = path.with_name(path.name + ".broken")
     os.replace(path, aside)
     return {}, f"{path} could not be read; it was put aside as {aside.name} and a new one is begun"

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from .cache import code_digest, library_digest, library_versions
 from .claims import BEST_FIRST
 from .drawing import MOST_EXECUTIONS, SEED_STEP, Job, Outcome, draw
-from .execution import LIMITS
+from .execution import LIMITS, end_children
 from .experiments import Experiment, find_experiments, find_notebooks
 from .records import Records, lock, up_to_date
 
@@ -38,8 +38,9 @@ def fingerprint(experiment: Experiment, parameters: dict, out: Path) -> str:
     "Changes with all that may change the figures of `experiment`."
     parts = [[code_digest(cell) for cell in experiment.code], library_digest("\n".join(experiment.code)), parameters,
              library_versions(), platform.python_version()]
-    if reads_claims(experiment) and (out / "claims.json").is_file():
-        parts.append(hashlib.sha256((out / "claims.json").read_bytes()).hexdigest())
+    if reads_claims(experiment):
+        read = (out / "claims.json", experiment.path.parents[2] / "figures" / "claims.json")
+        parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in read if path.is_file()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -58,7 +59,7 @@ def commit_of(folder: Path) -> str:
 def choose(names: Iterable[str], experiments: list[Experiment]) -> list[Experiment]:
     "The experiments that draw the figures `names` (or are called so), all if there are none. ValueError: unknown name."
     asked, chosen = list(names), []
-    known = {figure: e for e in experiments for figure in (*e.figures, e.path.stem)}
+    known = {figure: e for e in experiments for figure in (*e.figures, e.path.stem, e.name)}
     for name in asked:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
@@ -82,7 +83,7 @@ def _check(profile: str, seed: int, jobs: int, limit: float | None, executions: 
         raise ValueError(f"profile={profile!r} is unknown: use one of {', '.join(reversed(BEST_FIRST))}")
     if jobs < 1 or not 0 <= seed < SEED_STEP:
         raise ValueError(f"jobs={jobs} must be at least 1, and seed={seed} from 0 to {SEED_STEP - 1}")
-    if (limit is not None and not limit > 0) or (executions is not None and executions < 1):
+    if (limit is not None and not 0 < limit < float("inf")) or (executions is not None and executions < 1):
         raise ValueError(f"limit={limit} must be a number of seconds above 0, and executions={executions} at least 1")
     for package in ("papermill", "ipykernel", "filelock", "psutil"):
         if importlib.util.find_spec(package) is None:
@@ -149,11 +150,11 @@ def _seconds_before(*folders: Path) -> dict[str, float]:
 
 # %% ../../nbs/lib/companion/runner.ipynb #0013
 def _draw_one(experiment: Experiment, job: Job, force: bool) -> Outcome:
-    "Draw it, unless it is up to date, or another runner, which is waited for, brought it up to date meanwhile."
+    "Draw it, unless it is up to date; another runner that draws it is waited for. Whatever goes wrong is its outcome."
     key, turn, waited = fingerprint(experiment, job.parameters, job.out), lock(job.out, experiment.name), False
     try:
         turn.acquire(timeout=0)
-    except TimeoutError:  # another runner draws it
+    except TimeoutError:
         turn.acquire()
         waited = True
     try:
@@ -161,6 +162,9 @@ def _draw_one(experiment: Experiment, job: Job, force: bool) -> Outcome:
         if (waited or not force) and up_to_date(experiment, key, job.parameters["profile"], job.out, records):
             return Outcome(experiment.name, "up to date", experiment.figures)
         return draw(experiment, key, job)
+    except Exception as error:  # a full disk, a file that is open elsewhere: the other notebooks go on
+        message = f"{experiment.path} failed: {type(error).__name__}: {error}"
+        return Outcome(experiment.name, "failed", message=message)
     finally:
         turn.release()
 
@@ -181,5 +185,6 @@ def _draw_all(batch: list[Experiment], job: Job, jobs: int, force: bool, seconds
                 progress.update()
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
+            end_children()
             raise
     return outcomes
