@@ -67,7 +67,8 @@ def compare_records(
     names, ids = {e.name for e in experiments}, {id for e in experiments for id in e.claims}
     found = {name: record for name, record in findings_of(now, profile).items() if name in names}
     best, same = findings_of(committed), findings_of(committed, profile)
-    changed = {name: changed_findings(record, same.get(name) or best.get(name, {})) for name, record in found.items()}
+    known = {name: same.get(name) or best.get(name) for name in found}
+    changed = {name: changed_findings(found[name], old) for name, old in known.items() if old}
     results = {id: now.claims[id]["results"] for id in CLAIMS if id in ids & {*now.claims}}
     claims = {id: result[profile] for id, result in results.items() if profile in result}
     verdicts = changed_verdicts({id: now.claims[id] for id in claims}, committed.claims, profile)
