@@ -20,7 +20,7 @@ from .own_data import add_flows, add_probe
 from .page import compare_records, write_page
 from .records import Records, accept, findings_of
 from .run import read_json
-from .runner import figures_folder, make_figures
+from .runner import figures_folder, make_figures, require_packages
 
 # %% ../../nbs/lib/companion/cli.ipynb #0004
 _EXAMPLES = """examples:
@@ -109,6 +109,7 @@ def _figures(args: argparse.Namespace) -> int:
         experiments = find_experiments(find_notebooks(args.notebooks))
         print("\n".join(f"{figure:20} {e.name}" for e in experiments for figure in (e.figures or ["(none)"])))
         return 0
+    require_packages()
     root = find_notebooks(args.notebooks)
     committed = root.parent / "figures"
     before = Records.read(committed)  # paper writes there
