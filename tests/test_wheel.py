@@ -71,7 +71,7 @@ def dist(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
     tree = folder / "tree"
     shutil.copytree(
-        ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", ".cache", ".run-*", ".failed", "build", "*.egg-info")
+        ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", ".cache", ".run", "quick", "build", "*.egg-info")
     )
     (tree / "tests" / "__pycache__").mkdir(exist_ok=True)
     (tree / "tests" / "__pycache__" / "test_cli.pyc").write_bytes(b"")
