@@ -8,9 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-# One thread for each of the parallel jobs, unless whoever runs the tests chose a number
-LIBRARIES = ("OMP", "MKL", "OPENBLAS")
-ONE_THREAD = {name: os.environ.get(name, "1") for name in map("{}_NUM_THREADS".format, LIBRARIES)}
+# One thread for each of the parallel jobs; whoever chose more threads gets fewer jobs, so that they never wait in line
+THREADS = max(1, int(os.environ.get("OMP_NUM_THREADS", "1").split(",")[0] or 1))
+EACH_JOB = {f"{library}_NUM_THREADS": str(THREADS) for library in ("OMP", "MKL", "OPENBLAS")}
 # What MKL and torch compute on a processor that they do not know: other kernels, other last bits
 OTHER_WEATHER = {"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "default"}
 
@@ -23,19 +23,19 @@ def stages(jobs: int, scratch: str) -> list[tuple[str, list[str], dict[str, str]
     return [
         ("style: line length, imports, names", [str(BIN / "ruff"), "check", "."], {}),
         ("the rules of the house", [*pytest, "tests/test_hygiene.py"], {}),
-        ("the library notebooks", library, ONE_THREAD),
-        ("the library notebooks in another weather", library, ONE_THREAD | OTHER_WEATHER),
-        ("the index", [str(BIN / "nbdev_test"), "--path", "nbs/index.ipynb", "--do_print"], ONE_THREAD),
+        ("the library notebooks", library, EACH_JOB),
+        ("the library notebooks in another weather", library, EACH_JOB | OTHER_WEATHER),
+        ("the index", [str(BIN / "nbdev_test"), "--path", "nbs/index.ipynb", "--do_print"], EACH_JOB),
         (
             "every experiment, profile smoke",
             [str(BIN / "symnb"), "figures", "--profile", "smoke", "--jobs", str(jobs), "--out", scratch],
             {},
         ),
-        ("exact facts in another weather", [*pytest, "tests", "-m", "exact", *parallel], ONE_THREAD | OTHER_WEATHER),
+        ("exact facts in another weather", [*pytest, "tests", "-m", "exact", *parallel], EACH_JOB | OTHER_WEATHER),
         (
             "the tests",
             [python, "-m", "pytest", "tests", "--ignore", "tests/test_hygiene.py", "--durations", "5", *parallel],
-            ONE_THREAD,
+            EACH_JOB,
         ),
     ]
 
@@ -64,4 +64,4 @@ def main(jobs: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 2))
+    sys.exit(main(max(1, int(sys.argv[1] if len(sys.argv) > 1 else 2) // THREADS)))
