@@ -69,7 +69,7 @@ _COLLIDERS = (
           "conserved exactly and one latent fewer is relevant.",
           "the counts with and without radiation, and the largest gaps of the two spectra",
           (share(0.9, "radiation_extra_latents == 1"), median("gap_off_over_on > 1")),
-          reason="transverse momentum has two components: without radiation two latents fewer are to be expected, not one"),
+          reason="transverse momentum has two components: without radiation two latents fewer are expected, not one"),
 )
 
 # %% ../../nbs/lib/companion/review_claims.ipynb #0007
