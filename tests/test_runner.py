@@ -15,7 +15,7 @@ from conftest import DRAW
 
 from symnb.companion import experiments, figures, run, runner
 from symnb.companion.execution import end_tree
-from symnb.companion.records import Records, digests, lock, up_to_date
+from symnb.companion.records import Records, accept, digests, executions_done, lock
 from symnb.companion.runner import figures_folder, make_figures
 
 CLAIM = """from symnb.companion.claims import record_claim
@@ -120,9 +120,13 @@ def test_a_kernel_that_hangs_is_ended_and_what_was_finished_is_delivered(tree):
     for name, code in hangs.items():
         nbs = tree(name, DRAW.format(name=f"fig-{name[-1]}"), code, DRAW.format(name=f"fig-never-{name[-1]}"))
     mine = {p.pid for p in psutil.Process().children(recursive=True)}
-    for name, found in draw(nbs, limit=90, jobs=2).items():
-        assert found.state == "failed" and f"in code cell 3 ({hangs[name]})" in found.message
-        assert "within 90 s" in found.message and found.figures == (f"fig-{name[-1]}",)
+    for limit in (30, 120, 480):  # a busy machine needs longer to come as far as the cell that hangs
+        outcomes = draw(nbs, limit=limit, jobs=2)
+        assert {(o.state, f"within {limit} s" in o.message) for o in outcomes.values()} == {("failed", True)}
+        if all(o.figures for o in outcomes.values()):
+            break
+    for name, found in outcomes.items():
+        assert f"in code cell 3 ({hangs[name]})" in found.message and found.figures == (f"fig-{name[-1]}",)
     assert not [p for p in psutil.Process().children(recursive=True) if p.pid not in mine and p.status() != "zombie"]
 
 
@@ -138,33 +142,56 @@ record_claim("R13", {"sum_r2": np.full(20, VALUE)})"""
 def test_an_undecided_claim_gets_more_runs_with_other_seeds_up_to_the_cap(tree):
     nbs = tree("review/a", MORE.replace("VALUE", "0.01"), DRAW.format(name="fig-a"))
     out = nbs.parent / "figures" / "quick"
-    once = draw(nbs, executions=1)["review/a"]
-    entry = Records.read(out).claims["R13"]
-    assert (once.executions, entry["verdict"], entry["results"]["smoke"]["executions"]) == (1, "undecided", 1)
+    once, first = draw(nbs, executions=1)["review/a"], executions_of(out)
+    assert (once.executions, verdict(out), [e["seed"] for e in first]) == (1, "undecided", [0])
     figure = (out / "fig-a.png").read_bytes()
+    assert draw(nbs, executions=1)["review/a"].state == "up to date"
 
-    more = draw(nbs, executions=4, force=True)["review/a"]
-    entry, findings = Records.read(out).claims["R13"], Records.read(out).findings["review/a"]["smoke"]["findings"]
-    assert (more.executions, entry["verdict"]) == (2, "reproduced")
-    assert len(entry["results"]["smoke"]["measured"]["sum_r2"]) == 40
+    more = draw(nbs, executions=4)["review/a"]  # it goes on where it was
+    findings = Records.read(out).findings["review/a"]["smoke"]["findings"]
+    assert (more.executions, verdict(out), [e["seed"] for e in executions_of(out)]) == (2, "reproduced", [0, 10_000])
+    assert executions_of(out)[0] == first[0] and draw(nbs, executions=4)["review/a"].state == "up to date"
     assert (out / "fig-a.png").read_bytes() == figure  # of the first execution
     assert all(f["holds"] for f in findings.values())
 
 
+def executions_of(out):
+    return Records.read(out).claims["R13"]["results"]["smoke"]["executions"]
+
+
+def verdict(out):
+    return Records.read(out).claims["R13"]["verdict"]
+
+
 def test_the_cap_leaves_a_claim_undecided(tree):
     nbs = tree("review/a", MORE.replace("np.full(20, VALUE)", "np.r_[np.full(18, 0.01), 1, 1]"))
-    assert draw(nbs, executions=2)["review/a"].executions == 2
-    assert Records.read(nbs.parent / "figures" / "quick").claims["R13"]["verdict"] == "undecided"
+    out = nbs.parent / "figures" / "quick"
+    assert draw(nbs, executions=2)["review/a"].executions == 2 and verdict(out) == "undecided"
+    assert draw(nbs, executions=2)["review/a"].state == "up to date"
+    assert draw(nbs, executions=3)["review/a"].executions == 3 and len(executions_of(out)) == 3
 
 
-def test_a_further_execution_that_fails_costs_nothing(tree):
-    nbs = tree("review/a", "assert seed < 100", MORE.replace("VALUE", "0.01"), DRAW.format(name="fig-a"))
+def test_a_further_execution_that_fails_costs_nothing_and_is_tried_again(tree):
+    nbs = tree("review/a", "import os; assert seed < 100 or os.path.exists('mended')", MORE.replace("VALUE", "0.01"),
+               DRAW.format(name="fig-a"))
+    out = nbs.parent / "figures" / "quick"
+    for _ in range(2):
+        found = draw(nbs, executions=3)["review/a"]
+        assert found.state == "drawn" and "AssertionError" in found.message and len(executions_of(out)) == 1
+    (nbs / "review" / "mended").touch()
     found = draw(nbs, executions=3)["review/a"]
-    assert found.state == "drawn" and "its numbers are left out" in found.message and "AssertionError" in found.message
-    assert (
-        len(Records.read(nbs.parent / "figures" / "quick").claims["R13"]["results"]["smoke"]["measured"]["sum_r2"])
-        == 20
-    )
+    assert (found.message, verdict(out), len(executions_of(out))) == ("", "reproduced", 2)
+
+
+def test_code_that_changes_between_two_executions_is_not_mixed(tree):
+    change = """import json
+from pathlib import Path
+text = Path("a.ipynb").read_text()
+Path("a.ipynb").write_text(text.replace("0.01", "0.02"))"""
+    nbs = tree("review/a", MORE.replace("VALUE", "0.01"), change)
+    out = nbs.parent / "figures" / "quick"
+    found = draw(nbs, executions=3)["review/a"]
+    assert "its code changed" in found.message and len(executions_of(out)) == 1
 
 
 # Two runners, and a killed one
@@ -237,21 +264,30 @@ def test_a_runner_that_is_killed_leaves_no_half_written_file_and_goes_on_where_i
     import psutil
     nbs = several(tree, 4)
     out, rng = nbs.parent / "figures" / "quick", random.Random(0)
-    for moment in sorted(rng.uniform(0.2, 6) for _ in range(10)):
-        process = start(nbs, "--jobs", "2", "--force")
-        family = []
-        end = time.monotonic() + moment
+    drawn = lambda: {n for n, entry in Records.read(out).notebooks.items() if entry["key"]}
+    staged = lambda: any((out / ".run").glob("review-*/*/*"))
+    events = [lambda: (out / ".run").is_dir(), staged, lambda: len(drawn()) > 0]
+    for k in range(10):  # at a random time behind something that has happened, however slow the machine is
+        process = start(nbs, "--jobs", "2")
+        family, happened = [], events[min(k // 3, 2)]
+        while process.poll() is None and not happened():
+            time.sleep(0.02)
+        end = time.monotonic() + rng.uniform(0, 0.5)
         while time.monotonic() < end:
             family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else family
-            time.sleep(0.05)
+            time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         psutil.wait_procs(family, timeout=60)  # they follow their runner
         assert not [p for p in family if p.is_running() and p.status() != "zombie"]
         whole(out)
-    done = {n for n, entry in Records.read(out).notebooks.items() if entry["key"]}
+        if len(done := drawn()) == 4:  # begin again, so that every kill meets work
+            for path in (out / "manifest.json", *out.glob("*.png")):
+                path.unlink()
+    done = drawn()
+    (out / ".manifest.json.999.part").write_text("half")
     last = {o.notebook: o.state for o in make_figures(profile="smoke", device="cpu", jobs=2, notebooks=nbs)}
-    assert {n for n, state in last.items() if state == "up to date"} == done
+    assert done and {n for n, state in last.items() if state == "up to date"} == done
     assert {*last.values()} <= {"drawn", "up to date"} and len(last) == 4
     whole(out)
     assert not list(out.glob(".*.part")) and not [p for p in (out / ".run").iterdir() if p.is_dir()]
@@ -292,6 +328,45 @@ def test_broken_records_are_put_aside_by_whoever_writes_and_made_again(tree):
     assert draw(nbs)["review/a"].state == "up to date"
 
 
+def test_what_is_accepted_is_whole_and_nothing_committed_is_lost(tree):
+    nbs = tree("review/a", CLAIM, FINDING.replace("NUMBER", "0.2"), DRAW.format(name="fig-a"))
+    tree("review/b", FINDING.replace("NUMBER", "0.2"), "1 / 0")
+    out, committed = nbs.parent / "figures" / "quick", nbs.parent / "figures"
+    assert {n: o.state for n, o in draw(nbs).items()} == {"review/a": "drawn", "review/b": "failed"}
+    (committed / "claims.json").write_text('{"R99": {"results": {"paper": {"verdict": "old"}}}}')
+    assert accept(out, committed, "smoke") == (1, 1)
+    kept = Records.read(committed)
+    assert {*kept.claims} == {"R13", "R99"} and {*kept.findings} == {"review/a"}
+    (committed / "claims.json").write_text("<<<<<<< merge")
+    with pytest.raises(ValueError, match="claims.json cannot be read.*Mend it first"):
+        accept(out, committed, "smoke")
+    assert (committed / "claims.json").read_text() == "<<<<<<< merge"
+
+
+def test_findings_that_are_gone_do_not_stay(tree):
+    nbs = tree("review/a", FINDING.replace("NUMBER", "0.2"))
+    out = nbs.parent / "figures" / "quick"
+    draw(nbs)
+    assert Records.read(out).findings
+    tree("review/a", "1 + 1")
+    assert draw(nbs)["review/a"].state == "drawn" and not Records.read(out).findings
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGINT")
+def test_a_runner_that_waits_for_another_can_be_interrupted(tree):
+    nbs = several(tree, 1)
+    out = nbs.parent / "figures" / "quick"
+    with lock(out, "review/n0"):
+        process = start(nbs)
+        while process.poll() is None and not (out / ".run" / "records.lock").exists():
+            time.sleep(0.02)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=300)[0]
+    assert process.returncode == 1 and "interrupted" in said
+    assert not (out / "manifest.json").exists()
+
+
 def test_half_a_run_replaces_no_whole_one(tree):
     more = 'finding("Another number is small", 0.1, "<= 0.5")'
     nbs = tree("review/a", FINDING.replace("NUMBER", "0.2"), more, CLAIM)
@@ -309,10 +384,10 @@ def test_whatever_goes_wrong_with_one_notebook_the_others_go_on(tree, monkeypatc
     nbs = several(tree, 3)
     whole_draw = runner.draw
 
-    def full_disk(experiment, key, job):
+    def full_disk(experiment, key, job, done):
         if experiment.name == "review/n1":
             raise OSError(28, "No space left on device")
-        return whole_draw(experiment, key, job)
+        return whole_draw(experiment, key, job, done)
     monkeypatch.setattr(runner, "draw", full_disk)
     found = draw(nbs, jobs=2)
     assert {n: o.state for n, o in found.items()} == {"review/n0": "drawn", "review/n1": "failed", "review/n2": "drawn"}
@@ -324,7 +399,7 @@ def test_whatever_goes_wrong_with_one_notebook_the_others_go_on(tree, monkeypatc
 def test_malformed_records_only_mean_that_nothing_is_up_to_date(tree, records):
     nbs = tree("review/a", DRAW.format(name="fig-a"), CLAIM)
     [experiment] = experiments.find_experiments(nbs)
-    assert not up_to_date(experiment, "key", "smoke", nbs, records)
+    assert executions_done(experiment, "key", "smoke", nbs, records) == 0
 
 
 def test_bad_arguments_stop_before_anything_runs(tree, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import importlib.util
 import inspect
 import pickle
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, wraps
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -42,12 +42,12 @@ def python_lines(code: str) -> str:
 # %% ../../nbs/lib/companion/cache.ipynb #0008
 @lru_cache
 def _imports(code: str, package: str = "") -> frozenset[Path]:
-    "The files of symnb that `code` imports itself; relative imports start from `package`."
+    "The files of symnb that `code` imports itself, all where it cannot be read; relative imports start from `package`."
     names = []
     try:
         tree = ast.parse(python_lines(code))
     except SyntaxError:  # IPython's own syntax
-        return frozenset()
+        return frozenset(_ROOT.rglob("*.py"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [a.name for a in node.names]
@@ -64,13 +64,16 @@ def _files(name: str) -> list[Path]:
     return found or ([*path.parent.glob("*.py")] if path.parent != _ROOT else [])
 
 
-def library_digest(code: str) -> str:
-    "SHA-256 of the sources of symnb that `code` imports, at any depth."
-    found, new = set(), _imports(code)
+def library_digest(code: str | Sequence[str], without: Sequence[str] = ()) -> str:
+    "SHA-256 of the sources of symnb that `code`, one text or cells, imports at any depth; `without` some files of it."
+    left_out = {_ROOT / name for name in without}
+    cells = [code] if isinstance(code, str) else code
+    found, new = set(), frozenset().union(*map(_imports, cells)) - left_out
     while new:
         found |= new
         packages = {f: ".".join(["symnb", *f.relative_to(_ROOT).parts[:-1]]) for f in new}
-        new = {i for f, package in packages.items() for i in _imports(f.read_text(encoding="utf-8"), package)} - found
+        new = {i for f, package in packages.items() for i in _imports(f.read_text(encoding="utf-8"), package)}
+        new -= found | left_out
     codes = [f"{f.relative_to(_ROOT).as_posix()} {code_digest(f.read_text(encoding='utf-8'))}" for f in sorted(found)]
     return hashlib.sha256("\n".join(codes).encode()).hexdigest()
 

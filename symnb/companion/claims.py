@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['REPRODUCED', 'CAVEAT', 'REFUTED', 'UNDECIDED', 'VERDICTS', 'BEST_FIRST', 'ClaimResult', 'judge', 'record_claim',
-           'result_record', 'pool_records', 'merge_claim', 'claims_table', 'read_evidence', 'read_claims',
+           'result_record', 'pool_executions', 'merge_claim', 'current', 'claims_table', 'read_evidence', 'read_claims',
            'count_verdicts', 'summary_line', 'changed_verdicts']
 
 # %% ../../nbs/lib/companion/claims.ipynb #0002
@@ -17,7 +17,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .criteria import Claim, Evidence, median, runs_needed, weigh
+from symnb.companion.criteria import (
+    REFUTES,
+    Bound,
+    Claim,
+    Condition,
+    Criterion,
+    Evidence,
+    breaks,
+    runs_needed,
+    weigh,
+)
 from .experiments import find_notebooks
 from .registry import CLAIMS
 from .run import current_run, read_json, write_json
@@ -38,6 +48,7 @@ class ClaimResult:
 
     @property
     def verdict(self) -> str:
+        "One of VERDICTS."
         if any(e.holds is False for e in self.evidence):
             return REFUTED
         if any(e.holds is None for e in self.evidence):
@@ -52,7 +63,7 @@ class ClaimResult:
         lines = [f"{e.criterion}: {e}" + _more_runs(c, e) for c, e in judged]
         if self.verdict in (REPRODUCED, CAVEAT):
             return self.claim.caveat or lines[0]
-        return "; ".join(([self.claim.reason] if self.verdict == REFUTED and self.claim.reason else []) + lines)
+        return "; ".join([*_reasons(self.claim, self.evidence), *lines])
 
     def __repr__(self) -> str:
         rows = [f"  {e.mark} {e.criterion}: {e}" for e in self.evidence]
@@ -68,14 +79,22 @@ class ClaimResult:
         return head + "| | criterion | measured |\n|---|---|---|\n" + "\n".join(rows) + why
 
 # %% ../../nbs/lib/companion/claims.ipynb #0006
-def _more_runs(criterion, e: Evidence) -> str:
-    "How many runs an undecided criterion needs at least, where all agreed so far."
+def _reasons(claim: Claim, evidence: Iterable[Evidence]) -> list[str]:
+    "What the claim says about those of its criteria that fail."
+    failed = [number for number, e in enumerate(evidence, 1) if e.holds is False]
+    return list(dict.fromkeys(claim.reasons[number] for number in failed if number in claim.reasons))
+
+
+def _more_runs(criterion: Criterion, e: Evidence) -> str:
+    "What an undecided criterion lacks."
     if e.holds is not None:
         return ""
+    if breaks(criterion, e.low, e.high):
+        return f" (a refutation asks for {REFUTES:.1%})"
     needed = 6 if criterion.least_share is None else runs_needed(criterion.least_share)
     return f" (at least {needed} runs are needed)" if e.n < needed else ""
 
-
+# %% ../../nbs/lib/companion/claims.ipynb #0007
 def judge(claim: Claim, measurements: Mapping[str, object], note: str | None = None) -> ClaimResult:
     "The verdict on `claim`. Raises ValueError if a measurement is missing, empty or not a list of numbers."
     missing = [name for name in claim.measurements if name not in measurements]
@@ -87,10 +106,12 @@ def judge(claim: Claim, measurements: Mapping[str, object], note: str | None = N
         if values.ndim != 1 or len(values) == 0:
             raise ValueError(f"{claim.id}: {name} must be one number or one for each run, not of shape {values.shape}")
     evidence = tuple(weigh(criterion, measured) for criterion in claim.criteria)
-    rest = {name: weigh(median(f"{name} > -inf"), measured) for name in measured if name not in claim.measurements}
+    anything = Bound(">", -math.inf)
+    rest = {name: weigh(Criterion((Condition(name, anything),), None), measured)
+            for name in measured if name not in claim.measurements}
     return ClaimResult(claim, evidence, measured, rest, note)
 
-# %% ../../nbs/lib/companion/claims.ipynb #0012
+# %% ../../nbs/lib/companion/claims.ipynb #0013
 def record_claim(id: str, measurements: Mapping[str, object], note: str | None = None) -> ClaimResult:
     "Judge the claim `id` by `measurements` (name → one number for each run) and hand the verdict to the runner."
     if id not in CLAIMS:
@@ -114,16 +135,21 @@ def result_record(result: ClaimResult) -> dict:
                 reported={name: plain(e) for name, e in result.reported.items()}, note=result.note,
                 measured={name: [_finite(float(v)) for v in values] for name, values in result.measured.items()})
 
-# %% ../../nbs/lib/companion/claims.ipynb #0014
-def pool_records(id: str, records: Iterable[Mapping]) -> dict:
-    ("One record of the claim `id` from those of several executions of its notebook: the runs of all of them, judged "
-     "anew.")
-    records = list(records)
-    names = [n for n in records[0]["measured"] if all(n in r["measured"] for r in records)]
-    together = {n: [float(v) for r in records for v in r["measured"][n]] for n in names}
-    return result_record(judge(CLAIMS[id], together, records[0]["note"]))
+# %% ../../nbs/lib/companion/claims.ipynb #0015
+def pool_executions(
+    id: str,
+    executions: Iterable[Mapping],  # each with its `seed`, and what was `measured`: name → one number for each run
+    note: str | None = None,
+) -> dict:
+    "The record of the claim `id` from all `executions` of its notebook, which it keeps in place of `measured`."
+    executions = [dict(seed=e["seed"], measured=e["measured"]) for e in executions]
+    names = [n for n in executions[0]["measured"] if all(n in e["measured"] for e in executions)]
+    together = {n: [float(v) for e in executions for v in e["measured"][n]] for n in names}
+    record = result_record(judge(CLAIMS[id], together, note))
+    del record["measured"]
+    return record | dict(executions=executions)
 
-# %% ../../nbs/lib/companion/claims.ipynb #0017
+# %% ../../nbs/lib/companion/claims.ipynb #0018
 BEST_FIRST = ("paper", "quick", "smoke")
 
 
@@ -139,7 +165,7 @@ def merge_claim(
     kept, old = {profile: dict(record)}, []
     for p, result in (entry.get("results") or {}).items():
         same = result.get("criteria") == criteria
-        if not same:
+        if not same or (p == profile and result.get("verdict") != record["verdict"]):
             old.append(dict(profile=p, sentence=entry.get("sentence"), **result))
         elif p != profile:
             kept[p] = result
@@ -150,7 +176,17 @@ def merge_claim(
                 criteria=criteria, caveat=claim.caveat, profile=best, verdict=results[best]["verdict"],
                 why=results[best]["why"], results=results) | (dict(history=history) if history else {})
 
-# %% ../../nbs/lib/companion/claims.ipynb #0020
+# %% ../../nbs/lib/companion/claims.ipynb #0021
+def current(id: str, entry: Mapping | None) -> dict:
+    "`entry` without the results under criteria that the claim `id` does not have any more; {} where nothing is left."
+    entry, criteria = entry or {}, [str(c) for c in CLAIMS[id].criteria]
+    results = {p: r for p, r in (entry.get("results") or {}).items() if r.get("criteria") == criteria}
+    best = next((p for p in BEST_FIRST if p in results), None)
+    if best is None:
+        return {}
+    return dict(entry, profile=best, verdict=results[best]["verdict"], why=results[best]["why"], results=results)
+
+
 def claims_table(
     entries: Mapping[str, Mapping],  # what claims.json holds
     profile: str | None = None,  # None: the best that each claim has
@@ -159,13 +195,13 @@ def claims_table(
     "All claims with their verdicts and numbers, as text for the terminal or as a Markdown table."
     rows = []
     for id, claim in CLAIMS.items():
-        entry = entries.get(id) or {}
+        entry = current(id, entries.get(id))
         chosen = profile or entry.get("profile")
-        record = (entry.get("results") or {}).get(chosen) or dict(verdict="not measured", evidence=[], why="")
+        record = entry.get("results", {}).get(chosen) or dict(verdict="not measured", evidence=[], why="")
         rows.append((claim, chosen if record["evidence"] else "", record))
     return _markdown(rows) if markdown else _plain(rows, min(shutil.get_terminal_size((100, 24)).columns, 120))
 
-# %% ../../nbs/lib/companion/claims.ipynb #0021
+# %% ../../nbs/lib/companion/claims.ipynb #0022
 def read_evidence(record: Mapping) -> list[Evidence]:
     "The evidence of a record, with its infinities back."
     back = lambda k, v: (math.nan if v is None else float(v)) if k in ("value", "low", "high") else v
@@ -177,16 +213,16 @@ def _numbers(record: Mapping) -> list[str]:
     return [f"{e.mark} {e.criterion}: {e}" for e in read_evidence(record)]
 
 
-def _comment(claim: Claim, verdict: str) -> str | None:
-    "The caveat, or the reason of a failure."
-    return {CAVEAT: claim.caveat, REFUTED: claim.reason}.get(verdict)
+def _comment(claim: Claim, record: Mapping) -> str:
+    "The caveat, or the reasons of a failure."
+    return (claim.caveat or "") if record["verdict"] == CAVEAT else "; ".join(_reasons(claim, read_evidence(record)))
 
 
 def _plain(rows: Iterable, width: int) -> str:
     lines = []
     for claim, profile, record in rows:
         lines.append(f"{claim.id:4} {record['verdict'].upper()}{f' ({profile})' if profile else ''}, {claim.place}")
-        comment = _comment(claim, record["verdict"])
+        comment = _comment(claim, record)
         body = [claim.sentence, *_numbers(record), *([f"→ {comment}"] if comment else [])]
         lines += [textwrap.fill(text, width, initial_indent=" " * 5, subsequent_indent=" " * 7) for text in body]
     return "\n".join(lines)
@@ -195,13 +231,13 @@ def _plain(rows: Iterable, width: int) -> str:
 def _markdown(rows: Iterable) -> str:
     lines = ["| | claim | measured | verdict |", "|---|---|---|---|"]
     for claim, profile, record in rows:
-        comment = _comment(claim, record["verdict"])
+        comment = _comment(claim, record)
         verdict = f"**{record['verdict']}**" + (f": {comment}" if comment else "")
         numbers = "<br>".join([*_numbers(record), *([f"profile `{profile}`"] if profile else [])])
         lines.append(f"| {claim.id} | {claim.sentence} ({claim.place}) | {numbers} | {verdict} |")
     return "\n".join(lines)
 
-# %% ../../nbs/lib/companion/claims.ipynb #0023
+# %% ../../nbs/lib/companion/claims.ipynb #0024
 def read_claims() -> dict[str, dict]:
     ("What is measured: the entries of figures/claims.json, and before them those of the run that this notebook "
      "belongs to.")
@@ -209,15 +245,14 @@ def read_claims() -> dict[str, dict]:
     if run is not None:
         folders.append(Path(run["out"]))
     found = {id: entry for folder in folders for id, entry in read_json(folder / "claims.json")[0].items()}
-    return {id: found[id] for id in CLAIMS if id in found}
+    return {id: entry for id in CLAIMS if (entry := current(id, found.get(id)))}
 
 
 def count_verdicts(entries: Mapping[str, Mapping], profile: str | None = None) -> dict[str, dict[str, int]]:
     "How many claims of the review (R), the flows (F) and of our own (S) got each verdict, at best or in `profile`."
-    records = {
-        id: entry if profile is None else (entry.get("results") or {}).get(profile, {}) for id, entry in entries.items()
-    }
-    got = [(id[0], records.get(id, {}).get("verdict", "not measured")) for id in CLAIMS]
+    entries = {id: current(id, entries.get(id)) for id in CLAIMS}
+    records = entries if profile is None else {id: e.get("results", {}).get(profile, {}) for id, e in entries.items()}
+    got = [(id[0], records[id].get("verdict", "not measured")) for id in CLAIMS]
     return {
         group: {v: got.count((group, v)) for v in (*VERDICTS, "not measured") if (group, v) in got} for group in "RFS"
     }
@@ -231,14 +266,15 @@ def summary_line(entries: Mapping[str, Mapping], profile: str | None = None) -> 
         for group, count in count_verdicts(entries, profile).items()
     )
 
-# %% ../../nbs/lib/companion/claims.ipynb #0028
+# %% ../../nbs/lib/companion/claims.ipynb #0029
 def changed_verdicts(now: Mapping[str, Mapping], before: Mapping[str, Mapping], profile: str) -> list[str]:
     ("A line for each claim whose verdict in `profile` is another one than before, in the same profile or, without, in "
      "the best.")
     lines = []
     for id in CLAIMS:
-        new = (now.get(id, {}).get("results") or {}).get(profile)
-        old = (before.get(id, {}).get("results") or {}).get(profile) or before.get(id)
+        new = current(id, now.get(id)).get("results", {}).get(profile)
+        known = current(id, before.get(id))
+        old = known.get("results", {}).get(profile) or known
         if new and old and new["verdict"] != old["verdict"]:
             lines.append(f"{id}: {new['verdict']}, before {old['verdict']}. {new['why']}")
     return lines

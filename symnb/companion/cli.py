@@ -17,7 +17,7 @@ from .claims import BEST_FIRST, claims_table, summary_line
 from .experiments import find_experiments, find_notebooks
 from .findings import findings_table
 from .own_data import add_flows, add_probe
-from .page import compare_records, write_page
+from .page import compare_records, write_run_page
 from .records import Records, accept, findings_of
 from .run import read_json
 from .runner import figures_folder, make_figures, require_packages
@@ -85,7 +85,7 @@ def _add_findings(commands: argparse._SubParsersAction) -> None:
     shown.add_argument("--failed", action="store_true", help="only what does not hold")
     shown.add_argument("--changed", action="store_true", help="only what differs from the committed record")
     shown.add_argument("--accept", action="store_true", help="make what this run found the committed record")
-    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of a run (default: figures/quick if there is one)")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of a run (default: the one drawn last)")
     sub.set_defaults(run=_findings)
 
 # %% ../../nbs/lib/companion/cli.ipynb #0007
@@ -122,9 +122,10 @@ def _figures(args: argparse.Namespace) -> int:
     experiments = [e for e in find_experiments(root) if e.name in {outcome.notebook for outcome in outcomes}]
     comparison = compare_records(Records.read(out), before, args.profile, experiments)
     failed = [outcome.message for outcome in outcomes if outcome.state == "failed"]
-    page = write_page(experiments, out, committed, comparison, failed)
-    changed = f"symnb findings --changed --profile {args.profile}" + (f" --out {args.out}" if args.out else "")
-    print(comparison.summary, f"Look at {page}" + (f" and {changed}" if comparison.differs else ""), sep="\n")
+    page = write_run_page(experiments, out, committed, comparison, failed)
+    changed = f" and symnb findings --changed --profile {args.profile}" + (f" --out {args.out}" if args.out else "")
+    told = comparison.differs and out != committed.resolve()  # paper has just replaced what it is compared with
+    print(comparison.summary, f"Look at {page}" + (changed if told else ""), sep="\n")
     return 1 if count["failed"] else 0
 
 
@@ -139,14 +140,17 @@ def _claims(args: argparse.Namespace) -> int:
 # %% ../../nbs/lib/companion/cli.ipynb #0010
 def _findings(args: argparse.Namespace) -> int:
     root = find_notebooks()
-    committed, profile = root.parent / "figures", args.profile or "quick"
-    out = args.out or (committed / "quick" if (committed / "quick" / "findings.json").is_file() else committed)
+    committed = root.parent / "figures"
+    out = args.out or (committed / "quick" if args.changed or args.accept else _drawn_last(committed))
     records = Records.read(out)
-    found = findings_of(records, args.profile)
+    there = {profile for results in records.findings.values() for profile in results}
+    profile = args.profile or next((p for p in BEST_FIRST if p in there), None)
+    found = findings_of(records, profile)
     if not found:
         print(f"nothing was found yet in {out}: symnb figures does it", file=sys.stderr)
     elif out.resolve() == committed.resolve() and (args.accept or args.changed):
-        print(f"nothing to compare: {out} is the committed record itself", file=sys.stderr)
+        print(f"nothing to compare: {out} is the committed record itself; {out / 'index.html'}, which paper writes, "
+              "shows what differed from the one before", file=sys.stderr)
     elif args.accept:
         claims, findings = accept(out, committed, profile)
         print(f"{claims} claims and {findings} findings of {out} are now those of {committed}")
@@ -155,8 +159,15 @@ def _findings(args: argparse.Namespace) -> int:
         lines = [f"{name}: {line}" for name, found in comparison.findings.items() for line in found.values()]
         print("\n".join([*comparison.verdicts, *lines]) or "nothing differs")
     else:
-        print(findings_table(found, args.failed) or "every finding holds")
+        print(f"{out}, profile {profile}", findings_table(found, args.failed) or "every finding holds", sep="\n")
     return 0
+
+
+def _drawn_last(committed: Path) -> Path:
+    "The folder of the run that was last: that of quick and smoke, or that of the repository."
+    written = {folder: folder / "manifest.json" for folder in (committed, committed / "quick")}
+    there = [folder for folder, manifest in written.items() if manifest.is_file()]
+    return max(there, key=lambda folder: written[folder].stat().st_mtime, default=committed)
 
 # %% ../../nbs/lib/companion/cli.ipynb #0012
 def _data(args: argparse.Namespace) -> int:

@@ -66,17 +66,21 @@ def _plain(value) -> object:
     if hasattr(value, "tolist"):  # numpy's, torch's and pandas' own
         return _plain(value.tolist())
     if isinstance(value, Mapping):
-        return {_plain(k): _plain(v) for k, v in value.items()}
+        return {_key(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     return value
+
+
+def _key(key) -> object:
+    return tuple(map(_plain, key)) if isinstance(key, tuple) else _plain(key)
 
 
 def _words(value) -> str:
     value = _plain(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{_words(k)}: {_words(v)}" for k, v in value.items())
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(f"({_words(v)})" if isinstance(v, list) else _words(v) for v in value)
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}"
 

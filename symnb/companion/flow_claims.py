@@ -25,8 +25,8 @@ _ALGEBRAS = (
           (share(0.9, "so3_two_loss > 0.3", "so3_four_loss > "
                                             "0.3"), share(0.9, "so4_five_loss > 0.3", "so4_seven_loss > 0.3"),
            share(0.9, "so13_five_loss > 0.3", "so13_seven_loss > 0.3"), share(0.9, "network_four_loss > 0.3")),
-          reason="true of matrices; but four networks on ‖x‖² do exist and are found: conformal fields of the sphere, "
-                 "which close as sim(2)"),
+          reasons={4: "four networks on ‖x‖² do exist and are found: conformal fields of the sphere, which close as "
+                      "sim(2)"}),
     Claim("F3", _FLOWS, "section 4.1, Fig. 1",
           "A robust classifier is insensitive to the pixels that never hold any ink.",
           "gradients on pixels that are always 0, over those on the others",
@@ -81,8 +81,8 @@ _TEN = (
           "Several orthogonal flows exist, which hints at a non-Abelian algebra.",
           "the brackets of six generators, and how much of them constant structure constants explain",
           (share(0.9, "bracket_size >= 0.1"), share(0.9, "closure_residual <= 0.05")),
-          reason="the six exist; but their brackets are small, and no constant structure constants explain them: a "
-                 "frame of directions, not an algebra"),
+          reasons={1: "the six exist, but their brackets are small",
+                   2: "no constant structure constants explain the brackets: a frame of directions, not an algebra"}),
     Claim("F12", _FLOWS, "section 5.3",
           "The learned flow is a symmetry of all ten logits.",
           "the share of the learned field outside the exact null space",
@@ -134,16 +134,14 @@ _INSTRUMENTS = (
           "the slope over the finest half decade of s that training resolves",
           tuple(median(f"{name}_slope {bound}") for name, d in dict(circle=1, disk=2, sphere=2, torus=2).items()
                 for bound in (f">= {d - 0.25}", f"<= {d + 0.25}")),
-          reason="right for the circle, the disk and the sphere; on the torus the bound prefers a third latent to a "
-                 "second cut"),
+          reasons={8: "on the torus the bound prefers a third latent to a second cut"}),
     Claim("S9", "symnb", "calibration",
           "On manifolds of known dimension the probe is among the best estimators without noise, and far ahead with "
           "noise.",
           "hits and mean absolute errors beside the estimators of scikit-dimension, one entry a draw of the samples",
           (median("hits_rank <= 2"), median("mae_ratio_10 <= 0.5"), median("mae_ratio_20 <= 0.5")),
-          reason="the probe keeps its hits under noise, where neighbour methods lose theirs, and has the most at "
-                 "20 %; but at one resolution and with one small network two of sixteen manifolds, M6 and Mbeta, cost "
-                 "most of its mean error"),
+          reasons=dict.fromkeys((2, 3), "at one resolution and with one small network two of sixteen manifolds, M6 "
+                                        "and Mbeta, cost most of the mean error")),
     Claim("S10", "symnb", "unknown systems",
           "The probe counts the conserved quantities of a system it knows nothing of, and the flows name the symmetry.",
           "trajectories of a mechanical system near and far from integrability; the energy of many bodies",

@@ -9,6 +9,7 @@ __all__ = ['reads_claims', 'fingerprint', 'commit_of', 'choose', 'require_packag
 import difflib
 import hashlib
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -18,15 +19,16 @@ import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from threading import RLock
 
 from tqdm import tqdm
 
 from .cache import code_digest, library_digest, library_versions
-from .claims import BEST_FIRST
+from .claims import BEST_FIRST, CLAIMS
 from .drawing import MOST_EXECUTIONS, SEED_STEP, Job, Outcome, draw
 from .execution import LIMITS, end_children
-from .experiments import Experiment, find_experiments, find_notebooks
-from .records import Records, lock, up_to_date
+from .experiments import Experiment, find_experiments, find_notebooks, read_experiment
+from .records import Records, executions_done, lock, open_claims, tidy
 
 # %% ../../nbs/lib/companion/runner.ipynb #0005
 def reads_claims(experiment: Experiment) -> bool:
@@ -34,14 +36,29 @@ def reads_claims(experiment: Experiment) -> bool:
     return any("read_claims(" in cell for cell in experiment.code)
 
 
+_WORDING = ("companion/review_claims.py", "companion/flow_claims.py")  # beside the criteria, which are read
+_PARSER = RLock()  # Python 3.11 parses in one thread at a time only
+
+
 def fingerprint(experiment: Experiment, parameters: dict, out: Path) -> str:
-    "Changes with all that may change the figures of `experiment`."
-    parts = [[code_digest(cell) for cell in experiment.code], library_digest("\n".join(experiment.code)), parameters,
-             library_versions(), platform.python_version()]
-    if reads_claims(experiment):
+    "Changes with all that may change the figures of `experiment`, and the criteria of its claims."
+    tells = reads_claims(experiment)
+    with _PARSER:
+        parts = [[code_digest(cell) for cell in experiment.code],
+                 library_digest(experiment.code, () if tells else _WORDING)]
+    criteria = [str(c) for id in experiment.claims if id in CLAIMS for c in CLAIMS[id].criteria]
+    parts += [parameters, library_versions(), platform.python_version(), criteria]
+    if tells:
         read = (out / "claims.json", experiment.path.parents[2] / "figures" / "claims.json")
         parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in read if path.is_file()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _fingerprint_now(experiment: Experiment, parameters: dict, out: Path) -> str:
+    "The fingerprint of the notebook as it lies on the disk by now."
+    with _PARSER:
+        now = read_experiment(experiment.path, experiment.name)
+        return fingerprint(now, parameters, out) if now else ""
 
 
 def commit_of(folder: Path) -> str:
@@ -88,10 +105,14 @@ def _check(profile: str, seed: int, jobs: int, limit: float | None, executions: 
     "What is wrong with the arguments, and what is not installed, before anything is looked for."
     if profile not in BEST_FIRST:
         raise ValueError(f"profile={profile!r} is unknown: use one of {', '.join(reversed(BEST_FIRST))}")
-    if jobs < 1 or not 0 <= seed < SEED_STEP:
-        raise ValueError(f"jobs={jobs} must be at least 1, and seed={seed} from 0 to {SEED_STEP - 1}")
-    if (limit is not None and not 0 < limit < float("inf")) or (executions is not None and executions < 1):
-        raise ValueError(f"limit={limit} must be a number of seconds above 0, and executions={executions} at least 1")
+    if jobs < 1:
+        raise ValueError(f"jobs={jobs} must be at least 1: it is the number of notebooks at once")
+    if not 0 <= seed < SEED_STEP:
+        raise ValueError(f"seed={seed} must be from 0 to {SEED_STEP - 1}: further executions take the seeds above")
+    if limit is not None and not 0 < limit < float("inf"):
+        raise ValueError(f"limit={limit} must be a number of seconds above 0")
+    if executions is not None and executions < 1:
+        raise ValueError(f"executions={executions} must be at least 1")
     require_packages()
 
 # %% ../../nbs/lib/companion/runner.ipynb #0010
@@ -129,11 +150,14 @@ def make_figures(
     out = Path(out).resolve() if out is not None else figures_folder(root, profile)
     chosen = choose(names, find_experiments(root))
     _open(out)
+    tidy(out)
     # half the cores: on a busy machine small matrix products lose far more to waiting threads than they gain
     threads = max(1, _cores() // (2 * jobs))
-    job = Job(dict(profile=profile, seed=seed, device=_device(device)),
+    parameters = dict(profile=profile, seed=seed, device=_device(device))
+    job = Job(parameters,
               dict(versions=library_versions() | {"python": platform.python_version()}, commit=commit_of(root)),
               out, threads, limit or LIMITS[profile], executions or MOST_EXECUTIONS[profile],
+              lambda experiment: _fingerprint_now(experiment, parameters, out),
               bar=jobs == 1 and sys.stderr.isatty())
     first, last = ([e for e in chosen if reads_claims(e) == reads] for reads in (False, True))
     seconds = _seconds_before(out, root.parent / "figures")
@@ -154,19 +178,26 @@ def _seconds_before(*folders: Path) -> dict[str, float]:
     return found
 
 # %% ../../nbs/lib/companion/runner.ipynb #0014
+def _wait_for(turn, job: Job) -> bool:
+    "Take the lock `turn` of a notebook; whether another runner had it before."
+    for attempt in itertools.count():
+        try:
+            turn.acquire(timeout=0.5 * bool(attempt))
+            return attempt > 0
+        except TimeoutError:
+            if job.stop.is_set():
+                raise
+
+
 def _draw_one(experiment: Experiment, key: str, job: Job, force: bool) -> Outcome:
     "Draw it, unless it is up to date; another runner that draws it is waited for. Whatever goes wrong is its outcome."
-    turn, waited = lock(job.out, experiment.name), False
+    turn = lock(job.out, experiment.name)
     try:
-        turn.acquire(timeout=0)
-    except TimeoutError:
-        turn.acquire()
-        waited = True
-    try:
-        records = Records.read(job.out)
-        if (waited or not force) and up_to_date(experiment, key, job.parameters["profile"], job.out, records):
+        waited, records = _wait_for(turn, job), Records.read(job.out)
+        done = executions_done(experiment, key, job.profile, job.out, records) if waited or not force else 0
+        if done and (done >= job.executions or not open_claims(experiment, job.profile, records)):
             return Outcome(experiment.name, "up to date", experiment.figures)
-        return draw(experiment, key, job)
+        return draw(experiment, key, job, done)
     except Exception as error:  # a full disk, a file that is open elsewhere: the other notebooks go on
         message = f"{experiment.path} failed: {type(error).__name__}: {error}"
         return Outcome(experiment.name, "failed", message=message)
@@ -178,7 +209,7 @@ def _draw_all(batch: list[Experiment], job: Job, jobs: int, force: bool, seconds
     "The outcome for each notebook of `batch`, run `jobs` at once with a line for each that is through."
     outcomes, batch = [], sorted(batch, key=lambda e: -seconds.get(e.name, 0.0))
     progress = tqdm(total=len(batch), unit="notebook", desc="figures", disable=None)
-    keys = {e.name: fingerprint(e, job.parameters, job.out) for e in batch}  # Python 3.11 parses in one thread only
+    keys = {e.name: fingerprint(e, job.parameters, job.out) for e in batch}
     for trouble in Records.read(job.out).troubles:
         tqdm.write(trouble, file=sys.stderr)
     with ThreadPoolExecutor(jobs) as pool, progress:
@@ -190,6 +221,7 @@ def _draw_all(batch: list[Experiment], job: Job, jobs: int, force: bool, seconds
                     progress.write(str(outcomes[-1]), file=sys.stderr)
                 progress.update()
         except KeyboardInterrupt:
+            job.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             end_children()
             raise
