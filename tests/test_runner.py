@@ -130,6 +130,27 @@ def test_a_kernel_that_hangs_is_ended_and_what_was_finished_is_delivered(tree):
     assert not [p for p in psutil.Process().children(recursive=True) if p.pid not in mine and p.status() != "zombie"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+def test_a_process_that_leaves_its_notebook_holds_nobody_up_and_is_ended(tree):
+    import psutil
+    orphan = """import os, pathlib, signal, time
+if os.fork() == 0:
+    os.setsid()
+    pathlib.Path("orphan").write_text(str(os.getpid()))
+    time.sleep(1e6)
+while not pathlib.Path("orphan").exists() or not pathlib.Path("orphan").read_text():
+    time.sleep(0.01)"""
+    die = "import signal; os.kill(os.getpid(), signal.SIGKILL)"
+    for name, codes in {"review/a": [orphan], "review/b": [orphan, die]}.items():
+        nbs = tree(name, DRAW.format(name=f"fig-{name[-1]}"), *codes)
+        found = draw(nbs, names=[f"fig-{name[-1]}"])[name]
+        assert (found.state, found.figures) == ("failed" if die in codes else "drawn", (f"fig-{name[-1]}",))
+        assert die not in codes or f"in code cell 4 ({die})" in found.message
+        pid = int((nbs / "review" / "orphan").read_text())
+        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        (nbs / "review" / "orphan").unlink()
+
+
 # An undecided claim
 
 MORE = """import numpy as np
@@ -321,11 +342,18 @@ def test_broken_records_are_put_aside_by_whoever_writes_and_made_again(tree):
     assert draw(nbs)["review/a"].state == "drawn"
     assert (out / "manifest.json.broken").is_file() and "fig-a" in Records.read(out).figures
     assert {*Records.read(out).claims} == {"R13", "R99"}  # what this version does not know is kept
+    assert "R14" in (out / "claims.json.broken").read_text()
     for name in ("findings", "claims", "manifest"):
         (out / f"{name}.json").write_text("<<<<<<< merge")
         assert draw(nbs)["review/a"].state == "drawn", name
         assert len(Records.read(out).findings["review/a"]["smoke"]["findings"]) == 1
     assert draw(nbs)["review/a"].state == "up to date"
+    assert len({path.read_text() for path in out.glob("claims.json.broken*")}) == 2  # none replaces another
+    for foreign in ('{"mine": "important"}', '{"a": {"quick": 5}}', '{"a": {"quick": {"findings": {"v": 1}}}}'):
+        (out / "findings.json").write_text(foreign)
+        assert not Records.read(out).findings and "did not write" in Records.read(out).troubles[0]
+        assert draw(nbs)["review/a"].state == "drawn"
+        assert foreign in [path.read_text() for path in out.glob("findings.json.broken*")]
 
 
 def test_what_is_accepted_is_whole_and_nothing_committed_is_lost(tree):

@@ -180,7 +180,8 @@ def merge_claim(
 def current(id: str, entry: Mapping | None) -> dict:
     "`entry` without the results under criteria that the claim `id` does not have any more; {} where nothing is left."
     entry, criteria = entry or {}, [str(c) for c in CLAIMS[id].criteria]
-    results = {p: r for p, r in (entry.get("results") or {}).items() if r.get("criteria") == criteria}
+    valid = lambda result: result.get("criteria") == criteria and "evidence" in result
+    results = {p: result for p, result in (entry.get("results") or {}).items() if valid(result)}
     best = next((p for p in BEST_FIRST if p in results), None)
     if best is None:
         return {}

@@ -19,7 +19,6 @@ from .findings import findings_table
 from .own_data import add_flows, add_probe
 from .page import compare_records, write_run_page
 from .records import Records, accept, findings_of
-from .run import read_json
 from .runner import figures_folder, make_figures, require_packages
 
 # %% ../../nbs/lib/companion/cli.ipynb #0004
@@ -131,35 +130,42 @@ def _figures(args: argparse.Namespace) -> int:
 
 def _claims(args: argparse.Namespace) -> int:
     folder = args.out or find_notebooks().parent / "figures"
-    entries, trouble = read_json(folder / "claims.json")
-    if trouble or not entries:
-        print(trouble or f"nothing was measured yet in {folder}: symnb figures does it", file=sys.stderr)
+    records = Records.read(folder)
+    entries = records.claims
+    if records.troubles or not entries:
+        nothing = [f"nothing was measured yet in {folder}: symnb figures does it"]
+        print(*(records.troubles or nothing), sep="\n", file=sys.stderr)
     print(claims_table(entries, args.profile, args.markdown), summary_line(entries, args.profile), sep="\n\n")
     return 0
 
 # %% ../../nbs/lib/companion/cli.ipynb #0010
 def _findings(args: argparse.Namespace) -> int:
-    root = find_notebooks()
+    root, comparing = find_notebooks(), args.changed or args.accept
     committed = root.parent / "figures"
-    out = args.out or (committed / "quick" if args.changed or args.accept else _drawn_last(committed))
+    out = args.out or (committed / "quick" if comparing else _drawn_last(committed))
     records = Records.read(out)
-    there = {profile for results in records.findings.values() for profile in results}
-    profile = args.profile or next((p for p in BEST_FIRST if p in there), None)
-    found = findings_of(records, profile)
-    if not found:
-        print(f"nothing was found yet in {out}: symnb figures does it", file=sys.stderr)
-    elif out.resolve() == committed.resolve() and (args.accept or args.changed):
+    print(*records.troubles, sep="\n", end="\n" * bool(records.troubles), file=sys.stderr)
+    there = {p for results in records.findings.values() for p in results}
+    there |= {p for entry in records.claims.values() for p in entry["results"]}
+    profile = args.profile or next((p for p in BEST_FIRST if p in there), "quick")
+    if comparing and out.resolve() == committed.resolve():
         print(f"nothing to compare: {out} is the committed record itself; {out / 'index.html'}, which paper writes, "
               "shows what differed from the one before", file=sys.stderr)
+    elif profile not in there:
+        print(f"nothing was found yet in {out} in the profile {profile}: symnb figures does it", file=sys.stderr)
     elif args.accept:
         claims, findings = accept(out, committed, profile)
-        print(f"{claims} claims and {findings} findings of {out} are now those of {committed}")
+        print(f"{claims} claims and {findings} findings of {out}, profile {profile}, are now those of {committed}")
+        unfinished = [name for name, entry in records.notebooks.items() if not entry.get("key")]
+        if unfinished:
+            print(f"left out, as they did not finish: {', '.join(unfinished)}", file=sys.stderr)
     elif args.changed:
         comparison = compare_records(records, Records.read(committed), profile, find_experiments(root))
         lines = [f"{name}: {line}" for name, found in comparison.findings.items() for line in found.values()]
         print("\n".join([*comparison.verdicts, *lines]) or "nothing differs")
     else:
-        print(f"{out}, profile {profile}", findings_table(found, args.failed) or "every finding holds", sep="\n")
+        table = findings_table(findings_of(records, profile), args.failed)
+        print(f"{out}, profile {profile}", table or "every finding holds", sep="\n")
     return 0
 
 

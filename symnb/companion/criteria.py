@@ -21,6 +21,10 @@ OPERATORS = {"<=": operator.le, ">=": operator.ge, "==": operator.eq, "<": opera
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+|inf)"
 
 
+def _digits(number: float) -> str:
+    return text if float(text := f"{number:g}") == number else repr(number)
+
+
 @dataclass(frozen=True)
 class Bound:
     "A condition on a number."
@@ -32,8 +36,8 @@ class Bound:
         if self.comparison == "mode":
             return "as in most runs"
         if self.comparison == "in":
-            return f"in [{self.number:g}, {self.upper:g}]"
-        return f"{ {'<=': '≤', '>=': '≥', '==': '='}.get(self.comparison, self.comparison)} {self.number:g}"
+            return f"in [{_digits(self.number)}, {_digits(self.upper)}]"
+        return f"{ {'<=': '≤', '>=': '≥', '==': '='}.get(self.comparison, self.comparison)} {_digits(self.number)}"
 
     def holds(self, values: np.ndarray) -> np.ndarray:
         "Which of `values` (runs,) keep it, (runs,) bool; NaN keeps none."

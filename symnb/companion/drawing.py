@@ -57,9 +57,9 @@ def _disagreement(experiment: Experiment, staging: Path) -> str:
 def _what_failed(experiment: Experiment, answer: dict, kept: Path) -> str:
     "The message about a notebook that failed."
     where = f"{experiment.path} failed"
-    if answer.get("cell") in experiment.code:
+    if "cell" in answer:
         first = next((line for line in answer["cell"].splitlines() if line.strip()), "")
-        where += f" in code cell {experiment.code.index(answer['cell']) + 1} ({first.strip()[:60]})"
+        where += f" in code cell {answer['number']} ({first.strip()[:60]})"
     return f"{where}: {answer['error']}" + (f"\n  the executed notebook is {kept}" if kept.is_file() else "")
 
 # %% ../../nbs/lib/companion/drawing.ipynb #0006

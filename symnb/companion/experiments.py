@@ -46,13 +46,13 @@ def names_in_calls(
 def read_experiment(path: Path, name: str) -> Experiment | None:
     "The experiment in the notebook at `path`, or None if no cell of it is tagged `parameters`."
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a notebook that can be read ({error})") from error
-    cells = [c for c in cells if c["cell_type"] == "code"]
-    if not any("parameters" in c["metadata"].get("tags", []) for c in cells):
+        cells = [c for c in json.loads(path.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+        tagged = any("parameters" in c["metadata"].get("tags", []) for c in cells)
+        code = tuple("".join(c["source"]) for c in cells)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not a notebook that can be read ({type(error).__name__}: {error})") from error
+    if not tagged:
         return None
-    code = tuple("".join(c["source"]) for c in cells)
     found = {f: tuple(dict.fromkeys(n for c in code for n in names_in_calls(c, f, at)))
              for f, at in (("save_figure", 1), ("record_claim", 0))}
     return Experiment(path, name, code, found["save_figure"], found["record_claim"])

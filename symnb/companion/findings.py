@@ -42,23 +42,28 @@ class Finding:
         "Nothing: `finding` has shown it already."
 
 # %% ../../nbs/lib/companion/findings.ipynb #0006
-def _short(number: float) -> str:
-    return f"{number:.0f}" if float(number).is_integer() and abs(number) < 1e6 else f"{number:.3g}"
+def _short(number: float, limit: Bound) -> str:
+    "`number` with as few digits, from three on, as leave it on its side of `limit`."
+    if float(number).is_integer() and abs(number) < 1e6:
+        return f"{number:.0f}"
+    texts = [f"{number:.{digits}g}" for digits in range(3, 18)]
+    kept = bool(limit.holds(np.array([number]))[0])
+    return next((text for text in texts if bool(limit.holds(np.array([float(text)]))[0]) == kept), texts[-1])
 
 
 def _decisive(values: np.ndarray, limit: Bound) -> str:
     "The number among `values` that decides about `limit`, as text."
     if len(values) < 2:
-        return _short(values[0]) if len(values) else "nothing measured"
+        return _short(values[0], limit) if len(values) else "nothing measured"
     if np.isnan(values).any():
         return f"{np.isnan(values).sum()} of {len(values)} not a number"
     if limit.comparison == "==":
         hits = int((values == limit.number).sum())
-        return f"{_short(limit.number)} in {hits} of {len(values)}"
+        return f"{limit.number:g} in {hits} of {len(values)}"
     if limit.comparison == "in":
-        return f"{_short(values.min())} to {_short(values.max())}"
+        return f"{_short(values.min(), limit)} to {_short(values.max(), limit)}"
     worst, word = (values.max(), "largest") if limit.comparison in ("<", "<=") else (values.min(), "smallest")
-    return f"{_short(worst)}, the {word} of {len(values)}"
+    return f"{_short(worst, limit)}, the {word} of {len(values)}"
 
 # %% ../../nbs/lib/companion/findings.ipynb #0007
 def _plain(value) -> object:
@@ -96,7 +101,7 @@ def compare(
         return Finding(sentence, _words(value), f"= {_words(expected)}", bool(_plain(value) == _plain(expected)))
     try:
         values = np.asarray(value, dtype=float).ravel()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{sentence!r}: {value!r} is no number to compare with {expected!r}") from error
     return Finding(sentence, _decisive(values, limit), str(limit), bool(len(values) and limit.holds(values).all()))
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from .claims import CLAIMS, UNDECIDED, VERDICTS, changed_verdicts, current, read_evidence
 from .drawing import MOST_EXECUTIONS
@@ -136,10 +137,11 @@ def _title(path: Path) -> str:
 
 def _notebook(experiment: Experiment, comparison: Comparison, out: Path, committed: Path) -> list[str]:
     "The section of one notebook."
-    relative = lambda path: Path(os.path.relpath(path, out)).as_posix()
+    relative = lambda path: quote(Path(os.path.relpath(path, out)).as_posix())
+    name = html.escape(experiment.name)
     links = [("the notebook", experiment.path), ("as it was executed", out / "notebooks" / f"{experiment.name}.ipynb")]
     shown = ", ".join(f'<a href="{relative(path)}">{text}</a>' for text, path in links if path.is_file())
-    lines = [f'<h2 id="{experiment.name}">{html.escape(_title(experiment.path))}</h2><p>{experiment.name}: {shown}</p>']
+    lines = [f'<h2 id="{name}">{html.escape(_title(experiment.path))}</h2><p>{name}: {shown}</p>']
     if not comparison.now.notebooks[experiment.name].get("key"):
         lines.append('<p class="no">It failed; what it did not reach is from an earlier run, or missing.</p>')
     for figure in experiment.figures:
@@ -169,7 +171,7 @@ def write_run_page(
             *(_line("·", v, True) for v in comparison.verdicts),
         ]
         lines += [f'<li><a href="#{name}">{name}</a></li>{"".join(_line("·", text) for text in changed.values())}'
-                  for name, changed in comparison.findings.items()] + ["</ul>"]
+                  for name, changed in ((html.escape(n), c) for n, c in comparison.findings.items())] + ["</ul>"]
     for experiment in experiments:
         if experiment.name in comparison.now.notebooks:
             lines += _notebook(experiment, comparison, out, committed)

@@ -9,17 +9,47 @@ __all__ = ['Records', 'lock', 'digests', 'finished_figures', 'read_claim_files',
 # %% ../../nbs/lib/companion/records.ipynb #0002
 import hashlib
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .claims import BEST_FIRST, CLAIMS, UNDECIDED, current, merge_claim, pool_executions
 from .experiments import Experiment
-from .run import read_json, write_json
+from .run import free_name, read_json, write_json
 
 # %% ../../nbs/lib/companion/records.ipynb #0004
 def _part(value: object) -> dict:
     return value if isinstance(value, dict) else {}
+
+
+def _is_manifest(name: str, value: object) -> bool:
+    entries = value.values() if isinstance(value, dict) else [None]
+    return name in ("figures", "notebooks") and all(isinstance(entry, dict) for entry in entries)
+
+
+def _is_claim(id: str, entry: object) -> bool:
+    results = _part(_part(entry).get("results"))
+    return bool(results) and all(isinstance(r, dict) and "verdict" in r for r in results.values())
+
+
+def _is_found(notebook: str, results: object) -> bool:
+    found = [_part(result).get("findings") for result in _part(results).values()]
+    return bool(found) and all(isinstance(f, dict) and {*f} == {"measured", "bound", "holds"}
+                               for part in found for f in (part.values() if isinstance(part, dict) else [None]))
+
+
+def _read_known(path: Path, is_known: Callable[[str, object], bool], put_aside: bool) -> tuple[dict, str | None]:
+    "What `read_json` finds, without the entries that are not known; whoever writes keeps a copy of those."
+    value, trouble = read_json(path, put_aside)
+    kept = {name: entry for name, entry in value.items() if is_known(name, entry)}
+    if len(kept) < len(value):
+        trouble = f"{path} holds what symnb did not write: {', '.join(sorted({*value} - {*kept})[:3])}"
+        if put_aside:
+            aside = free_name(path)
+            shutil.copy(path, aside)
+            trouble += f"; all of it was kept as {aside.name}"
+    return kept, trouble
 
 
 @dataclass
@@ -34,12 +64,11 @@ class Records:
     @classmethod
     def read(cls, out: Path, put_aside: bool = False) -> "Records":
         "What `out` holds, without what is not readable; whoever writes there puts that aside."
-        names = ("manifest", "claims", "findings")
-        (manifest, a), (claims, b), (findings, c) = (read_json(out / f"{name}.json", put_aside) for name in names)
-        claims = {id: entry for id, entry in claims.items() if _part(_part(entry).get("results"))}
-        findings = {name: results for name, results in findings.items() if _part(results)}
-        troubles = [*filter(None, (a, b, c))]
-        return cls(_part(manifest.get("figures")), _part(manifest.get("notebooks")), claims, findings, troubles)
+        known = dict(manifest=_is_manifest, claims=_is_claim, findings=_is_found)
+        read = {name: _read_known(out / f"{name}.json", is_known, put_aside) for name, is_known in known.items()}
+        (manifest, _), (claims, _), (findings, _) = read.values()
+        troubles = [trouble for _, trouble in read.values() if trouble]
+        return cls(manifest.get("figures", {}), manifest.get("notebooks", {}), claims, findings, troubles)
 
     def write(self, out: Path) -> None:
         "The manifest comes last: only then is a notebook up to date, so that a kill in between costs one more run."
@@ -159,11 +188,12 @@ def executions_done(experiment: Experiment, key: str, profile: str, out: Path, r
         return 0
 
 
-def tidy(out: Path) -> None:
-    "Remove the half-written files of a runner that was killed; whoever writes here holds the lock."
-    with lock(out):
+def tidy(out: Path) -> list[str]:
+    "Remove the half-written files of a killed runner, put aside what cannot be read; sentences about that."
+    with lock(out):  # whoever writes here holds it
         for part in out.glob(".*.part"):
             part.unlink(missing_ok=True)
+        return Records.read(out, put_aside=True).troubles
 
 # %% ../../nbs/lib/companion/records.ipynb #0017
 def findings_of(records: Records, profile: str | None = None) -> dict[str, dict]:

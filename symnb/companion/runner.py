@@ -60,7 +60,7 @@ def _fingerprint_now(experiment: Experiment, parameters: dict, out: Path) -> str
         now = read_experiment(experiment.path, experiment.name)
         return fingerprint(now, parameters, out) if now else ""
 
-
+# %% ../../nbs/lib/companion/runner.ipynb #0006
 def commit_of(folder: Path) -> str:
     "The commit of the clone, with a mark if something outside figures/ was changed since, or 'unknown'."
     def git(*words: str) -> str:
@@ -72,7 +72,7 @@ def commit_of(folder: Path) -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
-# %% ../../nbs/lib/companion/runner.ipynb #0007
+# %% ../../nbs/lib/companion/runner.ipynb #0008
 def choose(names: Iterable[str], experiments: list[Experiment]) -> list[Experiment]:
     "The experiments that draw the figures `names` (or are called so), all if there are none. ValueError: unknown name."
     asked, chosen = list(names), []
@@ -85,7 +85,7 @@ def choose(names: Iterable[str], experiments: list[Experiment]) -> list[Experime
         chosen.append(known[name])
     return [e for e in experiments if e in chosen] if asked else list(experiments)
 
-# %% ../../nbs/lib/companion/runner.ipynb #0009
+# %% ../../nbs/lib/companion/runner.ipynb #0010
 def _device(device: str) -> str:
     "The device as text; torch, which is slow to import, is asked only where the answer may be a GPU."
     if device == "cpu" or (device == "auto" and library_versions().get("torch", "").endswith("+cpu")):
@@ -109,13 +109,13 @@ def _check(profile: str, seed: int, jobs: int, limit: float | None, executions: 
         raise ValueError(f"jobs={jobs} must be at least 1: it is the number of notebooks at once")
     if not 0 <= seed < SEED_STEP:
         raise ValueError(f"seed={seed} must be from 0 to {SEED_STEP - 1}: further executions take the seeds above")
-    if limit is not None and not 0 < limit < float("inf"):
-        raise ValueError(f"limit={limit} must be a number of seconds above 0")
+    if limit is not None and not 0 < limit < 1e9:
+        raise ValueError(f"limit={limit} must be a number of seconds above 0 and below 1e9")
     if executions is not None and executions < 1:
         raise ValueError(f"executions={executions} must be at least 1")
     require_packages()
 
-# %% ../../nbs/lib/companion/runner.ipynb #0010
+# %% ../../nbs/lib/companion/runner.ipynb #0011
 def _open(out: Path) -> None:
     "Make the folder `out` and try to write into it."
     try:
@@ -131,7 +131,7 @@ def figures_folder(notebooks: Path, profile: str) -> Path:
     "Where the figures of a profile belong: the repository keeps those of *paper*, and git does not see the others."
     return notebooks.parent / "figures" / ("" if profile == "paper" else "quick")
 
-# %% ../../nbs/lib/companion/runner.ipynb #0012
+# %% ../../nbs/lib/companion/runner.ipynb #0013
 def make_figures(
     names: Iterable[str] = (),  # figures or notebooks; none: all
     profile: str = "quick",
@@ -150,7 +150,8 @@ def make_figures(
     out = Path(out).resolve() if out is not None else figures_folder(root, profile)
     chosen = choose(names, find_experiments(root))
     _open(out)
-    tidy(out)
+    for trouble in tidy(out):
+        tqdm.write(trouble, file=sys.stderr)
     # half the cores: on a busy machine small matrix products lose far more to waiting threads than they gain
     threads = max(1, _cores() // (2 * jobs))
     parameters = dict(profile=profile, seed=seed, device=_device(device))
@@ -163,7 +164,7 @@ def make_figures(
     seconds = _seconds_before(out, root.parent / "figures")
     return [outcome for batch in (first, last) for outcome in _draw_all(batch, job, jobs, force, seconds)]
 
-# %% ../../nbs/lib/companion/runner.ipynb #0013
+# %% ../../nbs/lib/companion/runner.ipynb #0014
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -177,7 +178,7 @@ def _seconds_before(*folders: Path) -> dict[str, float]:
                 found[name] = entry["seconds"]
     return found
 
-# %% ../../nbs/lib/companion/runner.ipynb #0014
+# %% ../../nbs/lib/companion/runner.ipynb #0015
 def _wait_for(turn, job: Job) -> bool:
     "Take the lock `turn` of a notebook; whether another runner had it before."
     for attempt in itertools.count():
@@ -204,14 +205,12 @@ def _draw_one(experiment: Experiment, key: str, job: Job, force: bool) -> Outcom
     finally:
         turn.release()
 
-# %% ../../nbs/lib/companion/runner.ipynb #0015
+# %% ../../nbs/lib/companion/runner.ipynb #0016
 def _draw_all(batch: list[Experiment], job: Job, jobs: int, force: bool, seconds: dict[str, float]) -> list[Outcome]:
     "The outcome for each notebook of `batch`, run `jobs` at once with a line for each that is through."
     outcomes, batch = [], sorted(batch, key=lambda e: -seconds.get(e.name, 0.0))
     progress = tqdm(total=len(batch), unit="notebook", desc="figures", disable=None)
     keys = {e.name: fingerprint(e, job.parameters, job.out) for e in batch}
-    for trouble in Records.read(job.out).troubles:
-        tqdm.write(trouble, file=sys.stderr)
     with ThreadPoolExecutor(jobs) as pool, progress:
         futures = [pool.submit(_draw_one, e, keys[e.name], job, force) for e in batch]
         try:
