@@ -7,8 +7,6 @@ from torch import nn
 from symnb.flows.labels import class_probabilities, oracle_score, read_labels
 from symnb.flows.oracle import as_oracle, check_oracle, oracle_jacobian, row_space, train_oracle
 
-pytestmark = pytest.mark.exact
-
 
 def events(n=600, d=3, seed=0):
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
@@ -29,6 +27,7 @@ def network(seed=0):
 
 # What is known
 
+@pytest.mark.exact
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_jacobian_of_two_known_functions(dtype):
     x = events(50).to(dtype)
@@ -38,6 +37,7 @@ def test_jacobian_of_two_known_functions(dtype):
     torch.testing.assert_close(oracle_jacobian(two, x, chunk=7), expected.to(dtype))
 
 
+@pytest.mark.exact
 def test_jacobian_of_a_module_in_its_own_precision():
     x, net = events(20).double(), nn.Linear(3, 4)
     jac = oracle_jacobian(net, x)
@@ -45,6 +45,7 @@ def test_jacobian_of_a_module_in_its_own_precision():
     torch.testing.assert_close(jac, net.weight.double().expand(20, 4, 3))
 
 
+@pytest.mark.exact
 def test_jacobian_of_several_oracles_keeps_them_apart():
     x = events(40).expand(2, -1, -1)
     jac = oracle_jacobian(lambda x: torch.stack([radius(x[0]), x[1, :, 2]]), x)
@@ -52,6 +53,7 @@ def test_jacobian_of_several_oracles_keeps_them_apart():
     torch.testing.assert_close(jac[1, :, 0], torch.eye(3)[2].expand(40, 3))
 
 
+@pytest.mark.exact
 def test_row_space_is_the_projector_on_the_rows():
     jac = torch.randn(30, 2, 5, generator=torch.Generator().manual_seed(1)).double()
     jac[:10, 1] = 3 * jac[:10, 0]
@@ -89,6 +91,7 @@ def test_training_repeats_itself():
     assert torch.equal(first, again)
 
 
+@pytest.mark.exact
 def test_labels_of_any_number_are_classes():
     x, y = events(300), np.array([4, -1, 9])[np.arange(300) % 3]
     target, classes = read_labels(y, x)
@@ -96,6 +99,7 @@ def test_labels_of_any_number_are_classes():
     assert train_oracle(x, y, steps=20, hidden=(8,)).select(0)(x).shape == (300, 3)
 
 
+@pytest.mark.exact
 def test_one_logit_is_that_of_the_second_class():
     p = class_probabilities(torch.tensor([[0.0], [20.0]]))
     torch.testing.assert_close(p, torch.tensor([[0.5, 0.5], [0.0, 1.0]]))
