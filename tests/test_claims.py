@@ -1,6 +1,7 @@
 """Intervals against their definitions, verdicts against their rule, and what claims.json keeps."""
 import json
 import math
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -304,6 +305,19 @@ def test_a_result_keeps_the_criteria_that_it_was_judged_by():
     assert count_verdicts({"R13": older})["R"] == {"not measured": 22}  # a verdict under other criteria is none
     assert "REPRODUCED" not in claims_table({"R13": older})
     assert merge_claim(entry, "R13", "paper", record)["history"] == [old]
+
+
+def test_a_caveat_that_is_written_later_is_part_of_the_verdict(monkeypatch):
+    record = result_record(judge(CLAIMS["R13"], dict(sum_r2=[0.01] * 40)))
+    entry = merge_claim({}, "R13", "paper", record)
+    monkeypatch.setitem(CLAIMS, "R13", replace(CLAIMS["R13"], caveat="for the smeared ones"))
+    assert claims.current("R13", entry)["verdict"] == "reproduced with a caveat"
+    assert "for the smeared ones" in claims_table({"R13": entry})
+
+
+@pytest.mark.parametrize("entry", [None, 5, [], {}, {"results": 3}, {"results": {"paper": 3}}])
+def test_a_malformed_entry_is_no_measurement(entry):
+    assert claims.current("R13", entry) == {}
 
 
 def test_samples_that_contradict_each_other_leave_a_trace():

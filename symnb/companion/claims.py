@@ -165,7 +165,9 @@ def merge_claim(
     kept, old = {profile: dict(record)}, []
     for p, result in (entry.get("results") or {}).items():
         same = result.get("criteria") == criteria
-        if not same or (p == profile and result.get("verdict") != record["verdict"]):
+        had = result.get("executions")
+        longer = isinstance(had, list) and all(e in record.get("executions", []) for e in had)  # and so no other sample
+        if not same or (p == profile and result.get("verdict") != record["verdict"] and not longer):
             old.append(dict(profile=p, sentence=entry.get("sentence"), **result))
         elif p != profile:
             kept[p] = result
@@ -177,11 +179,20 @@ def merge_claim(
                 why=results[best]["why"], results=results) | (dict(history=history) if history else {})
 
 # %% ../../nbs/lib/companion/claims.ipynb #0021
+def _with_caveat(claim: Claim, result: dict) -> dict:
+    "`result` with the caveat that the claim has today."
+    if result["verdict"] not in (REPRODUCED, CAVEAT):
+        return result
+    numbers = [f"{e.criterion}: {e}" for e in read_evidence(result)]
+    return result | dict(verdict=CAVEAT if claim.caveat else REPRODUCED, why=claim.caveat or numbers[0])
+
+
 def current(id: str, entry: Mapping | None) -> dict:
     "`entry` without the results under criteria that the claim `id` does not have any more; {} where nothing is left."
-    entry, criteria = entry or {}, [str(c) for c in CLAIMS[id].criteria]
-    valid = lambda result: result.get("criteria") == criteria and "evidence" in result
-    results = {p: result for p, result in (entry.get("results") or {}).items() if valid(result)}
+    claim, criteria = CLAIMS[id], [str(c) for c in CLAIMS[id].criteria]
+    entry = entry if isinstance(entry, dict) and isinstance(entry.get("results"), dict) else {"results": {}}
+    valid = lambda result: isinstance(result, dict) and result.get("criteria") == criteria and "evidence" in result
+    results = {p: _with_caveat(claim, result) for p, result in entry["results"].items() if valid(result)}
     best = next((p for p in BEST_FIRST if p in results), None)
     if best is None:
         return {}
@@ -245,8 +256,11 @@ def read_claims() -> dict[str, dict]:
     run, folders = current_run(), [find_notebooks().parent / "figures"]
     if run is not None:
         folders.append(Path(run["out"]))
-    found = {id: entry for folder in folders for id, entry in read_json(folder / "claims.json")[0].items()}
-    return {id: entry for id in CLAIMS if (entry := current(id, found.get(id)))}
+    found = {}
+    for folder in folders:
+        entries = read_json(folder / "claims.json")[0]
+        found |= {id: entry for id in CLAIMS if (entry := current(id, entries.get(id)))}
+    return {id: found[id] for id in CLAIMS if id in found}
 
 
 def count_verdicts(entries: Mapping[str, Mapping], profile: str | None = None) -> dict[str, dict[str, int]]:

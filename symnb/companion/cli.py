@@ -79,7 +79,7 @@ def _add_claims(commands: argparse._SubParsersAction) -> None:
 def _add_findings(commands: argparse._SubParsersAction) -> None:
     sub = commands.add_parser("findings", help="what the experiments found, and whether it was expected",
                               description="What depends on sample, training or machine: a sentence, a number, a bound.")
-    sub.add_argument("--profile", choices=BEST_FIRST[::-1], help="default: the best that each notebook has")
+    sub.add_argument("--profile", choices=BEST_FIRST[::-1], help="default: the fullest that there is")
     shown = sub.add_mutually_exclusive_group()
     shown.add_argument("--failed", action="store_true", help="only what does not hold")
     shown.add_argument("--changed", action="store_true", help="only what differs from the committed record")
@@ -156,9 +156,9 @@ def _findings(args: argparse.Namespace) -> int:
     elif args.accept:
         claims, findings = accept(out, committed, profile)
         print(f"{claims} claims and {findings} findings of {out}, profile {profile}, are now those of {committed}")
-        unfinished = [name for name, entry in records.notebooks.items() if not entry.get("key")]
-        if unfinished:
-            print(f"left out, as they did not finish: {', '.join(unfinished)}", file=sys.stderr)
+        there = {name: results[profile] for name, results in records.findings.items() if profile in results}
+        if unfinished := [name for name, result in there.items() if not result.get("key")]:
+            print(f"not the findings of what did not finish: {', '.join(unfinished)}", file=sys.stderr)
     elif args.changed:
         comparison = compare_records(records, Records.read(committed), profile, find_experiments(root))
         lines = [f"{name}: {line}" for name, found in comparison.findings.items() for line in found.values()]

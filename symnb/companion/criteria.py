@@ -89,7 +89,9 @@ class Criterion:
         text = " and ".join(map(str, self.conditions))
         if self.least_share is None:
             return f"median of {text}"
-        return f"{text} in " + ("every run" if self.least_share == 1 else f"≥ {self.least_share:.0%} of the runs")
+        if self.least_share == 1:
+            return f"{text} in every run"
+        return f"{text} in ≥ {_digits(round(100 * self.least_share, 9))}% of the runs"
 
 
 def share(least: float, *conditions: str) -> Criterion:

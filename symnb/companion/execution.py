@@ -91,13 +91,19 @@ def end_tree(pid: int) -> None:
 def end_run(folder: str) -> None:
     "Kill every other process of the run into `folder`, also orphans: all of them carry it in their environment."
     import psutil
-    for process in psutil.process_iter():
-        try:
-            run = json.loads(process.environ().get(RUN_VARIABLE, "{}"))
-            if process.pid != os.getpid() and run.get("folder") == folder:
-                process.kill()
-        except (psutil.Error, OSError, ValueError, AttributeError):  # it ended, or belongs to somebody else
-            pass
+    for _ in range(5):  # one may have started another meanwhile
+        killed = []
+        for process in psutil.process_iter():
+            try:
+                run = json.loads(process.environ().get(RUN_VARIABLE, "{}"))
+                if process.pid != os.getpid() and run.get("folder") == folder:
+                    process.kill()
+                    killed.append(process)
+            except (psutil.Error, OSError, ValueError, AttributeError):  # it ended, or belongs to somebody else
+                pass
+        if not killed:
+            return
+        psutil.wait_procs(killed, timeout=3)
 
 
 def end_children() -> None:
@@ -125,6 +131,7 @@ def execute(
     threads: int = 1,
     limit: float = 3600,  # seconds
     bar: bool = False,  # progress cell by cell
+    stop: threading.Event | None = None,  # set: end it
 ) -> dict:
     "Run `experiment` into `staging`; {} if all went well, else its `error` and, where known, the `cell` and `number`."
     run = dict(parameters, folder=str(staging), out=str(out))
@@ -136,7 +143,7 @@ def execute(
         command = [sys.executable, "-c", "from symnb.companion.execution import _work; _work()"]
         said = Path(sockets).parent / "stderr"  # a file: a pipe would wait for whoever holds its other end
         try:
-            answer = _wait(command, environment, job, None if bar else said, limit)
+            answer = _wait(command, environment, job, None if bar else said, limit, stop or threading.Event())
         finally:
             end_run(str(staging))  # nobody stays behind
     if answer is None:
@@ -144,8 +151,10 @@ def execute(
     return answer | _last_cell(staging / "executed.ipynb") if answer else {}
 
 
-def _wait(command: list[str], environment: dict, job: dict, said: Path | None, limit: float) -> dict | None:
+def _wait(command: list[str], environment: dict, job: dict, said: Path | None, limit: float,
+          stop: threading.Event) -> dict | None:
     "Do `job` in a child process; None where it left an answer, else the `error`."
+    end = time.monotonic() + limit
     with open(said, "w+b") if said else nullcontext() as errors:
         child = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=errors)
         try:
@@ -153,10 +162,14 @@ def _wait(command: list[str], environment: dict, job: dict, said: Path | None, l
                 child.stdin.write(json.dumps(job).encode())
             with suppress(BrokenPipeError):
                 child.stdin.close()
-            code = child.wait(timeout=limit)
-        except subprocess.TimeoutExpired:
-            return dict(error=f"it did not end within {limit:g} s and was stopped; "
-                              "if it only needs longer, raise --limit")
+            while child.poll() is None and time.monotonic() < end and not stop.is_set():
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(timeout=0.5)
+            if stop.is_set():
+                raise InterruptedError("it was interrupted")
+            if child.poll() is None:
+                return dict(error=f"it did not end within {limit:g} s and was stopped; "
+                                  "if it only needs longer, raise --limit")
         finally:
             if child.poll() is None:  # too late, or interrupted
                 end_tree(child.pid)
@@ -164,4 +177,4 @@ def _wait(command: list[str], environment: dict, job: dict, said: Path | None, l
         if Path(job["answer"]).is_file():
             return None
         text = said.read_text(encoding="utf-8", errors="replace")[-2000:] if said else ""
-        return dict(error=f"its process ended with code {code}\n{text}".strip())
+        return dict(error=f"its process ended with code {child.returncode}\n{text}".strip())

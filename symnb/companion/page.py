@@ -57,8 +57,9 @@ class Comparison:
     @property
     def _more(self) -> int:
         "A number of executions above what the undecided claims have had."
-        had = max(len(r["executions"]) for r in self.claims.values() if r["verdict"] == UNDECIDED)
-        return max(MOST_EXECUTIONS["paper"], 2 * had)
+        had = [r.get("executions") for r in self.claims.values() if r["verdict"] == UNDECIDED]
+        had = [len(executions) for executions in had if isinstance(executions, list)]
+        return max(MOST_EXECUTIONS["paper"], *(2 * n for n in had))
 
 
 def _number(n: int) -> str:
@@ -77,7 +78,7 @@ def compare_records(
     best, same = findings_of(committed), findings_of(committed, profile)
     known = {name: same.get(name) or best.get(name) for name in found}
     changed = {name: changed_findings(found[name], old) for name, old in known.items() if old}
-    results = {id: now.claims[id]["results"] for id in CLAIMS if id in ids & {*now.claims}}
+    results = {id: current(id, now.claims.get(id)).get("results", {}) for id in CLAIMS if id in ids}
     claims = {id: result[profile] for id, result in results.items() if profile in result}
     verdicts = changed_verdicts({id: now.claims[id] for id in claims}, committed.claims, profile)
     changed = {name: lines for name, lines in changed.items() if lines}

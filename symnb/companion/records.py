@@ -70,7 +70,7 @@ class Records:
         troubles = [trouble for _, trouble in read.values() if trouble]
         return cls(manifest.get("figures", {}), manifest.get("notebooks", {}), claims, findings, troubles)
 
-    def write(self, out: Path) -> None:
+    def write(self, out: Path, manifest: bool = True) -> None:
         "The manifest comes last: only then is a notebook up to date, so that a kill in between costs one more run."
         ordered = lambda part: dict(sorted(part.items()))
         if self.claims or (out / "claims.json").is_file():
@@ -78,7 +78,8 @@ class Records:
             write_json(out / "claims.json", {id: self.claims[id] for id in dict.fromkeys([*known, *self.claims])})
         if self.findings or (out / "findings.json").is_file():
             write_json(out / "findings.json", ordered(self.findings))
-        write_json(out / "manifest.json", dict(figures=ordered(self.figures), notebooks=ordered(self.notebooks)))
+        if manifest:
+            write_json(out / "manifest.json", dict(figures=ordered(self.figures), notebooks=ordered(self.notebooks)))
 
 # %% ../../nbs/lib/companion/records.ipynb #0006
 def lock(out: Path, name: str = "records"):
@@ -123,8 +124,9 @@ def deliver(
         for id, record in claims.items():
             entry = records.claims.get(id, {})
             if key or profile not in entry.get("results", {}):  # half a run replaces no whole one
-                execution = dict(seed=made["seed"], measured=record["measured"])
-                result = pool_executions(id, [execution], record["note"]) | dict(key=key)
+                executions = [dict(seed=made["seed"], measured=record["measured"])]
+                executions += [e for e in _executions(entry, profile, key) if e["seed"] != made["seed"]]
+                result = pool_executions(id, executions, record["note"]) | dict(key=key)
                 records.claims[id] = merge_claim(entry, id, profile, result)
         found = _keep_findings(records, experiment.name, made, read_json(staging / "findings.json")[0], key)
         records.notebooks[experiment.name] = dict(key=key, profile=profile, seconds=made["seconds"], findings=found)
@@ -132,12 +134,19 @@ def deliver(
     return tuple(figures)
 
 # %% ../../nbs/lib/companion/records.ipynb #0010
+def _executions(entry: Mapping, profile: str, key: str | None) -> list[dict]:
+    "What a claim has of earlier executions of the very same code."
+    result = _part(_part(entry.get("results")).get(profile))
+    kept = result.get("executions") if key and result.get("key") == key else []
+    return kept if isinstance(kept, list) else []
+
+
 def _keep_findings(records: Records, name: str, made: Mapping, found: dict, key: str | None) -> int:
     "Put what was found into `records`; half a run leaves what it did not reach. Returns how many findings there are."
     results = records.findings.setdefault(name, {})
     if not key:
         found = _part(_part(results.get(made["profile"])).get("findings")) | found
-    results[made["profile"]] = dict(seed=made["seed"], findings=found)
+    results[made["profile"]] = dict(seed=made["seed"], key=key, findings=found)
     if not found:
         del results[made["profile"]]
     if not results:
@@ -193,7 +202,10 @@ def tidy(out: Path) -> list[str]:
     with lock(out):  # whoever writes here holds it
         for part in out.glob(".*.part"):
             part.unlink(missing_ok=True)
-        return Records.read(out, put_aside=True).troubles
+        records = Records.read(out, put_aside=True)
+        if records.troubles:
+            records.write(out)
+        return records.troubles
 
 # %% ../../nbs/lib/companion/records.ipynb #0017
 def findings_of(records: Records, profile: str | None = None) -> dict[str, dict]:
@@ -209,13 +221,12 @@ def findings_of(records: Records, profile: str | None = None) -> dict[str, dict]
 def accept(out: Path, committed: Path, profile: str) -> tuple[int, int]:
     """Make the claims and findings that `out` has in `profile` those of `committed`; how many of each.
 
-    What a notebook left that did not finish stays out. Raises ValueError where the committed record cannot be read.
+    What a notebook found that did not finish stays out. Raises ValueError where the committed record cannot be read.
     """
     new = Records.read(out)
-    whole = {name for name, entry in new.notebooks.items() if entry.get("key") and entry.get("profile") == profile}
     results = {id: current(id, new.claims.get(id)).get("results", {}).get(profile) for id in CLAIMS}
     results = {id: result for id, result in results.items() if result and result.get("key")}
-    findings = {name: kept[profile] for name, kept in new.findings.items() if profile in kept and name in whole}
+    findings = {name: kept[profile] for name, kept in new.findings.items() if _part(kept.get(profile)).get("key")}
     with lock(committed):
         old = Records.read(committed)
         if old.troubles:
@@ -223,6 +234,6 @@ def accept(out: Path, committed: Path, profile: str) -> tuple[int, int]:
         for id, result in results.items():
             old.claims[id] = merge_claim(old.claims.get(id, {}), id, profile, result)
         for name, kept in findings.items():
-            old.findings.setdefault(name, {})[profile] = kept
-        old.write(committed)
+            old.findings.setdefault(name, {})[profile] = {part: kept[part] for part in ("seed", "findings")}
+        old.write(committed, manifest=False)
     return len(results), sum(len(kept["findings"]) for kept in findings.values())
