@@ -105,7 +105,7 @@ def end_run(folder: str) -> None:
             return
         psutil.wait_procs(killed, timeout=3)
 
-
+# %% ../../nbs/lib/companion/execution.ipynb #0008
 def end_children() -> None:
     "Kill all that this process started."
     import psutil
@@ -122,7 +122,7 @@ def _last_cell(executed: Path) -> dict:
     broken = broken or [i for i, s in enumerate(state) if s.get("start_time")]  # the kernel died: in the last one begun
     return dict(cell="".join(own[broken[-1]]["source"]), number=broken[-1] + 1) if broken else {}
 
-# %% ../../nbs/lib/companion/execution.ipynb #0008
+# %% ../../nbs/lib/companion/execution.ipynb #0009
 def execute(
     experiment: Experiment,
     parameters: dict,  # profile, seed, device
@@ -150,7 +150,7 @@ def execute(
         answer = read_json(staging / "answer.json")[0]
     return answer | _last_cell(staging / "executed.ipynb") if answer else {}
 
-
+# %% ../../nbs/lib/companion/execution.ipynb #0010
 def _wait(command: list[str], environment: dict, job: dict, said: Path | None, limit: float,
           stop: threading.Event) -> dict | None:
     "Do `job` in a child process; None where it left an answer, else the `error`."
