@@ -225,24 +225,11 @@ Path("a.ipynb").write_text(text.replace("0.01", "0.02"))"""
 
 def start(nbs, *words):
     code = "import sys; from symnb.companion.cli import main; sys.exit(main())"
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            code,
-            "figures",
-            "--profile",
-            "smoke",
-            "--notebooks",
-            str(nbs),
-            "--device",
-            "cpu",
-            *words,
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    asked = ["figures", "--profile", "smoke", "--notebooks", str(nbs), "--device", "cpu", *words]
+    command = [sys.executable, "-c", code, *asked]
+    heed = (lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None
+    # a shell's background job, and all that it starts, ignores SIGINT otherwise
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heed)
 
 
 def several(tree, n):
