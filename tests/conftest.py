@@ -17,6 +17,19 @@ from symnb.companion.figures import save_figure
 fig = Figure(figsize=(2, 1))
 fig.subplots().plot([0, 1 + seed])
 save_figure(fig, "{name}")"""
+FINDING = """from symnb.companion.findings import finding
+finding("The number of this example is small", NUMBER, "<= 0.5")"""
+
+
+def draw(nbs, **options):
+    from symnb.companion.runner import make_figures
+    return {o.notebook: o for o in make_figures(**dict(dict(profile="smoke", notebooks=nbs), **options))}
+
+
+def several(tree, n):
+    for k in range(n):
+        nbs = tree(f"review/n{k}", DRAW.format(name=f"fig-{k}"), FINDING.replace("NUMBER", f"0.{k}"))
+    return nbs
 
 
 def without_pictures(page: str) -> str:
