@@ -278,7 +278,8 @@ def test_bad_arguments_stop_before_anything_runs(tree, tmp_path, monkeypatch):
         draw(nbs, names=["review-fig77"])
     with pytest.raises(ValueError, match="clone the repository.*--notebooks"):
         draw(tmp_path / "nowhere")
-    bad = [dict(jobs=0), dict(seed=-1), dict(executions=0), *(dict(limit=float(x)) for x in ("0", "nan", "inf"))]
+    limits = [dict(limit=float(x)) for x in ("0", "nan", "inf", "1e300")]
+    bad = [dict(jobs=0), dict(seed=-1), dict(executions=0), *limits]
     for options in bad:
         with pytest.raises(ValueError, match=f"{next(iter(options))}="):
             draw(nbs, **options)
@@ -309,9 +310,11 @@ def test_two_notebooks_may_not_draw_the_same_figure(tree):
         experiments.find_experiments(tree("review/b", DRAW.format(name="fig-a")))
 
 
-def test_a_notebook_that_is_no_json_is_named(tree):
+@pytest.mark.parametrize("text", ["<<<<<<< merge", "[]", '{"cells": 5}', '{"cells": [{}]}',
+                                  '{"cells": [{"cell_type": "code", "source": ""}]}'])
+def test_a_notebook_that_cannot_be_read_is_named(tree, text):
     nbs = tree("review/a", DRAW.format(name="fig-a"))
-    (nbs / "review" / "b.ipynb").write_text("<<<<<<< merge")
+    (nbs / "review" / "b.ipynb").write_text(text)
     with pytest.raises(ValueError, match="b.ipynb is not a notebook"):
         experiments.find_experiments(nbs)
 

@@ -57,9 +57,9 @@ def _decisive(values: np.ndarray, limit: Bound) -> str:
         return _short(values[0], limit) if len(values) else "nothing measured"
     if np.isnan(values).any():
         return f"{np.isnan(values).sum()} of {len(values)} not a number"
-    if limit.comparison == "==":
-        hits = int((values == limit.number).sum())
-        return f"{limit.number:g} in {hits} of {len(values)}"
+    if limit.comparison in ("==", "mode"):
+        number = f"{_short(limit.number, limit)} in " if limit.comparison == "==" else ""
+        return f"{number}{limit.holds(values).sum()} of {len(values)}"
     if limit.comparison == "in":
         return f"{_short(values.min(), limit)} to {_short(values.max(), limit)}"
     worst, word = (values.max(), "largest") if limit.comparison in ("<", "<=") else (values.min(), "smallest")
