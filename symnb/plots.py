@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['relevance_spectrum', 'plane', 'activation_grid', 'direction_spectrum', 'local_dimension_histogram',
-           'resolution_curve']
+           'resolution_curve', 'staircase']
 
 # %% ../nbs/lib/plots.ipynb #0002
 import matplotlib.pyplot as plt
@@ -116,4 +116,33 @@ def resolution_curve(scan: pd.DataFrame, ax: Axes | None = None) -> Axes:
             )
     ax.set(xscale="log", xlabel="resolution $s$ (in standard deviations)", ylabel="dimension", ylim=(0, None))
     ax.legend()
+    return ax
+
+# %% ../nbs/lib/plots.ipynb #0022
+def staircase(table: pd.DataFrame, plateaus: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the number of directions against the resolution.
+
+    table: a `ResolutionMap.table()`; plateaus: its `find_plateaus`.
+    """
+    ax = ax or plt.gca()
+    s, spread = table.resolution, table.local_dim_spread
+    ax.fill_between(s, table.local_dim - spread, table.local_dim + spread, color=COLORS["grey"], alpha=0.3, lw=0,
+                    label="local dimension and its spread")
+    ax.plot(s, table.needed, "o", ms=4, color=COLORS["orange"], label="latents needed")
+    for step in plateaus.itertuples():
+        color = COLORS["green"] if step.answer else COLORS["grey"] if step.fills else COLORS["black"]
+        ends = [step.from_resolution, step.to_resolution]
+        ax.fill_between(ends, 0, step.dimension, color=color, alpha=0.25 if step.answer else 0.08, lw=0,
+                        hatch="///" if step.fills and not step.answer else None)
+        ax.plot(ends, [step.dimension] * 2, color=color, lw=3, solid_capstyle="butt")
+        if step.plateau:
+            ax.text(np.sqrt(np.prod(ends)), step.dimension + 0.08, f"{step.dimension}", ha="center", va="bottom",
+                    color=color, fontsize=20 if step.answer else 13, weight="bold")
+    ax.set(xscale="log", xlabel="resolution $s$ (in standard deviations)", ylabel="degrees of freedom",
+           xlim=(s.min(), s.max()), ylim=(0, max(table.needed.max(), plateaus.dimension.max()) + 0.7))
+    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.set_xticks([t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2) if s.min() <= t <= s.max()], minor=False)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("")
+    ax.legend(loc="lower left", framealpha=0.8, frameon=True, edgecolor="none")
     return ax
