@@ -19,7 +19,7 @@ from .files import atomic
 from .packing import Packer, Unpacker
 
 # %% ../nbs/lib/persistence.ipynb #0004
-FORMAT = 1  # of the files; one more whenever an older symnb could not read them
+FORMAT = 2  # of the files; one more whenever an older symnb could not read them
 
 
 def write_state(path: "str | Path", name: str, state: dict, pack: Packer) -> Path:
@@ -33,8 +33,8 @@ def write_state(path: "str | Path", name: str, state: dict, pack: Packer) -> Pat
     return Path(path)
 
 # %% ../nbs/lib/persistence.ipynb #0005
-def read_state(path: "str | Path", name: str) -> "tuple[dict, dict[str, Tensor]]":
-    """The state and tensors in the file `path`, on the CPU.
+def read_state(path: "str | Path", name: str, since: int = 1) -> "tuple[dict, dict[str, Tensor]]":
+    """The state and tensors in the file `path`, on the CPU; since: the oldest format that is still understood.
 
     FileNotFoundError, or ValueError if it holds no `name` that can be read.
     """
@@ -44,14 +44,14 @@ def read_state(path: "str | Path", name: str) -> "tuple[dict, dict[str, Tensor]]
     try:
         with safe_open(path, "pt", device="cpu") as file:
             header = file.metadata() or {}
-            _check_header(path.name, header, name)
+            _check_header(path.name, header, name, since)
             state, tensors = json.loads(header["symnb_state"]), {k: file.get_tensor(k).clone() for k in file.keys()}
     except (SafetensorError, json.JSONDecodeError, RecursionError, KeyError) as error:
         raise ValueError(f"{path.name} is damaged, or is not a file that symnb saved: {error}") from error
     return state, tensors
 
 
-def _check_header(file: str, header: "dict[str, str]", name: str) -> None:
+def _check_header(file: str, header: "dict[str, str]", name: str, since: int) -> None:
     if not {"symnb_format", "symnb_class", "symnb_state"} <= header.keys() or not header["symnb_format"].isdecimal():
         raise ValueError(f"{file} is a safetensors file, but not one that symnb saved")
     if int(header["symnb_format"]) > FORMAT:
@@ -59,11 +59,14 @@ def _check_header(file: str, header: "dict[str, str]", name: str) -> None:
                          f"symnb {symnb.__version__} reads up to {FORMAT}: update symnb")
     if header["symnb_class"] != name:
         raise ValueError(f"{file} holds a {header['symnb_class']}; use {header['symnb_class']}.load")
+    if int(header["symnb_format"]) < since:
+        raise ValueError(f"{file} was saved by symnb {header.get('symnb_version')}, for an older {name}: "
+                         "fit the data again, or load it with that version")
 
 # %% ../nbs/lib/persistence.ipynb #0007
 def load_estimator(cls: type, path: "str | Path", given: dict):
     "The `cls` in the file `path`, with the parameters `given` that are code. Raises as `read_state` does."
-    state, tensors = read_state(path, cls.__name__)
+    state, tensors = read_state(path, cls.__name__, cls._since)
     unpack, file = Unpacker(cls._stored, tensors), Path(path).name
     try:
         parameters, fitted = dict(state["parameters"]), dict(state["fitted"])
@@ -97,6 +100,7 @@ def load_estimator(cls: type, path: "str | Path", given: dict):
 # %% ../nbs/lib/persistence.ipynb #0008
 class Persistent:
     "A mixin for estimators: `save` what was fitted to one file, and `load` it; nothing in such a file is executed."
+    _since = 1  # the oldest format of a file that can be read
     _stored = ()  # the classes that fitted attributes may have
     _needed = ()  # fitted attributes without which a file is refused
     _given = ()  # parameters that may be code, which is not saved and has to be given again

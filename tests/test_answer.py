@@ -13,7 +13,8 @@ from symnb.data.collider import MOMENTA, ee_to_mumu
 from symnb.flows import estimator, oracle
 from symnb.flows.report import in_basis, kind_of, readable_basis
 from symnb.pages import Words
-from symnb.probe.answer import tell_certainty, tell_count, tell_scan, tell_topology
+from symnb.probe.answer import tell_count, tell_scan, tell_topology
+from symnb.probe.certainty import tell_certainty
 from symnb.probe.following import follow, formula, linear_constraints
 
 pytestmark = pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
@@ -41,7 +42,7 @@ def events():
 
 @pytest.fixture(scope="module")
 def probe(events):
-    return SymmetryProbe(n_runs=2, max_steps=500, random_state=0).fit(events)
+    return SymmetryProbe(training="both", n_runs=2, max_steps=500, random_state=0).fit(events)
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_report_needs_no_events_and_survives_saving(probe, tmp_path):
 
 def test_arrays_without_names_and_one_schedule(tmp_path):
     X = np.random.default_rng(0).normal(size=(500, 2)) @ [[1, 0, 1], [0, 1, 1]]
-    probe = SymmetryProbe(n_runs=1, max_steps=200, schedule="progressive", random_state=0).fit(X)
+    probe = SymmetryProbe(n_runs=1, max_steps=200, training="progressive", random_state=0).fit(X)
     answer = probe.answer(X)
     assert (
         answer.relevant is None

@@ -38,7 +38,7 @@ def events():
 
 @pytest.fixture(scope="module")
 def probe(events):
-    return SymmetryProbe(n_runs=2, max_steps=20, random_state=0, hidden=[8, 8]).fit(events)
+    return SymmetryProbe(training="both", n_runs=2, max_steps=20, random_state=0, hidden=[8, 8]).fit(events)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_probe_comes_back_to_the_last_bit(probe, saved, events, tmp_path):
 
 @pytest.mark.parametrize("scale", ["none", "asinh"])
 def test_a_probe_keeps_its_units_and_its_output(events, tmp_path, scale):
-    probe = SymmetryProbe(n_runs=1, max_steps=5, schedule="standard", scale=scale, hidden=(4,),
+    probe = SymmetryProbe(n_runs=1, max_steps=5, training="standard", scale=scale, hidden=(4,),
                           random_state=np.random.RandomState(1)).set_output(transform="pandas").fit(events)
     again = SymmetryProbe.load(probe.save(tmp_path / "probe.safetensors"))
     same(again.transform(events), probe.transform(events))
@@ -277,7 +277,8 @@ def test_a_state_that_symnb_did_not_write_is_refused(saved, tmp_path, change, me
 
 @pytest.mark.parametrize("header, message", [
     (dict(symnb_class="SymmetryFlows"), "holds a SymmetryFlows; use SymmetryFlows.load"),
-    (dict(symnb_format="2", symnb_version="9.0"), "the format 2 of symnb 9.0; .* update symnb"),
+    (dict(symnb_format="3", symnb_version="9.0"), "the format 3 of symnb 9.0; .* update symnb"),
+    (dict(symnb_format="1", symnb_version="0.1"), "saved by symnb 0.1, for an older SymmetryProbe: fit the data"),
     (dict(symnb_format=None), "not one that symnb saved"),
     (dict(symnb_state="{"), "is damaged"),
     (dict(symnb_state="[" * 100_000), "is damaged"),

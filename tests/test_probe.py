@@ -213,7 +213,7 @@ def plane():
 def probe(plane):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SymnbWarning)
-        return SymmetryProbe(n_runs=2, max_steps=500, random_state=0).fit(plane)
+        return SymmetryProbe(training="both", n_runs=2, max_steps=500, random_state=0).fit(plane)
 
 
 def test_linear_data_has_one_dimension_for_all_counts(probe):
@@ -241,7 +241,7 @@ def test_attributes_have_the_documented_shapes(probe):
 
 
 def test_the_same_random_state_gives_the_same_numbers(plane):
-    settings = dict(n_runs=1, max_steps=60)
+    settings = dict(training="both", n_runs=1, max_steps=60)
     one, two, other = (fit_probe(plane, random_state=seed, **settings) for seed in (1, 1, 2))
     for schedule in one.relevance_:
         np.testing.assert_array_equal(one.relevance_[schedule], two.relevance_[schedule])
@@ -255,7 +255,7 @@ def test_latents_and_back(probe, plane):
     z = probe.transform(plane)
     assert z.shape == (1500, 5) and (np.diff(relevance(z, np.ones_like(z))[:2]) <= 0.1).all()
     distance = (probe.inverse_transform(z) - plane) / plane.std()
-    assert np.sqrt((distance**2).to_numpy().mean()) < probe.resolution
+    assert np.sqrt((distance**2).to_numpy().mean()) < probe.resolution_
     np.testing.assert_allclose(probe.inverse_transform(z[:3]), probe.inverse_transform(z)[:3])
 
 
@@ -314,7 +314,7 @@ def test_the_resolution_scan(probe, plane):
 
 
 def test_one_schedule_alone(plane):
-    probe = SymmetryProbe(schedule="progressive", n_runs=1, max_steps=20, n_latents=3, random_state=0).fit(plane)
+    probe = SymmetryProbe(training="progressive", n_runs=1, max_steps=20, n_latents=3, random_state=0).fit(plane)
     assert (
         probe.relevant_dim_ is None
         and [*probe.relevance_] == ["progressive"]
@@ -333,7 +333,7 @@ def test_observables_of_the_plane(probe, plane):
 
 def test_a_closed_and_an_open_orbit():
     probes = {
-        name: fit_probe(X, schedule="standard", n_runs=1, max_steps=300, random_state=0)
+        name: fit_probe(X, training="standard", n_runs=1, max_steps=300, random_state=0)
         for name, X in dict(
             closed=circle(1000, noise=0.02, random_state=0), open=arc(1000, noise=0.02, random_state=0)
         ).items()

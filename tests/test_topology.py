@@ -94,5 +94,5 @@ def test_the_probe_denoises_before_it_looks():
         return X + 0.1 * X.std(0) * np.random.RandomState(1).randn(*X.shape)
     for make, betti in ((sphere, [0, 1]), (disk, [0, 0])):
         X = noisy(make)
-        probe = fit_probe(X, schedule="standard", n_runs=1, max_steps=300, random_state=0)
+        probe = fit_probe(X, training="standard", n_runs=1, max_steps=300, random_state=0)
         assert probe.topology(X).betti.tolist() == betti

@@ -8,7 +8,6 @@ __all__ = ['add_probe', 'add_flows']
 # %% ../../nbs/lib/companion/own_data.ipynb #0002
 import argparse
 import os
-import textwrap
 import time
 import warnings
 from pathlib import Path
@@ -16,9 +15,9 @@ from pathlib import Path
 # %% ../../nbs/lib/companion/own_data.ipynb #0004
 _PROBE_EXAMPLES = """examples:
   symnb probe events.csv                                   how many degrees of freedom, in a minute
-  symnb probe z.lhe --html report.html                     with a report: figures, tables, resolution scan
+  symnb probe z.lhe --html report.html                     with a report: figures and tables
   symnb probe nano.root --tree Events --columns 'Muon_p*' --query 'nMuon == 2'
-  symnb probe jets.parquet --scale asinh --resolution 0.3  heavy tails, and noise of 30 % of the spread
+  symnb probe jets.parquet --scale asinh --resolution 0.3  heavy tails; read at 30 % of the spread
   symnb probe events.csv --columns '!weight,!run*'         all columns but these
 """
 _FLOWS_EXAMPLES = """examples:
@@ -63,13 +62,15 @@ def add_probe(commands: argparse._SubParsersAction) -> None:
     sub = commands.add_parser("probe", help="how many degrees of freedom does a file have?", epilog=_PROBE_EXAMPLES,
                               formatter_class=argparse.RawDescriptionHelpFormatter)
     _add_file_options(sub, "standard")
-    sub.add_argument("--resolution", type=float, default=0.22, metavar="S",
-                     help="size of what is still seen, in spreads of a column: put it above the noise (default: 0.22)")
-    sub.add_argument("--runs", type=_whole(1), default=4, metavar="N", help="trainings of each schedule (default: 4)")
-    sub.add_argument("--steps", type=_whole(1), default=2000, metavar="N",
-                     help="most training steps before the rate falls (default: 2000)")
-    sub.add_argument("--scan", action=argparse.BooleanOptionalAction, default=None,
-                     help="scan the resolution over a decade and a half (default: with --html)")
+    sub.add_argument("--training", choices=("amortised", "standard", "progressive", "both"), default="amortised",
+                     help="all resolutions at once (amortised), or the review's at one (default: amortised)")
+    sub.add_argument("--resolution", type=float, metavar="S",
+                     help="where to read the answer, in spreads of a column (default: where it holds longest, or 0.22)")
+    sub.add_argument("--runs", type=_whole(1), default=2, metavar="N", help="trainings of each kind (default: 2)")
+    sub.add_argument("--steps", type=_whole(1), metavar="N",
+                     help="most training steps before the rate falls (default: by the data)")
+    sub.add_argument("--scan", action=argparse.BooleanOptionalAction, default=False,
+                     help="print the counts at every resolution; the review's training trains once for each")
     sub.set_defaults(run=_probe)
 
 
@@ -139,21 +140,16 @@ def _probe(args: argparse.Namespace) -> int:
     table = _read(args)
     from symnb.probe.estimator import SymmetryProbe  # torch takes seconds to import
     _half_the_cores()
-    probe = SymmetryProbe(resolution=args.resolution, n_runs=args.runs, max_steps=args.steps, scale=args.scale,
+    probe = SymmetryProbe(args.resolution, args.training, n_runs=args.runs, max_steps=args.steps, scale=args.scale,
                           random_state=args.seed, device=args.device, verbose=not args.quiet)
     _, seconds, warned = _timed(lambda: probe.fit(table))
-    answer, more, _ = _timed(lambda: probe.answer(table))
+    answer, more, _ = _timed(lambda: probe.answer(table, scan=args.scan))
     _print_answer(answer, seconds + more, warned)
-    scan = args.scan if args.scan is not None else args.html is not None
-    if scan:
-        print("\nScanning the resolution ...", flush=True)
-        before = answer.words["Answer"]
-        answer, seconds, _ = _timed(lambda: probe.answer(table, scan=True))
-        for line in answer.words["Answer"]:
-            if line not in before:
-                print(textwrap.fill(line, 100, initial_indent="  ", subsequent_indent="    "))
-    elif args.scan is None:
-        print("More: --html report.html for figures and tables, --scan for the count against the resolution.")
+    if args.scan:
+        scan = answer.scan if probe.map_ is None else probe.map_
+        print(f"\n{scan.round(2).to_string(index=False)}")
+    elif args.html is None:
+        print("More: --html report.html for figures and tables, --scan for the counts at every resolution.")
     if args.html:
         title = f"How many degrees of freedom does {args.file.name} have?"
         _timed(lambda: probe.report(args.html, table, answer=answer, title=title, about=_about(args, table)))

@@ -17,12 +17,18 @@ import torch
 from torch import Tensor, nn
 
 from ..core import BatchedMLP, FitResult, fit, torch_generator
-from .vae import elbo
+from .vae import TrainedVAE, elbo
 
 # %% ../../nbs/lib/probe/amortised.ipynb #0005
 def principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
-    "Eigenvalues (K, d), sorted downwards, and axes (K, d, d), in columns, of the covariance of x (K, n, d)."
+    """Eigenvalues (K, m), sorted downwards, and axes (K, d, m), in columns, of the covariance of x (K, n, d).
+
+    m is d, or n where there are fewer events than columns: all other eigenvalues are zero.
+    """
     centred = x.double() - x.double().mean(1, keepdim=True)
+    if x.shape[1] < x.shape[2]:
+        _, singular, axes = torch.linalg.svd(centred, full_matrices=False)
+        return (singular**2 / x.shape[1]).to(x), axes.mT.to(x)
     eigenvalues, axes = torch.linalg.eigh(centred.mT @ centred / x.shape[1])
     return eigenvalues.flip(-1).clamp(min=0).to(x), axes.flip(-1).to(x)
 
@@ -32,10 +38,8 @@ class AmortisedVAE(nn.Module):
 
     Parameters
     ----------
-    eigenvalues : Tensor (K, d)
-        Of the covariance of each run's events, sorted downwards.
-    axes : Tensor (K, d, d)
-        The eigenvectors, in columns.
+    eigenvalues, axes : Tensor (K, m) and (K, d, m)
+        Of the covariance of each run's events (`principal_axes`).
     linear : Tensor (K,) bool
         Which runs have the optimum of the linear VAE under their network; the others have the network alone.
     n_latents : int
@@ -48,11 +52,11 @@ class AmortisedVAE(nn.Module):
                  span: tuple[float, float] = (0.05, 1.0), hidden: tuple[int, ...] = (96, 96),
                  generator: torch.Generator | None = None):
         super().__init__()
-        self.n_models, self.n_features = eigenvalues.shape
-        self.n_latents, self.span, (K, d) = n_latents, span, eigenvalues.shape
+        self.n_models, self.n_features, found = axes.shape
+        self.n_latents, self.span, (K, d) = n_latents, span, axes.shape[:2]
         self.encoder = BatchedMLP(K, (d + 3, *hidden, 2 * n_latents), generator=generator)
         self.decoder = BatchedMLP(K, (n_latents + 3, *hidden[::-1], d), generator=generator)
-        fit_latents = lambda a: nn.functional.pad(a[..., :n_latents], (0, max(n_latents - d, 0)))
+        fit_latents = lambda a: nn.functional.pad(a[..., :n_latents], (0, max(n_latents - found, 0)))
         self.register_buffer("linear", linear.to(axes)[:, None, None])
         self.register_buffer("eigenvalues", fit_latents(eigenvalues)[:, None, :])
         self.register_buffer("axes", fit_latents(axes) * self.linear)
@@ -98,13 +102,9 @@ class VAEAtResolution:
     vae: AmortisedVAE
     s: Tensor
 
-    @property
-    def n_models(self) -> int:
-        return self.vae.n_models
-
-    @property
-    def n_features(self) -> int:
-        return self.vae.n_features
+    n_models = property(lambda self: self.vae.n_models)
+    n_features = property(lambda self: self.vae.n_features)
+    n_latents = property(lambda self: self.vae.n_latents)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.vae.encode(x, self.s)
@@ -112,22 +112,32 @@ class VAEAtResolution:
     def decode(self, z: Tensor) -> Tensor:
         return self.vae.decode(z, self.s)
 
+    def parameters(self):
+        return self.vae.parameters()
+
+    def select(self, runs: "list[int] | np.ndarray") -> "VAEAtResolution":
+        "The autoencoders `runs` alone, in double precision on the CPU, at the resolution that is one for all."
+        return self.vae.select(runs).at(float(self.s))
+
 # %% ../../nbs/lib/probe/amortised.ipynb #0013
-def linear_bound(eigenvalues: np.ndarray, s: np.ndarray) -> np.ndarray:
+def linear_bound(eigenvalues: np.ndarray, s: np.ndarray, n_features: int | None = None) -> np.ndarray:
     """The best ELBO that a linear VAE has at the resolutions s, in nats per event (review, section 7.2).
 
     Parameters
     ----------
-    eigenvalues : array (d,)
+    eigenvalues : array (m,)
         Of the covariance of the events.
     s : array (S,)
         Standard deviations of the decoder's noise.
+    n_features : int, optional
+        Columns of the events, where they are more than the eigenvalues that are given: the others are zero.
 
     Returns
     -------
     array (S,)
         The mean log-density of the events under a Gaussian with the variances max(λ_j, s²).
     """
+    eigenvalues = np.pad(eigenvalues, (0, (n_features or len(eigenvalues)) - len(eigenvalues)))
     variance = np.maximum(eigenvalues, np.asarray(s, dtype=float)[:, None] ** 2)
     return -0.5 * (np.log(2 * np.pi * variance) + eigenvalues / variance).sum(-1)
 
@@ -157,8 +167,8 @@ class AmortisedPlan:
     n_latents: int
     span: tuple[float, float] = (0.05, 1.0)
     hidden: tuple[int, ...] = (96, 96)
-    narrowing: int = 900
-    hold: tuple[int, int] = (1200, 2400)
+    narrowing: int = 750
+    hold: tuple[int, int] = (1000, 1500)
     batch_size: int = 128
 
     def finest(self, step: int) -> float:
@@ -174,11 +184,11 @@ def plan_amortised(n_features: int, n_runs: int = 2, n_latents: int | None = Non
     n_latents: None takes as many as there are columns, at least 4 and at most 16; options: of `AmortisedPlan`.
     """
     n_latents = n_latents or min(max(4, n_features), 16)
-    few = [k for k in (1, 2, 3, 4, 5, 6, 8, 10, 13) for _ in range(n_runs if k < 4 else 1) if k < n_latents]
-    width = 32 * max(3, 1 + math.ceil(math.log2(n_features)))
+    few = [k for k in (1, 2, 3, 4, 6, 9, 13) for _ in range(n_runs if k < 3 else 1) if k < n_latents]
+    width = 96 if n_features <= 8 else 128
     return AmortisedPlan(
-        linear=(True,) * n_runs + (False,) * (n_runs + len(few)),
-        n_open=(n_latents,) * (2 * n_runs) + tuple(few),
+        linear=(True,) + (False,) * (n_runs + len(few)),
+        n_open=(n_latents,) * (1 + n_runs) + tuple(few),
         n_latents=n_latents,
         **dict(hidden=(width, width)) | options,
     )
@@ -191,6 +201,12 @@ class TrainedAmortised:
     mask: Tensor
     plan: AmortisedPlan
     fit: FitResult | None = None
+
+    def at(self, s: float) -> TrainedVAE:
+        "The runs with all latents open, at one resolution, as those of the review."
+        whole = np.flatnonzero(np.array(self.plan.n_open) == self.plan.n_latents)
+        s2 = torch.full((len(whole), 1), s**2)
+        return TrainedVAE(self.vae.select(whole).at(s), torch.zeros(len(whole), dtype=torch.bool), s2, self.fit)
 
 
 def _start(x: Tensor, plan: AmortisedPlan, generator: torch.Generator) -> TrainedAmortised:
@@ -226,7 +242,7 @@ def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device 
         return -elbo(runs.vae.at(s), x[rows, events], s**2, runs.mask, generator).mean(1)
 
     runs.fit = fit(loss, runs.vae.parameters(), K, x.shape[1], generator=generator, batch_size=plan.batch_size,
-                   hold=plan.hold, window=300, tol=0.1, patience=1, verbose=verbose,
+                   hold=plan.hold, window=250, tol=0.1, patience=1, verbose=verbose,
                    on_plateau=lambda reached: torch.full_like(reached, step < plan.narrowing),
                    on_window=lambda step, total: on_window and on_window(step, total, runs))
     return runs

@@ -108,6 +108,12 @@ def follow(z: np.ndarray, x: np.ndarray, names: Sequence[str], latent: int, enou
     )
 
 # %% ../../nbs/lib/probe/following.ipynb #0012
+def _of_size_one(X: np.ndarray) -> np.ndarray:
+    "X (n, d), or a multiple of it where its squares would be no numbers."
+    size = np.abs(X).max(initial=0)
+    return X if 1e-100 < size < 1e100 else X / (size or 1.0)
+
+# %% ../../nbs/lib/probe/following.ipynb #0013
 def linear_constraints(
     X: np.ndarray, names: Sequence[str], units: "dict[str, str]", tolerance: float = 0.02, most: int = 6
 ) -> "list[str]":
@@ -116,6 +122,7 @@ def linear_constraints(
 
     In words, in the units of X where all columns share one, else per standard deviation; at most `most`.
     """
+    X = _of_size_one(X)
     mean, scale = X.mean(0), X.std(0)
     values, vectors = np.linalg.eigh(np.corrcoef(X.T)) if X.shape[1] > 1 else (np.ones(1), np.eye(1))
     basis = _echelon(vectors[:, values < tolerance**2].T)

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .amortised import TrainedAmortised, linear_bound
+from .amortised import TrainedAmortised, linear_bound, principal_axes
 from .dimension import local_dimension, local_spectrum, nats_per_direction
 from .relevance import count_relevant, relevance
 from .vae import elbo
 
 # %% ../../nbs/lib/probe/staircase.ipynb #0004
-RESOLUTIONS = 24  # of a map: about an eighth between neighbours
+RESOLUTIONS = 21  # of a map: a sixth between neighbours, ten in a decade and more
 
 
 @torch.no_grad()
@@ -28,14 +28,15 @@ def _read_at(runs: TrainedAmortised, s: float, x: torch.Tensor, held: torch.Tens
     vae, s2 = runs.vae.at(s), torch.full((len(x), 1), s**2, device=x.device)
     mu, log_var = vae.encode(x)
     rho = relevance((mu * runs.mask).cpu().numpy(), (0.5 * log_var).exp().cpu().numpy())
-    e = local_spectrum(vae, (mu * runs.mask)[:, :300], s2)
+    n = max(20, min(300, 30_000 // x.shape[-1]))  # of events, for their Jacobians take room
+    e = local_spectrum(vae, (mu * runs.mask)[:, :n], s2)
     generator = torch.Generator(x.device).manual_seed(0)  # the same noise for all numbers of latents
     bound = sum(elbo(vae, held, s2, runs.mask, generator).mean(1) for _ in range(draws)) / draws
     return -np.sort(-rho, axis=1), e, bound.double().cpu().numpy()
 
 # %% ../../nbs/lib/probe/staircase.ipynb #0005
 def read_resolutions(runs: TrainedAmortised, x: np.ndarray, held: np.ndarray, resolutions: np.ndarray | None = None,
-                     draws: int = 8) -> "ResolutionMap":
+                     draws: int = 4) -> "ResolutionMap":
     """What amortised runs say at each resolution.
 
     Parameters
@@ -46,7 +47,7 @@ def read_resolutions(runs: TrainedAmortised, x: np.ndarray, held: np.ndarray, re
     held : array (m, d)
         Events that were not trained on, for the bound; at most 1000 of them.
     resolutions : array (S,), optional
-        Finest first; None takes 24 over the range of the runs.
+        Finest first; None takes 21 over the range of the runs.
     draws : int
         Draws from the posterior for each event of the bound.
     """
@@ -55,9 +56,9 @@ def read_resolutions(runs: TrainedAmortised, x: np.ndarray, held: np.ndarray, re
     to = lambda a, n: torch.as_tensor(a[:n], dtype=torch.float32, device=device).expand(K, -1, -1)
     read = [_read_at(runs, float(value), to(x, 2000), to(held, 1000), draws) for value in s]
     rho, e, bound = map(np.stack, zip(*read))
-    eigenvalues = np.linalg.eigvalsh(np.cov(x.T, bias=True).reshape(x.shape[1], -1)).clip(0)
-    plan = runs.plan
-    return ResolutionMap(s, rho, e, bound, linear_bound(eigenvalues, s), np.array(plan.n_open), np.array(plan.linear))
+    eigenvalues = principal_axes(torch.as_tensor(np.asarray(x, dtype=float))[None])[0][0].numpy()
+    linear, plan = linear_bound(eigenvalues, s, x.shape[1]), runs.plan
+    return ResolutionMap(s, rho, e, bound, linear, np.array(plan.n_open), np.array(plan.linear))
 
 # %% ../../nbs/lib/probe/staircase.ipynb #0007
 def share_of_directions(e: np.ndarray) -> np.ndarray:

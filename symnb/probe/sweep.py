@@ -22,10 +22,11 @@ from .vae import SCHEDULES, BatchedVAE, TrainedVAE, elbo, train_vae
 @torch.no_grad()
 def spectra(runs: TrainedVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Sorted relevances and local spectra, each (K, L), of K runs on at most 5000 of the events x, (n, d) or (K, n, d)."
-    x = torch.as_tensor(x[..., :5000, :], dtype=torch.float32, device=runs.s2.device).expand(runs.vae.n_models, -1, -1)
+    like = next(runs.vae.parameters())
+    x = torch.as_tensor(x[..., :5000, :]).to(like).expand(runs.vae.n_models, -1, -1)
     mu, log_var = runs.vae.encode(x)
     rho = relevance(mu.cpu().numpy(), (0.5 * log_var).exp().cpu().numpy())
-    return -np.sort(-rho, axis=1), local_spectrum(runs.vae, mu[:, :500], runs.s2)
+    return -np.sort(-rho, axis=1), local_spectrum(runs.vae, mu[:, :500], runs.s2.to(like))
 
 
 @torch.no_grad()

@@ -50,6 +50,7 @@ def _scaled(X: np.ndarray) -> np.ndarray:
             f"X must be finite events (n, d) with n of at least 4, not of shape {X.shape}: "
             "drop rows with NaN or infinity"
         )
+    X = X / max(np.abs(X).max(initial=0), np.finfo(float).tiny)  # the square of 1e200 is no number
     spread = X.std(0)
     varies = spread > 1e-9 * max(spread.max(), np.abs(X).max())
     if not varies.any():

@@ -101,6 +101,11 @@ class TrainedVAE:
     s2: Tensor
     fit: FitResult | None = None
 
+    def select(self, runs: "list[int] | np.ndarray") -> "TrainedVAE":
+        "The autoencoders `runs` alone, as `BatchedVAE.select` gives them."
+        runs = torch.as_tensor(np.asarray(runs), dtype=torch.long)
+        return TrainedVAE(self.vae.select(runs), self.progressive.cpu()[runs], self.s2.cpu()[runs], self.fit)
+
 
 def train_vae(x: np.ndarray, progressive: np.ndarray, resolution: np.ndarray, n_latents: int, *,
               hidden: tuple[int, ...] = (64, 64), batch_size: int = 64, hold: tuple[int, int] = (1000, 4000),
