@@ -132,8 +132,9 @@ def staircase(table: pd.DataFrame, plateaus: pd.DataFrame, ax: Axes | None = Non
     for step in plateaus.itertuples():
         color = COLORS["green"] if step.answer else COLORS["grey"] if step.fills else COLORS["black"]
         ends = [step.from_resolution, step.to_resolution]
-        ax.fill_between(ends, 0, step.dimension, color=color, alpha=0.25 if step.answer else 0.08, lw=0,
-                        hatch="///" if step.fills and not step.answer else None)
+        ax.fill_between(ends, 0, step.dimension, color=color, alpha=0.25 if step.answer else 0.08, lw=0)
+        if step.fills:
+            ax.fill_between(ends, 0, step.dimension, facecolor="none", edgecolor=color, hatch="///", lw=0, alpha=0.5)
         ax.plot(ends, [step.dimension] * 2, color=color, lw=3, solid_capstyle="butt")
         if step.plateau:
             ax.text(np.sqrt(np.prod(ends)), step.dimension + 0.08, f"{step.dimension}", ha="center", va="bottom",

@@ -8,7 +8,14 @@ import torch
 from matplotlib.figure import Figure
 
 from symnb.core import SymnbWarning
-from symnb.probe.amortised import AmortisedVAE, linear_bound, plan_amortised, principal_axes, train_amortised
+from symnb.probe.amortised import (
+    AmortisedVAE,
+    linear_bound,
+    plan_amortised,
+    principal_axes,
+    train_amortised,
+    without_lost,
+)
 from symnb.probe.estimator import SymmetryProbe
 from symnb.probe.linear import linear_optimum
 from symnb.probe.relevance import relevance
@@ -114,6 +121,30 @@ def test_smoothing_leaves_a_clean_staircase_alone():
     assert smooth_steps(doubtful).tolist() == steps.tolist()
 
 
+def test_a_run_that_was_lost_is_left_out_and_said(gaussian):
+    runs = train_amortised(gaussian[:300], plan_amortised(6, n_runs=1, hold=(20, 20)), random_state=0)
+    alone = read_resolutions(runs, gaussian, gaussian, GRID[::5]).elbo
+    with torch.no_grad():
+        runs.vae.decoder.weights[0][1] = np.nan
+    with pytest.warns(SymnbWarning, match=r"1 of \d+ trainings ended in numbers that are not finite: left out"):
+        left = without_lost(runs)
+    found = read_resolutions(left, gaussian, gaussian, GRID[::5])
+    np.testing.assert_allclose(found.elbo, np.delete(alone, 1, axis=1), rtol=1e-4)
+    assert left.at(0.2).vae.n_models == 1 and np.isfinite(found.table()).all(axis=None)
+    with torch.no_grad():
+        left.vae.decoder.weights[0][0] = np.inf
+    with pytest.raises(FloatingPointError, match="no training of the probe ended in finite numbers"):
+        without_lost(left)
+
+
+def test_as_many_directions_as_latents_are_a_lower_bound():
+    found = SymmetryProbe(n_latents=2, n_runs=1, max_steps=50, random_state=0).fit(
+        np.random.default_rng(0).normal(size=(600, 4))
+    )
+    assert "as many directions as latents, 2: there may be more" in found.intrinsic_message_
+    assert found.answer().level == "not sure"
+
+
 def test_a_lost_run_is_never_the_best():
     shape = (21, 3)
     bound = np.stack([np.full(21, np.nan), np.full(21, -5.0), np.full(21, -4.0)], axis=1)
@@ -139,6 +170,7 @@ def test_the_step_to_read_is_the_answer_or_where_it_was_asked():
     dimension, s, message = choose_step(steps)
     assert dimension == 2 and 0.15 < s < 0.8 and message == ""
     assert choose_step(steps, 0.06)[:2] == (3, 0.06) and choose_step(steps, 0.06)[2] == ""
+    assert choose_step(steps, 0.99)[0] == 0  # so coarse a look sees nothing
     falling = find_plateaus(GRID, np.arange(21)[::-1], 30)
     assert "over a factor of two" in choose_step(falling)[2]
 

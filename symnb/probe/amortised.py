@@ -4,19 +4,20 @@
 
 # %% auto #0
 __all__ = ['principal_axes', 'AmortisedVAE', 'VAEAtResolution', 'linear_bound', 'AmortisedPlan', 'plan_amortised',
-           'TrainedAmortised', 'train_amortised']
+           'TrainedAmortised', 'without_lost', 'train_amortised']
 
 # %% ../../nbs/lib/probe/amortised.ipynb #0002
 import copy
 import math
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core import BatchedMLP, FitResult, fit, torch_generator
+from ..core import BatchedMLP, FitResult, SymnbWarning, fit, torch_generator
 from .vae import TrainedVAE, elbo
 
 # %% ../../nbs/lib/probe/amortised.ipynb #0005
@@ -41,7 +42,7 @@ class AmortisedVAE(nn.Module):
     eigenvalues, axes : Tensor (K, m) and (K, d, m)
         Of the covariance of each run's events (`principal_axes`).
     linear : Tensor (K,) bool
-        Which runs have the optimum of the linear VAE under their network; the others have the network alone.
+        Which runs add their network to the optimum of the linear VAE; the others have the network alone.
     n_latents : int
     span : (float, float)
         The finest and the coarsest resolution.
@@ -88,12 +89,14 @@ class AmortisedVAE(nn.Module):
 
     def select(self, runs: "list[int] | np.ndarray") -> "AmortisedVAE":
         "The autoencoders `runs` alone, in double precision on the CPU, for inference."
-        runs = torch.as_tensor(np.asarray(runs), dtype=torch.long)
-        chosen = copy.deepcopy(self).double().cpu().requires_grad_(False)
-        chosen.n_models = len(runs)
-        for p in (*chosen.parameters(), *chosen.buffers()):
-            p.data = p.data[runs]
-        return chosen
+        return copy.deepcopy(self).double().cpu().requires_grad_(False).keep(runs)
+
+    def keep(self, runs: "list[int] | np.ndarray") -> "AmortisedVAE":
+        "Drop all autoencoders but `runs`, in place; returns itself."
+        for p in (*self.parameters(), *self.buffers()):
+            p.data = p.data[torch.as_tensor(np.asarray(runs), dtype=torch.long, device=p.device)]
+        self.n_models = len(runs)
+        return self
 
 # %% ../../nbs/lib/probe/amortised.ipynb #0009
 @dataclass(frozen=True)
@@ -120,26 +123,25 @@ class VAEAtResolution:
         return self.vae.select(runs).at(float(self.s))
 
 # %% ../../nbs/lib/probe/amortised.ipynb #0013
-def linear_bound(eigenvalues: np.ndarray, s: np.ndarray, n_features: int | None = None) -> np.ndarray:
-    """The best ELBO that a linear VAE has at the resolutions s, in nats per event (review, section 7.2).
+def linear_bound(eigenvalues: np.ndarray, s: np.ndarray, squares: np.ndarray | None = None) -> np.ndarray:
+    """The ELBO of the best linear VAE at the resolutions s, in nats per event (review, section 7.2).
 
     Parameters
     ----------
-    eigenvalues : array (m,)
-        Of the covariance of the events.
+    eigenvalues : array (d,)
+        Of the covariance of the events that it was fitted to.
     s : array (S,)
         Standard deviations of the decoder's noise.
-    n_features : int, optional
-        Columns of the events, where they are more than the eigenvalues that are given: the others are zero.
+    squares : array (d,), optional
+        Mean squares, along the axes, of the events that it is asked about; None: those that it was fitted to.
 
     Returns
     -------
     array (S,)
         The mean log-density of the events under a Gaussian with the variances max(λ_j, s²).
     """
-    eigenvalues = np.pad(eigenvalues, (0, (n_features or len(eigenvalues)) - len(eigenvalues)))
     variance = np.maximum(eigenvalues, np.asarray(s, dtype=float)[:, None] ** 2)
-    return -0.5 * (np.log(2 * np.pi * variance) + eigenvalues / variance).sum(-1)
+    return -0.5 * (np.log(2 * np.pi * variance) + (eigenvalues if squares is None else squares) / variance).sum(-1)
 
 # %% ../../nbs/lib/probe/amortised.ipynb #0016
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class AmortisedPlan:
     Parameters
     ----------
     linear : tuple of bool (K,)
-        Which runs start from the linear optimum.
+        Which runs are a correction of the linear optimum.
     n_open : tuple of int (K,)
         How many latents each run may use.
     n_latents : int
@@ -171,11 +173,16 @@ class AmortisedPlan:
     hold: tuple[int, int] = (1000, 1500)
     batch_size: int = 128
 
+    @property
+    def narrowed(self) -> int:
+        "The step at which all of the range is drawn: a while before the learning rate falls."
+        return max(1, min(self.narrowing, 3 * self.hold[0] // 4))
+
     def finest(self, step: int) -> float:
         "The finest resolution that is drawn at a step."
         fine, coarse = self.span
         start = max(fine, coarse / 2)
-        return start * (fine / start) ** min(1.0, step / self.narrowing)
+        return start * (fine / start) ** min(1.0, step / self.narrowed)
 
 
 def plan_amortised(n_features: int, n_runs: int = 2, n_latents: int | None = None, **options) -> AmortisedPlan:
@@ -219,7 +226,27 @@ def _start(x: Tensor, plan: AmortisedPlan, generator: torch.Generator) -> Traine
     n_open = torch.tensor(plan.n_open, device=device)[:, None, None]
     return TrainedAmortised(vae, (torch.arange(plan.n_latents, device=device) < n_open).float(), plan)
 
-# %% ../../nbs/lib/probe/amortised.ipynb #0020
+# %% ../../nbs/lib/probe/amortised.ipynb #0021
+def without_lost(runs: TrainedAmortised) -> TrainedAmortised:
+    """The runs whose weights are finite; warns (SymnbWarning) where that is not all of them.
+
+    Raises FloatingPointError where no run with all latents open is left.
+    """
+    weights = [p.detach().flatten(1).isfinite().all(1) for p in runs.vae.parameters()]
+    finite, plan = torch.stack(weights).all(0).cpu().numpy(), runs.plan
+    if finite.all():
+        return runs
+    left = [(a, b) for a, b, ok in zip(plan.linear, plan.n_open, finite) if ok]
+    if not any(n == plan.n_latents for _, n in left):
+        raise FloatingPointError("no training of the probe ended in finite numbers: look for extreme values")
+    warnings.warn(f"{(~finite).sum()} of {len(finite)} trainings ended in numbers that are not finite: left out",
+                  SymnbWarning, stacklevel=2)
+    linear, n_open = zip(*left)
+    kept, plan = np.flatnonzero(finite), replace(plan, linear=linear, n_open=n_open)
+    record = replace(runs.fit, converged=runs.fit.converged[kept], loss=runs.fit.loss[:, kept])
+    return TrainedAmortised(runs.vae.keep(kept), runs.mask[kept], plan, record)
+
+# %% ../../nbs/lib/probe/amortised.ipynb #0022
 def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device = torch.device("cpu"),
                     random_state=None, verbose: bool = False,
                     on_window: "Callable[[int, int, TrainedAmortised], None] | None" = None) -> TrainedAmortised:
@@ -243,6 +270,6 @@ def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device 
 
     runs.fit = fit(loss, runs.vae.parameters(), K, x.shape[1], generator=generator, batch_size=plan.batch_size,
                    hold=plan.hold, window=250, tol=0.1, patience=1, verbose=verbose,
-                   on_plateau=lambda reached: torch.full_like(reached, step < plan.narrowing),
+                   on_plateau=lambda reached: torch.full_like(reached, step <= plan.narrowed),
                    on_window=lambda step, total: on_window and on_window(step, total, runs))
-    return runs
+    return without_lost(runs)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..pages import Words
-from .certainty import plural, reasons_for, tell_certainty, too_few
+from .certainty import enough_events, plural, reasons_for, tell_certainty, too_few
 from .following import Following, follow, linear_constraints
 from .observables import observable_table
 from .relevance import count_relevant, most_common
@@ -167,7 +167,7 @@ def tell_changes(probe, X: np.ndarray, scan: "pd.DataFrame | None") -> "list[str
             f"Heavy tails in {', '.join(tails[:5])}: one event in a hundred sets the scale there; "
             "scale='asinh' looks at the bulk, and so does the logarithm of a column that is positive."
         )
-    few = [n for n, column in zip(names[kept], X[:, kept].T) if len(np.unique(column)) <= 10]
+    few = [n for n, column in zip(names[kept], X[:, kept].T) if len(np.unique(column)) <= min(10, len(X) // 5)]
     if few:
         lines.append(
             f"Discrete columns: {', '.join(few[:5])} take{'s' * (len(few) == 1)} at most ten values. "
@@ -185,7 +185,7 @@ def _at_most(X, n: int):
     "X (m, d), or n of its events in their order."
     if len(X) <= n:
         return X
-    rows = np.sort(np.random.default_rng(0).permutation(len(X))[:n])
+    rows = np.random.default_rng(0).permutation(len(X))[:n]
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
 
 
@@ -201,7 +201,8 @@ def _told(probe, scan: "pd.DataFrame | None") -> "tuple[bool, list[str]]":
     "Whether the count holds over a range of resolutions, and the sentences of the answer itself."
     relevant, intrinsic, n = probe.relevant_dim_, probe.intrinsic_dim_, len(probe.columns_.kept)
     if too_few(probe):
-        few = f"Too few: {plural(probe.n_events_, 'event')} in {plural(n, 'varying column')} cannot tell; use 500."
+        have = f"{plural(probe.n_events_, 'event')} in {plural(n, 'varying column')}"
+        few = f"Too few: {have} cannot tell; use {enough_events(probe)}."
         return False, [few, f"What they show is compatible with {plural(intrinsic, 'degree')} of freedom."]
     if probe.plateaus_ is not None:
         count = tell_count(relevant, intrinsic, n)
@@ -214,6 +215,8 @@ def _told(probe, scan: "pd.DataFrame | None") -> "tuple[bool, list[str]]":
 
 def summarise(probe) -> "list[str]":
     "The answer of a fitted probe from the fit alone, in lines."
+    if too_few(probe):
+        return _told(probe, None)[1]
     runs, columns = len(next(iter(probe.relevance_.values()))), plural(len(probe.columns_.kept), "varying column")
     lines = [f"{columns}, {runs} runs{' of each schedule' if probe.plateaus_ is None else ''}, "
              f"resolution {probe.resolution_:.2g}."]
@@ -230,7 +233,7 @@ def summarise(probe) -> "list[str]":
 def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool = True) -> Answer:
     """The answer of a fitted `probe` from the events X (n, d);
     scan: a `resolution_scan`; topology: look for holes as well."""
-    X = _at_most(X, 2000)
+    X = _at_most(X, 1500)
     values, names, labels = np.asarray(X, dtype=float), probe._names(), probe.column_labels()
     kept, relevant = probe.columns_.kept, probe.relevant_dim_
     latents = _latents(probe, X)
@@ -268,4 +271,4 @@ def _rotation(following: "list[Following]") -> "list[str]":
 def _left_out(probe, names: "list[str]") -> "list[str]":
     kept = probe.columns_.kept
     gone = [names[j] for j in range(len(names)) if j not in kept]
-    return [f"{', '.join(gone)}: constant, or copies of other columns."] if gone else []
+    return [f"{', '.join(gone)}: constant, copies of other columns, or row numbers."] if gone else []

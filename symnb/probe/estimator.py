@@ -75,7 +75,8 @@ def _best_bound(probe: "SymmetryProbe", x: np.ndarray) -> float:
 STORED = (Columns, TrainedVAE, BatchedVAE, BatchedMLP, FitResult, TrainedAmortised, AmortisedPlan, AmortisedVAE,
           VAEAtResolution)
 NEEDED = ("columns_", "runs_", "best_vae_", "best_run_", "relevance_", "elbo_", "n_features_in_", "n_events_",
-          "resolution_", "_order")
+          "resolution_", "_order", "map_", "plateaus_", "scan_", "amortised_", "intrinsic_dim_", "relevant_dim_",
+          "intrinsic_message_", "dim_counts_", "local_dim_", "local_spectrum_")
 
 # %% ../../nbs/lib/probe/estimator.ipynb #0011
 class SymmetryProbe(Validated, Answering, Persistent, TransformerMixin, BaseEstimator):

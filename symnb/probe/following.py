@@ -45,9 +45,9 @@ class Following:
 def _linear(z: np.ndarray, x: np.ndarray) -> "tuple[float, np.ndarray]":
     "Cross-validated R² and the weights (p,) of a linear combination of x (n, p) for z (n,)."
     from sklearn.linear_model import Ridge  # slow to import, and a fit needs neither
-    from sklearn.model_selection import cross_val_predict
+    from sklearn.model_selection import KFold, cross_val_predict
     ridge = Ridge(alpha=1e-3 * len(x))
-    guess = cross_val_predict(ridge, x, z, cv=5)
+    guess = cross_val_predict(ridge, x, z, cv=KFold(5, shuffle=True, random_state=0))
     return 1 - ((z - guess) ** 2).mean() / z.var(), ridge.fit(x, z).coef_
 
 

@@ -30,7 +30,7 @@ def _moments(X: np.ndarray) -> "tuple[np.ndarray, np.ndarray]":
     unit = np.where(unit > 0, unit, 1.0)
     return (X / unit).mean(0) * unit, (X / unit).std(0) * unit
 
-
+# %% ../../nbs/lib/probe/inputs.ipynb #0006
 def _rounding(X: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Which columns of X (n, d) are constant but for rounding, (d,) bool.
 
@@ -41,29 +41,34 @@ def _rounding(X: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
     left = (scale < 1e-12 * others) & (np.abs(mean) < 3 * scale)
     for j in np.flatnonzero((scale > 0) & (scale < 1e-4 * np.abs(mean))):
         values = np.unique(X[:, j])
-        left[j] |= len(values) <= 20 and scale[j] <= 3 * np.diff(values).min(initial=np.inf)
+        whole = (2 * values == np.round(2 * values)).all()  # run numbers, or Julian days
+        left[j] |= not whole and len(values) <= 20 and scale[j] <= 3 * np.diff(values).min(initial=np.inf)
     return left
 
-
+# %% ../../nbs/lib/probe/inputs.ipynb #0008
 def _row_numbers(X: np.ndarray) -> np.ndarray:
-    "Which columns of X (n, d) number the events, in any order: n values of equal distance, (d,) bool."
-    steps = np.diff(np.sort(X, axis=0), axis=0)
-    first = steps[:1]
-    return (len(X) > 20) & (first[0] > 0) & (np.abs(steps - first) <= 1e-6 * first).all(0)
+    "Which columns of X (n, d) number the events, in any order: whole numbers, each one more than another, (d,) bool."
+    if len(X) <= 20:
+        return np.zeros(X.shape[1], dtype=bool)
+    return (np.diff(np.sort(X, axis=0), axis=0) == 1).all(0) & (X == np.round(X)).all(0)
 
-
+# %% ../../nbs/lib/probe/inputs.ipynb #0010
 def far_events(X: np.ndarray, widths: float = 50.0, share: float = 0.01) -> "tuple[np.ndarray, np.ndarray]":
     """Events (n,) and columns (d,), as masks, of values that lie more than `widths` interquartile ranges off.
 
-    None where more than this share of the events does: such a column has a heavy tail, and no outliers.
+    Far values are outliers where they are few (this share of the events, or two) and stand apart, three times as far
+    off as all others; without a gap the column has a heavy tail. Where they would be many events in all, none is.
     """
-    low, middle, high = np.quantile(X, [0.25, 0.5, 0.75], axis=0)
-    off = np.abs(X / 2 - middle / 2) > widths * (high / 2 - low / 2)  # halves, so that no difference overflows
-    off &= high > low
-    columns = off.any(0) & (off.mean(0) <= share)
-    return off[:, columns].any(1), columns
+    low, middle, high = np.quantile(X / 2, [0.25, 0.5, 0.75], axis=0)  # halves, so that no difference overflows
+    distance = np.abs(X / 2 - middle) / np.where(high > low, high - low, np.inf)
+    off, most = distance > widths, max(2, share * len(X))
+    bulk = np.where(off, 0, distance).max(0)
+    apart = np.where(off, distance, np.inf).min(0) > 3 * bulk
+    columns = off.any(0) & apart & (off.sum(0) <= most)
+    far = off[:, columns].any(1)
+    return (far, columns) if far.sum() <= most else (np.zeros(len(X), dtype=bool), np.zeros(X.shape[1], dtype=bool))
 
-
+# %% ../../nbs/lib/probe/inputs.ipynb #0013
 class Columns:
     "Standardise the columns of X (n, d) that vary and are not copies, in the units `scale`; undo it."
     def __init__(self, X: np.ndarray, names: Sequence[str], precision: float = 1e-10, scale: str = "standard"):
@@ -78,7 +83,7 @@ class Columns:
         for what, which in [("constant", constant), ("duplicated", copied), ("row-number", numbered)]:
             if which.any():
                 warnings.warn(f"{what} columns carry no information and are left out: "
-                              + ", ".join(np.asarray(names)[which]), SymnbWarning, stacklevel=5)
+                              + ", ".join(np.asarray(names)[which]), SymnbWarning, stacklevel=4)
         if not len(self.kept):
             raise ValueError("X has no column that varies: there is nothing to probe, check how X was made")
         self.median = self.width = None  # (d,) each, for "asinh"
@@ -104,7 +109,7 @@ class Columns:
         X = X if self.width is None else self.median + self.width * np.sinh(X)
         return X[:, np.where(np.isin(self.source, self.kept), self.source, np.arange(len(self.mean)))]
 
-# %% ../../nbs/lib/probe/inputs.ipynb #0008
+# %% ../../nbs/lib/probe/inputs.ipynb #0017
 def check_whole(name: str, value, least: int) -> None:
     "Raise TypeError for a value that is no integer, ValueError for one below `least`."
     if isinstance(value, bool) or not isinstance(value, Integral):
@@ -144,7 +149,7 @@ def check_text(X) -> None:
     if text:
         raise ValueError(f"X has columns that are not numbers: {', '.join(text)}. Drop them or encode them as numbers")
 
-# %% ../../nbs/lib/probe/inputs.ipynb #0009
+# %% ../../nbs/lib/probe/inputs.ipynb #0018
 def check_finite(X: np.ndarray, names: Sequence[str]) -> None:
     "Raise ValueError for NaN and infinite values in X (n, d), naming the columns."
     bad = ~np.isfinite(X)
@@ -152,7 +157,7 @@ def check_finite(X: np.ndarray, names: Sequence[str]) -> None:
         raise ValueError(f"X has NaN or infinite values in {bad.any(1).sum()} events, in the columns "
                          f"{', '.join(np.asarray(names)[bad.any(0)])}. Drop these events, or replace the values")
 
-# %% ../../nbs/lib/probe/inputs.ipynb #0013
+# %% ../../nbs/lib/probe/inputs.ipynb #0022
 SAMPLE = 2000  # events that an estimator keeps
 
 
@@ -173,7 +178,7 @@ class _Remembering:
         self._sample = X[kept].astype(np.float32 if fits else np.float64)
         self._sample_y = None if y is None else np.asarray(y)[kept]
 
-# %% ../../nbs/lib/probe/inputs.ipynb #0014
+# %% ../../nbs/lib/probe/inputs.ipynb #0023
 class Validated(_Remembering):
     "A mixin for estimators: from what the caller has to standardised events."
     def _validated(self, X, **options) -> np.ndarray:
@@ -196,7 +201,7 @@ class Validated(_Remembering):
             )
         if len(X) < 500:
             warnings.warn(
-                f"{len(X)} events are too few for a reliable answer: use 500 or more", SymnbWarning, stacklevel=4
+                f"{len(X)} events are too few for a reliable answer: use 500 or more", SymnbWarning, stacklevel=3
             )
         self._random_state = check_random_state(self.random_state)
         X = self._without_far(X)
@@ -211,6 +216,6 @@ class Validated(_Remembering):
         if far.any() and self.scale != "asinh":
             warnings.warn(f"{far.sum()} of {len(X)} events lie more than 50 interquartile ranges off in "
                           f"{', '.join(map(str, np.asarray(self._names())[columns]))}: the fit leaves them out. "
-                          "Look at them, or use scale='asinh'", SymnbWarning, stacklevel=5)
+                          "Look at them, or use scale='asinh'", SymnbWarning, stacklevel=4)
             return X[~far]
         return X

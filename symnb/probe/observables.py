@@ -13,12 +13,13 @@ from scipy.stats import spearmanr
 # %% ../../nbs/lib/probe/observables.ipynb #0004
 def predictability(inputs: np.ndarray, targets: np.ndarray, n_neighbors: int = 15) -> np.ndarray:
     "Five-fold cross-validated R² of nearest-neighbour regression: inputs (n, p), targets (n, q) → (q,)."
-    from sklearn.model_selection import cross_val_predict  # slow to import, and a fit needs none of these
+    from sklearn.model_selection import KFold, cross_val_predict  # slow to import, and a fit needs none of these
     from sklearn.neighbors import KNeighborsRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     model = make_pipeline(StandardScaler(), KNeighborsRegressor(min(n_neighbors, len(inputs) * 4 // 5)))
-    guess = cross_val_predict(model, inputs, targets, cv=5).reshape(targets.shape)
+    folds = KFold(5, shuffle=True, random_state=0)  # files are sorted
+    guess = cross_val_predict(model, inputs, targets, cv=folds).reshape(targets.shape)
     return 1 - ((targets - guess) ** 2).mean(0) / targets.var(0)
 
 # %% ../../nbs/lib/probe/observables.ipynb #0007

@@ -98,7 +98,7 @@ def _spectrum_section(probe) -> str:
 def _local_section(probe, X) -> str:
     from symnb.plots import local_dimension_histogram
     values = probe.local_dimensions(X)
-    note = "How many directions the decoder moves in at each event, by the best training of the first schedule."
+    note = "How many directions the decoder moves in at each event, by the best run of the first training."
     picture = drawn(lambda f: local_dimension_histogram(values, f.subplots()), 6, 3, "local dimension")
     return picture + f'<p class="note">{note}</p>'
 
@@ -163,8 +163,9 @@ class Reporting:
 
     @torch.no_grad()
     def local_dimensions(self, X) -> np.ndarray:
-        "The local dimension at each of the first 1000 events of X (n, d), by the best run of the first schedule."
-        x, run = self._events(X)[:1000], int(np.nanargmax(next(iter(self.elbo_.values()))))
+        "The local dimension at each of (at most 1000) events of X (n, d), by the best run of the first training."
+        x = np.random.default_rng(0).permutation(self._events(X))[:1000]
+        run = int(np.nanargmax(next(iter(self.elbo_.values()))))
         vae = self.runs_.vae.select([run])
         mu = torch.as_tensor(posterior(vae, x)[0])
         return local_dimension(spectrum_of_events(vae, mu, self.runs_.s2[[run]]).numpy())[0]
@@ -206,7 +207,7 @@ class Questions(Reporting):
         x = self._events(X)
         if self.amortised_ is not None:
             return scan_amortised(self.amortised_, x, _check_resolutions(self.map_.resolution if s is None else s),
-                                  self.threshold)
+                                  self.plateaus_, self.threshold)
         s = _check_resolutions(self.resolution_ * 10 ** np.linspace(-0.8, 0.7, 10) if s is None else s)
         return scan_by_training(x, s, n_runs or min(self.n_runs, 4), self.threshold, random_state=self.random_state,
                                 **self._training_options())

@@ -8,6 +8,7 @@ __all__ = ['RESOLUTIONS', 'read_resolutions', 'share_of_directions', 'Resolution
 
 # %% ../../nbs/lib/probe/staircase.ipynb #0002
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -29,14 +30,26 @@ def _read_at(runs: TrainedAmortised, s: float, x: torch.Tensor, held: torch.Tens
     mu, log_var = vae.encode(x)
     rho = relevance((mu * runs.mask).cpu().numpy(), (0.5 * log_var).exp().cpu().numpy())
     n = max(20, min(300, 30_000 // x.shape[-1]))  # of events, for their Jacobians take room
-    e = local_spectrum(vae, (mu * runs.mask)[:, :n], s2)
-    generator = torch.Generator(x.device).manual_seed(0)  # the same noise for all numbers of latents
-    bound = sum(elbo(vae, held, s2, runs.mask, generator).mean(1) for _ in range(draws)) / draws
+    opened = SimpleNamespace(decode=lambda z: vae.decode(z * runs.mask))
+    e = local_spectrum(opened, mu[:, :n], s2)
+    generator = torch.Generator(x.device).manual_seed(0)  # the same noise for all runs: their difference counts
+    noise = lambda: torch.randn((1, *held.shape[1:2], mu.shape[-1]), generator=generator, device=x.device)
+    bound = sum(elbo(vae, held, s2, runs.mask, noise=noise()).mean(1) for _ in range(draws)) / draws
     return -np.sort(-rho, axis=1), e, bound.double().cpu().numpy()
 
 # %% ../../nbs/lib/probe/staircase.ipynb #0005
+def _linear_elbo(x: np.ndarray, held: np.ndarray, s: np.ndarray) -> np.ndarray:
+    "The bound (S,) of `held` (m, d) by the linear VAE that is fitted to x (n, d)."
+    eigenvalues, axes = (a[0].numpy() for a in principal_axes(torch.as_tensor(x)[None]))
+    centred = held - x.mean(0)
+    along = ((centred @ axes) ** 2).mean(0)
+    rest, n_rest = max((centred**2).sum(1).mean() - along.sum(), 0.0), x.shape[1] - len(eigenvalues)
+    squares = np.r_[along, np.full(n_rest, rest / max(n_rest, 1))]
+    return linear_bound(np.pad(eigenvalues, (0, n_rest)), s, squares)
+
+# %% ../../nbs/lib/probe/staircase.ipynb #0006
 def read_resolutions(runs: TrainedAmortised, x: np.ndarray, held: np.ndarray, resolutions: np.ndarray | None = None,
-                     draws: int = 4) -> "ResolutionMap":
+                     draws: int | None = None) -> "ResolutionMap":
     """What amortised runs say at each resolution.
 
     Parameters
@@ -48,19 +61,19 @@ def read_resolutions(runs: TrainedAmortised, x: np.ndarray, held: np.ndarray, re
         Events that were not trained on, for the bound; at most 1000 of them.
     resolutions : array (S,), optional
         Finest first; None takes 21 over the range of the runs.
-    draws : int
-        Draws from the posterior for each event of the bound.
+    draws : int, optional
+        Draws from the posterior for each event of the bound; None: 4, and more where few events are held.
     """
     s = np.geomspace(*runs.plan.span, RESOLUTIONS) if resolutions is None else np.asarray(resolutions, dtype=float)
     K, device = len(runs.plan.linear), runs.mask.device
     to = lambda a, n: torch.as_tensor(a[:n], dtype=torch.float32, device=device).expand(K, -1, -1)
+    draws = draws or max(4, 4000 // max(len(held), 100))
     read = [_read_at(runs, float(value), to(x, 2000), to(held, 1000), draws) for value in s]
     rho, e, bound = map(np.stack, zip(*read))
-    eigenvalues = principal_axes(torch.as_tensor(np.asarray(x, dtype=float))[None])[0][0].numpy()
-    linear, plan = linear_bound(eigenvalues, s, x.shape[1]), runs.plan
+    linear, plan = _linear_elbo(np.asarray(x, dtype=float), np.asarray(held, dtype=float), s), runs.plan
     return ResolutionMap(s, rho, e, bound, linear, np.array(plan.n_open), np.array(plan.linear))
 
-# %% ../../nbs/lib/probe/staircase.ipynb #0007
+# %% ../../nbs/lib/probe/staircase.ipynb #0008
 def share_of_directions(e: np.ndarray) -> np.ndarray:
     """How much speaks for each number of local directions.
 
@@ -72,7 +85,7 @@ def share_of_directions(e: np.ndarray) -> np.ndarray:
     none = (drop.sum(-1, keepdims=True) == 0).astype(float)
     return np.concatenate([none, drop / np.maximum(drop.sum(-1, keepdims=True), 1e-300)], axis=-1)
 
-# %% ../../nbs/lib/probe/staircase.ipynb #0008
+# %% ../../nbs/lib/probe/staircase.ipynb #0009
 @dataclass(frozen=True)
 class ResolutionMap:
     """What K runs say at S resolutions (`read_resolutions`).
@@ -137,7 +150,7 @@ class ResolutionMap:
             elbo_spread=spread(self.elbo),
         ))
 
-# %% ../../nbs/lib/probe/staircase.ipynb #0010
+# %% ../../nbs/lib/probe/staircase.ipynb #0011
 def smooth_steps(share: np.ndarray, cost: float = 0.5) -> np.ndarray:
     """The sequence of counts with the largest sum of shares, less `cost` for each change.
 
@@ -154,17 +167,18 @@ def smooth_steps(share: np.ndarray, cost: float = 0.5) -> np.ndarray:
         path.append(int(previous[path[-1]]))
     return np.array(path[::-1])
 
-# %% ../../nbs/lib/probe/staircase.ipynb #0014
+# %% ../../nbs/lib/probe/staircase.ipynb #0015
 def find_plateaus(resolution: np.ndarray, directions: np.ndarray, n_columns: int, factor: float = 2.0) -> pd.DataFrame:
     """The steps of a staircase, finest first.
 
     Parameters
     ----------
     resolution : array (S,)
-        In geometric order, finest first.
+        Finest first.
     directions : array of int (S,)
     n_columns : int
-        As many directions as columns at the finest end are noise, or structure that fine.
+        As many directions as columns at the finest end are noise, or structure that fine. Give the number of latents
+        where that is smaller: more directions cannot be seen.
     factor : float
         What is at least this long, coarsest by finest resolution, is a plateau.
 
@@ -175,21 +189,20 @@ def find_plateaus(resolution: np.ndarray, directions: np.ndarray, n_columns: int
         answer (bool, at most one).
     """
     edges = np.flatnonzero(np.diff(directions)) + 1
-    first, last = np.r_[0, edges], np.r_[edges, len(directions)] - 1
-    half = np.sqrt(resolution[1] / resolution[0]) if len(resolution) > 1 else 1.0  # a step ends between two places
+    between = np.sqrt(resolution[edges - 1] * resolution[edges])
     found = pd.DataFrame(dict(
-        dimension=directions[first],
-        from_resolution=np.where(first > 0, resolution[first] / half, resolution[first]),
-        to_resolution=np.where(last < len(resolution) - 1, resolution[last] * half, resolution[last]),
+        dimension=directions[np.r_[0, edges]],
+        from_resolution=np.r_[resolution[0], between],
+        to_resolution=np.r_[between, resolution[-1]],
     ))
     length = np.log(found.to_resolution / found.from_resolution)
     found["plateau"] = (length >= np.log(factor)) & (found.dimension > 0)
-    found["fills"] = (found.dimension == n_columns) & (first == 0)
+    found["fills"] = (found.dimension == n_columns) & (found.index == 0)
     candidates = found.plateau & ~found.fills if (found.plateau & ~found.fills).any() else found.plateau
     long = candidates & (length >= 0.6 * length[candidates].max())
     return found.assign(answer=(np.arange(len(found)) == long.to_numpy().argmax()) & long)
 
-# %% ../../nbs/lib/probe/staircase.ipynb #0019
+# %% ../../nbs/lib/probe/staircase.ipynb #0020
 def _degrees(n: int) -> str:
     return f"{n} degree{'' if n == 1 else 's'} of freedom"
 
@@ -202,17 +215,24 @@ def tell_staircase(plateaus: pd.DataFrame, n_columns: int) -> list[str]:
     answer = plateaus[plateaus.answer]
     columns = f"{n_columns} varying column{'' if n_columns == 1 else 's'}"
     if answer.empty:
-        steps = ", ".join(f"{p.dimension} at {p.from_resolution:.2g}" for p in plateaus.itertuples() if p.dimension)
+        steps = [f"{p.dimension} from {p.from_resolution:.2g}" for p in plateaus.itertuples() if p.dimension]
+        verb = "falls" if (np.diff(plateaus.dimension) < 0).all() else "changes"
         return [f"No number of degrees of freedom in {columns} holds over a factor of two in resolution"
-                + (f": it falls steadily ({steps})." if steps else ": no direction stands out.")]
+                + (f": it {verb} ({', '.join(steps[:8])}{' …' * (len(steps) > 8)})." if len(steps) > 1
+                   else ": no direction stands out.")]
     step, i = answer.iloc[0], answer.index[0]
     finer, coarser = plateaus.iloc[:i], plateaus.iloc[i + 1:].query("plateau")
     where = f"between s = {step.from_resolution:.2g} and {step.to_resolution:.2g} of the spread"
     told = [f"{_degrees(step.dimension)} in {columns}, {where}"]
     if len(finer) and finer.fills.iloc[0]:
         end = finer.to_resolution.iloc[0]
-        told.append(f"below {end:.2g} something fills all columns (noise, or structure that thin)")
-    elif len(finer):
-        told.append(f"below {step.from_resolution:.2g} up to {finer.dimension.max()}, over no wide range")
-    told += [f"above {p.from_resolution:.2g} it looks like {p.dimension}" for p in coarser.itertuples()]
+        seen = "all columns" if finer.dimension.iloc[0] == n_columns else f"all {finer.dimension.iloc[0]} latents"
+        told.append(f"below {end:.2g} something fills {seen} (noise, or structure that thin)")
+    elif finer.plateau.any():
+        told.append(f"below {step.from_resolution:.2g} there are {finer[finer.plateau].dimension.iloc[-1]}")
+    elif step.from_resolution > 1.5 * plateaus.from_resolution.iloc[0]:
+        told.append(f"below {step.from_resolution:.2g} the number is not steady")
+    shape = {1: "a curve", 2: "a surface"}  # of the coarse look
+    told += [f"above {p.from_resolution:.2g} it looks like {shape.get(p.dimension, f'{p.dimension} dimensions')}"
+             for p in coarser.itertuples()]
     return ["; ".join(told) + "."]

@@ -52,10 +52,11 @@ def kl_terms(mu: Tensor, log_var: Tensor) -> Tensor:
 
 
 def elbo(vae: BatchedVAE, x: Tensor, s2: Tensor, mask: Tensor | float = 1.0,
-         generator: torch.Generator | None = None) -> Tensor:
-    "One-sample estimate of the ELBO (eq. 4.1): x (K, n, d), s2 (K, 1) → (K, n) nats."
+         generator: torch.Generator | None = None, noise: Tensor | None = None) -> Tensor:
+    "One-sample estimate of the ELBO (eq. 4.1): x (K, n, d), s2 (K, 1), noise (1 or K, n, L) or drawn → (K, n) nats."
     mu, log_var = vae.encode(x)
-    noise = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
+    if noise is None:
+        noise = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
     x_hat = vae.decode((mu + (0.5 * log_var).exp() * noise) * mask)
     misfit = ((x - x_hat) ** 2).sum(-1) / (2 * s2) + 0.5 * vae.n_features * (2 * math.pi * s2).log()
     return -misfit - (kl_terms(mu, log_var) * mask).sum(-1)
