@@ -173,10 +173,10 @@ def configuration(settings: dict[str, str]) -> dict:
     import ziamath
     return {
         "project": settings["title"], "html_title": settings["title"], "copyright": settings["copyright"],
-        "extensions": ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", __name__],
-        "nb_execution_mode": "off", "nb_merge_streams": True, "nb_render_markdown_format": "myst",
-        "myst_enable_extensions": ["dollarmath", "amsmath"], "myst_dmath_double_inline": True,
-        "myst_update_mathjax": False, "html_math_renderer": "mathml", "default_role": "py:obj", "smartquotes": False,
+        "extensions": ["myst_nb", *map("sphinx.ext.{}".format, ("autodoc", "autosummary", "napoleon", "viewcode")),
+                       __name__], "nb_execution_mode": "off", "nb_merge_streams": True, "default_role": "py:obj",
+        "nb_render_markdown_format": "myst", "myst_enable_extensions": ["dollarmath", "amsmath"], "smartquotes": False,
+        "myst_dmath_double_inline": True, "myst_update_mathjax": False, "html_math_renderer": "mathml",
         "autodoc_default_options": {"undoc-members": True, "show-inheritance": True, "member-order": "bysource"},
         "autodoc_preserve_defaults": True, "autodoc_inherit_docstrings": False, "viewcode_line_numbers": True,
         "viewcode_follow_imported_members": False, "python_maximum_signature_line_length": 88, "nb_ipywidgets_js": {},
