@@ -1728,6 +1728,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                  'symnb.probe.vae._Opening._set_mask': ('lib/probe/vae.html#_opening._set_mask', 'symnb/probe/vae.py'),
                                  'symnb.probe.vae._Opening.all': ('lib/probe/vae.html#_opening.all', 'symnb/probe/vae.py'),
                                  'symnb.probe.vae._Opening.at_plateau': ('lib/probe/vae.html#_opening.at_plateau', 'symnb/probe/vae.py'),
+                                 'symnb.probe.vae.default_latents': ('lib/probe/vae.html#default_latents', 'symnb/probe/vae.py'),
                                  'symnb.probe.vae.elbo': ('lib/probe/vae.html#elbo', 'symnb/probe/vae.py'),
                                  'symnb.probe.vae.kl_terms': ('lib/probe/vae.html#kl_terms', 'symnb/probe/vae.py'),
                                  'symnb.probe.vae.train_vae': ('lib/probe/vae.html#train_vae', 'symnb/probe/vae.py')}}}

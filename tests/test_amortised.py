@@ -170,7 +170,7 @@ def test_the_step_to_read_is_the_answer_or_where_it_was_asked():
     dimension, s, message = choose_step(steps)
     assert dimension == 2 and 0.15 < s < 0.8 and message == ""
     assert choose_step(steps, 0.06)[:2] == (3, 0.06) and choose_step(steps, 0.06)[2] == ""
-    assert choose_step(steps, 0.99)[0] == 0  # so coarse a look sees nothing
+    assert choose_step(steps, 0.99) == (0, 0.99, "")  # so coarse a look sees nothing, and there is no doubt
     falling = find_plateaus(GRID, np.arange(21)[::-1], 30)
     assert "over a factor of two" in choose_step(falling)[2]
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import BatchedMLP, FitResult, SymnbWarning, fit, torch_generator
-from .vae import TrainedVAE, elbo
+from .vae import TrainedVAE, default_latents, elbo
 
 # %% ../../nbs/lib/probe/amortised.ipynb #0005
 def principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,7 +190,7 @@ def plan_amortised(n_features: int, n_runs: int = 2, n_latents: int | None = Non
 
     n_latents: None takes as many as there are columns, at least 4 and at most 16; options: of `AmortisedPlan`.
     """
-    n_latents = n_latents or min(max(4, n_features), 16)
+    n_latents = n_latents or default_latents(n_features)
     few = [k for k in (1, 2, 3, 4, 6, 9, 13) for _ in range(n_runs if k < 3 else 1) if k < n_latents]
     width = 96 if n_features <= 8 else 128
     return AmortisedPlan(

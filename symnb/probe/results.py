@@ -18,7 +18,7 @@ from .dimension import combine, count_directions, local_dimension, plateau
 from .relevance import count_relevant, most_common
 from .staircase import find_plateaus, read_resolutions
 from .sweep import mean_elbo, spectra
-from .vae import SCHEDULES, TrainedVAE, train_vae
+from .vae import SCHEDULES, TrainedVAE, default_latents, train_vae
 
 # %% ../../nbs/lib/probe/results.ipynb #0004
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def choose_step(plateaus: pd.DataFrame, resolution: float | None = None) -> tupl
         step = steps.loc[(steps.to_resolution / steps.from_resolution).idxmax()]
     middle = float(np.sqrt(step.from_resolution * step.to_resolution)) if resolution is None else float(resolution)
     dimension = int(step.dimension) if resolution is not None else max(1, int(step.dimension))  # what varies is not 0
-    return dimension, middle, "" if step.plateau else (
+    nothing = resolution is not None and dimension == 0  # so coarse a look has nothing to see, and no doubt
+    return dimension, middle, "" if step.plateau or nothing else (
         f"no number of degrees of freedom holds over a factor of two in resolution around s = {middle:.2g}: "
         f"{dimension} is the best guess, see plateaus_ for all steps"
     )
@@ -139,7 +140,7 @@ def train_at(x: np.ndarray, plan: "list[tuple[str, float]]", *, n_latents: int |
     "One training for each (schedule, resolution) of the plan on x (n, d), as `train_vae` does it, with its options."
     schedule, resolution = zip(*plan)
     steps = max_steps or 4000
-    return train_vae(x, np.array(schedule) == "progressive", resolution, n_latents or min(max(4, x.shape[1]), 16),
+    return train_vae(x, np.array(schedule) == "progressive", resolution, n_latents or default_latents(x.shape[1]),
                      hidden=tuple(hidden or (64, 64)), hold=(min(1000, steps), steps), **options)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..core import resolve_device
 from .dimension import count_directions, local_dimension, local_spectrum
 from .relevance import count_relevant, relevance
-from .vae import SCHEDULES, BatchedVAE, TrainedVAE, elbo, train_vae
+from .vae import SCHEDULES, BatchedVAE, TrainedVAE, default_latents, elbo, train_vae
 
 # %% ../../nbs/lib/probe/sweep.ipynb #0004
 @torch.no_grad()
@@ -128,7 +128,7 @@ def probe_sweep(datasets: "Sequence[np.ndarray] | np.ndarray", resolution: "floa
         events,
         np.repeat(np.array(schedules) == "progressive", len(x) * n_runs),
         _for_each_run(np.broadcast_to(s, len(x)), len(schedules), n_runs),
-        n_latents or min(max(4, x.shape[2]), 16),
+        n_latents or default_latents(x.shape[2]),
         hidden=hidden,
         hold=(min(1000, max_steps), max_steps),
         device=resolve_device(device),
