@@ -8,6 +8,7 @@ __all__ = ['PROFILES', 'COLORS', 'SCHEDULE_COLORS', 'SymnbWarning', 'resolve_dev
 
 # %% ../nbs/lib/core.ipynb #0002
 import math
+import threading
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -111,11 +112,15 @@ class BatchedMLP(nn.Module):
         return x
 
 # %% ../nbs/lib/core.ipynb #0020
+_FORWARD_MODE = threading.RLock()  # torch keeps the levels of forward mode once for all threads of a process
+
+
 def jacobian(network: Callable, x: Tensor) -> Tensor:
     "∂ network / ∂ x at each event: x (K, n, i) → (K, n, o, i), exact, by forward-mode differentiation."
     basis = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
     push = lambda v: torch.func.jvp(network, (x,), (v.expand_as(x),))[1]
-    return torch.func.vmap(push, out_dims=-1)(basis)
+    with _FORWARD_MODE:
+        return torch.func.vmap(push, out_dims=-1)(basis)
 
 # %% ../nbs/lib/core.ipynb #0024
 @dataclass

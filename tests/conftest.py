@@ -43,6 +43,15 @@ def pytest_configure(config):
     )
 
 
+# Files whose few tests last longest begin first, so that no worker is left alone with them at the end
+FIRST = ["processes", "runner", "docs", "wheel", "browser", "own_data", "awkward_data", "cli", "estimator", "explorer"]
+
+
+def pytest_collection_modifyitems(items):
+    place = {f"test_{name}.py": k for k, name in enumerate(FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
     """A function that writes a notebook into a tree of its own: tree("review/a", *cells) -> path of its nbs folder."""

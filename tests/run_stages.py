@@ -19,12 +19,15 @@ def stages(jobs: int, scratch: str) -> list[tuple[str, list[str], dict[str, str]
     """Name, command and environment of each, cheap before dear."""
     python, pytest = str(BIN / "python"), [str(BIN / "python"), "-m", "pytest", "-q"]
     library = [str(BIN / "nbdev_test"), "--path", "nbs/lib", "--do_print", "--n_workers", str(jobs)]
-    parallel = ["-n", str(jobs), "--dist", "loadfile"]
+    # All but what computes nothing: the runner, its records, the widgets
+    arithmetic = ["--skip_folder_re", "^([_.]|companion$|explorer$)"]
+    # A file of tests that wait for other processes is the first of them; one worker more where each has one thread
+    parallel = ["-n", str(jobs + (THREADS == 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
     return [
         ("style: line length, imports, names", [str(BIN / "ruff"), "check", "."], {}),
         ("the rules of the house", [*pytest, "tests/test_hygiene.py"], {}),
         ("the library notebooks", library, EACH_JOB),
-        ("the library notebooks in another weather", library, EACH_JOB | OTHER_WEATHER),
+        ("the library notebooks in another weather", [*library, *arithmetic], EACH_JOB | OTHER_WEATHER),
         ("the index", [str(BIN / "nbdev_test"), "--path", "nbs/index.ipynb", "--do_print"], EACH_JOB),
         (
             "every experiment, profile smoke",

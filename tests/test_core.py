@@ -1,5 +1,6 @@
 """The ground floor: devices, batched networks against plain ones, and the fit loop against closed forms."""
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import matplotlib
 import numpy as np
@@ -145,6 +146,16 @@ def test_the_jacobian_is_that_of_differences():
     steps = eps * torch.eye(3, dtype=torch.float64)
     differences = torch.stack([(model(x + h) - model(x - h)) / (2 * eps) for h in steps], -1)
     torch.testing.assert_close(jacobian(model, x), differences, rtol=1e-6, atol=1e-8)
+
+
+def test_two_threads_do_not_share_a_jacobian():
+    models = [BatchedMLP(2, (4, 16, 2), torch.tanh, torch_generator(seed, CPU)) for seed in range(3)]
+    x = torch.randn(2, 200, 4)
+    alone = [jacobian(model, x) for model in models]
+    with ThreadPoolExecutor(3) as pool:
+        together = [*pool.map(lambda k: jacobian(models[k % 3], x), range(90))]
+    for k, J in enumerate(together):
+        torch.testing.assert_close(J, alone[k % 3])
 
 
 # The fit loop

@@ -24,6 +24,7 @@ from .run import RUN_VARIABLE, read_json, write_json
 # %% ../../nbs/lib/companion/execution.ipynb #0004
 def _work() -> None:
     "In the child process: execute the job on standard input, and leave the answer beside the executed notebook."
+    sys.modules["rfc3987_syntax"] = None  # jsonschema compiles a grammar from it, 0.9 s, for a format no notebook has
     import papermill
     from traitlets.config import Config
     job = json.load(sys.stdin)
