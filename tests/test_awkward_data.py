@@ -4,7 +4,7 @@ import pytest
 
 from symnb import SymmetryProbe
 from symnb.core import SymnbWarning
-from symnb.probe.inputs import Columns, far_events
+from symnb.probe.inputs import Columns, draw_order, far_events
 
 rng = np.random.default_rng(0)
 PLANE = rng.normal(size=(600, 2))
@@ -83,3 +83,41 @@ def test_few_events_are_told_as_too_few(shape):
     assert answer.words["Answer"][0].startswith(f"Too few: {shape[0]} events in {shape[1]} varying columns")
     assert answer.level == "not sure" and answer.betti is None
     assert "What does not vary" not in answer.words or not answer.words["What does not vary"]
+
+
+# Weights
+
+@pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
+def test_the_answer_follows_the_weights():
+    line = np.tile(PLANE[:200, :1], 3)
+    X, weight = np.r_[line, np.c_[PLANE, PLANE[:, 1]]], np.repeat([1.0, 1e-9], [200, 600])
+    both = probe(X, max_steps=400)
+    assert both.intrinsic_dim_ == 2 and both.n_events_ == 800
+    weighted = probe(X, max_steps=400).fit(X, sample_weight=weight)
+    assert weighted.intrinsic_dim_ == 1 and weighted.n_events_ == 200
+    left_out = probe(X, max_steps=400).fit(X, sample_weight=weight > 0.5)  # zero is as if it were not there
+    assert left_out.intrinsic_dim_ == 1 and np.allclose(left_out.columns_.scale, line.std(0))
+
+
+def test_equal_weights_change_nothing():
+    plain, weighted = probe(PLANE, max_steps=50), SymmetryProbe(n_runs=1, max_steps=50, random_state=0)
+    weighted.fit(PLANE, sample_weight=np.full(600, 7.0))
+    assert np.allclose(plain.columns_.scale, weighted.columns_.scale) and plain.n_events_ == weighted.n_events_
+    order = draw_order(600, np.ones(600), np.random.RandomState(0))
+    assert np.array_equal(np.sort(order), np.arange(600))
+
+
+@pytest.mark.parametrize(
+    "weight, words",
+    [
+        (np.where(np.arange(600) < 60, -1.0, 1.0), "negative for 10.0%"),
+        (np.ones(3), "one weight for each of the 600 events"),
+        (np.zeros(600), "zero for all"),
+        (np.r_[np.nan, np.ones(599)], "1 values that are not finite"),
+        (np.arange(600) < 5, "leaves 5 events"),
+    ],
+    ids=["negative", "shape", "zero", "nan", "few"],
+)
+def test_weights_that_make_no_sense_are_refused(weight, words):
+    with pytest.raises(ValueError, match=f"sample_weight.*{words}"):
+        SymmetryProbe(n_runs=1, max_steps=5).fit(PLANE, sample_weight=weight)

@@ -121,12 +121,14 @@ class SymmetryProbe(Validated, Answering, Persistent, TransformerMixin, BaseEsti
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def fit(self, X, y=None):
-        "Probe the events X (n, d); ValueError for input that cannot be probed. y is ignored."
+    def fit(self, X, y=None, sample_weight=None):
+        """Probe the events X (n, d), y is ignored; sample_weight (n,): how many events each stands for, none below 0.
+
+        ValueError for input that cannot be probed. With weights n_events_ is the effective number, (Σw)²/Σw².
+        """
         start = time.perf_counter()
         check_parameters(self)
-        x = self._prepare(X)
-        self.n_events_ = len(x)
+        x = self._prepare(X, sample_weight)
         _keep(self, probe_events(x, self.training, self.resolution, self.n_runs, self.threshold,
                                  random_state=self._random_state, **self._training_options()))
         self._order = np.argsort(-relevance(*posterior(self.best_vae_, x[:5000]))[0])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCALES', 'TRAININGS', 'SAMPLE', 'far_events', 'Columns', 'check_whole', 'check_parameters', 'check_text',
-           'check_finite', 'Validated']
+           'check_finite', 'check_weights', 'count_held', 'draw_order', 'Validated']
 
 # %% ../../nbs/lib/probe/inputs.ipynb #0002
 import warnings
@@ -24,11 +24,12 @@ SCALES = ("standard", "none", "asinh")
 TRAININGS = ("amortised", "both", *SCHEDULES)
 
 
-def _moments(X: np.ndarray) -> "tuple[np.ndarray, np.ndarray]":
+def _moments(X: np.ndarray, weight: "np.ndarray | None" = None) -> "tuple[np.ndarray, np.ndarray]":
     "Mean and standard deviation of each column of X (n, d), also where its squares are no numbers any more."
     unit = np.abs(X).max(0)
     unit = np.where(unit > 0, unit, 1.0)
-    return (X / unit).mean(0) * unit, (X / unit).std(0) * unit
+    mean = np.average(X / unit, axis=0, weights=weight)
+    return mean * unit, np.sqrt(np.average((X / unit - mean) ** 2, axis=0, weights=weight)) * unit
 
 # %% ../../nbs/lib/probe/inputs.ipynb #0006
 def _rounding(X: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -71,8 +72,9 @@ def far_events(X: np.ndarray, widths: float = 50.0, share: float = 0.01) -> "tup
 # %% ../../nbs/lib/probe/inputs.ipynb #0013
 class Columns:
     "Standardise the columns of X (n, d) that vary and are not copies, in the units `scale`; undo it."
-    def __init__(self, X: np.ndarray, names: Sequence[str], precision: float = 1e-10, scale: str = "standard"):
-        self.mean, self.scale = _moments(X)
+    def __init__(self, X: np.ndarray, names: Sequence[str], precision: float = 1e-10, scale: str = "standard",
+                 weight: "np.ndarray | None" = None):
+        self.mean, self.scale = _moments(X, weight)
         constant = (self.scale <= precision * np.abs(X).max(0)) | _rounding(X, self.mean, self.scale)
         _, first, self.source = np.unique(X, axis=1, return_index=True, return_inverse=True)
         self.source = first[self.source.ravel()]
@@ -95,7 +97,7 @@ class Columns:
             width = np.where(high > low, (high - low) / 2, self.scale)
             self.width = np.where(width > 0, width, 1)
             X = np.arcsinh((X - self.median) / self.width)
-            self.mean, self.scale = X.mean(0), X.std(0)
+            self.mean, self.scale = _moments(X, weight)
 
     def standardise(self, X: np.ndarray) -> np.ndarray:
         "X (n, d) to the kept columns in their units, (n, len(kept))."
@@ -157,6 +159,40 @@ def check_finite(X: np.ndarray, names: Sequence[str]) -> None:
         raise ValueError(f"X has NaN or infinite values in {bad.any(1).sum()} events, in the columns "
                          f"{', '.join(np.asarray(names)[bad.any(0)])}. Drop these events, or replace the values")
 
+# %% ../../nbs/lib/probe/inputs.ipynb #w8002
+def check_weights(weight, n: int) -> np.ndarray:
+    "Weights as float64 (n,); ValueError for what is none, for negative ones with their share, and where all are zero."
+    weight = np.asarray(weight, dtype=np.float64)
+    if weight.shape != (n,):
+        raise ValueError(f"sample_weight must have one weight for each of the {n} events, not the shape {weight.shape}")
+    if not np.isfinite(weight).all():
+        raise ValueError(f"sample_weight has {(~np.isfinite(weight)).sum()} values that are not finite: drop those")
+    if (weight < 0).any():
+        raise ValueError(f"sample_weight is negative for {(weight < 0).mean():.1%} of the events, and no training can "
+                         "see an event less than never: probe without weights, or events with positive weights only")
+    if not weight.any():
+        raise ValueError("sample_weight is zero for all events: nothing is left to probe")
+    if (weight > 0).sum() < 10:
+        raise ValueError(f"sample_weight leaves {(weight > 0).sum()} events: give at least 10 a positive weight")
+    return weight / weight.max()
+
+
+def count_held(n: int) -> int:
+    "How many of n events, in random order, are set aside for comparing bounds: the first ones."
+    return min(max(n // 5, 1), 5000)
+
+
+def draw_order(n: int, weight: "np.ndarray | None", rng) -> np.ndarray:
+    "The indices of n events in random order, (n,); with weights as often as they ask, copies on one side of the split."
+    order, k = rng.permutation(n), count_held(n)
+    if weight is None:
+        return order
+    for part in (order[:k], order[k:]):
+        ends = np.cumsum(weight[part])
+        met = np.searchsorted(ends, ends[-1] * (np.arange(len(part)) + rng.uniform()) / len(part), side="right")
+        part[:] = rng.permutation(part[np.minimum(met, len(part) - 1)])
+    return order
+
 # %% ../../nbs/lib/probe/inputs.ipynb #0022
 SAMPLE = 2000  # events that an estimator keeps
 
@@ -191,8 +227,8 @@ class Validated(_Remembering):
     def _names(self) -> "list[str]":
         return getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
 
-    def _prepare(self, X) -> np.ndarray:
-        "Validate X, learn its columns; the standardised events in random order."
+    def _prepare(self, X, sample_weight=None) -> np.ndarray:
+        "Validate X, learn its columns; the standardised events in random order, each as often as its weight asks."
         single = np.asarray(X).dtype == np.float32
         given, X = X, self._validated(X)
         if len(X) < 10:
@@ -204,18 +240,25 @@ class Validated(_Remembering):
                 f"{len(X)} events are too few for a reliable answer: use 500 or more", SymnbWarning, stacklevel=3
             )
         self._random_state = check_random_state(self.random_state)
-        X = self._without_far(X)
-        self.columns_ = Columns(X, self._names(), precision=1e-6 if single else 1e-10, scale=self.scale)
-        order = self._random_state.permutation(len(X))
+        near = self._near(X)
+        weight = None
+        if sample_weight is not None:
+            weight = check_weights(sample_weight, len(X))
+            near &= weight > 0
+            weight = weight[near]
+        X = X[near]
+        self.columns_ = Columns(X, self._names(), 1e-6 if single else 1e-10, self.scale, weight)
+        order = draw_order(len(X), weight, self._random_state)
         self._remember(given, X, order)
+        self.n_events_ = len(X) if weight is None else int(weight.sum() ** 2 / (weight**2).sum())
         return self.columns_.standardise(X)[order]
 
-    def _without_far(self, X: np.ndarray) -> np.ndarray:
-        "X (n, d) without events that would set the scale of all others, which are warned about."
+    def _near(self, X: np.ndarray) -> np.ndarray:
+        "Which events of X (n, d) do not set the scale of all others, (n,) bool; warns about those that do."
         far, columns = far_events(X)
         if far.any() and self.scale != "asinh":
             warnings.warn(f"{far.sum()} of {len(X)} events lie more than 50 interquartile ranges off in "
                           f"{', '.join(map(str, np.asarray(self._names())[columns]))}: the fit leaves them out. "
                           "Look at them, or use scale='asinh'", SymnbWarning, stacklevel=4)
-            return X[~far]
-        return X
+            return ~far
+        return np.ones(len(X), dtype=bool)

@@ -15,6 +15,7 @@ import torch
 
 from .amortised import TrainedAmortised, plan_amortised, train_amortised
 from .dimension import combine, count_directions, local_dimension, plateau
+from .inputs import count_held
 from .relevance import count_relevant, most_common
 from .staircase import find_plateaus, read_resolutions
 from .sweep import mean_elbo, spectra
@@ -60,7 +61,7 @@ class ProbeResult:
 # %% ../../nbs/lib/probe/results.ipynb #0006
 def split_events(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Events x (n, d), in random order, to train on and to compare bounds on."
-    n_held = min(max(len(x) // 5, 1), 5000)
+    n_held = count_held(len(x))
     return x[n_held:], x[:n_held]
 
 
