@@ -139,6 +139,9 @@ def staircase(table: pd.DataFrame, plateaus: pd.DataFrame, ax: Axes | None = Non
         if step.plateau:
             ax.text(np.sqrt(np.prod(ends)), step.dimension + 0.08, f"{step.dimension}", ha="center", va="bottom",
                     color=color, fontsize=20 if step.answer else 13, weight="bold")
+        if step.answer and np.isfinite(getattr(step, "confidence", np.nan)):
+            ax.text(np.sqrt(np.prod(ends)), step.dimension - 0.1, f"{int(100 * step.confidence)} %", color=color,
+                    ha="center", va="top", fontsize=11)
     ax.set(xscale="log", xlabel="resolution $s$ (in standard deviations)", ylabel="degrees of freedom",
            xlim=(s.min(), s.max()), ylim=(0, max(table.needed.max(), plateaus.dimension.max()) + 0.7))
     ax.yaxis.get_major_locator().set_params(integer=True)

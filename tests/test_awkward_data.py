@@ -4,7 +4,7 @@ import pytest
 
 from symnb import SymmetryProbe
 from symnb.core import SymnbWarning
-from symnb.probe.inputs import Columns, draw_order, far_events
+from symnb.probe.inputs import Columns, count_held, draw_order, far_events
 
 rng = np.random.default_rng(0)
 PLANE = rng.normal(size=(600, 2))
@@ -102,9 +102,23 @@ def test_the_answer_follows_the_weights():
 def test_equal_weights_change_nothing():
     plain, weighted = probe(PLANE, max_steps=50), SymmetryProbe(n_runs=1, max_steps=50, random_state=0)
     weighted.fit(PLANE, sample_weight=np.full(600, 7.0))
-    assert np.allclose(plain.columns_.scale, weighted.columns_.scale) and plain.n_events_ == weighted.n_events_
-    order = draw_order(600, np.ones(600), np.random.RandomState(0))
-    assert np.array_equal(np.sort(order), np.arange(600))
+    assert plain.n_events_ == weighted.n_events_ and np.array_equal(plain._sample, weighted._sample)
+    np.testing.assert_allclose(plain.local_spectrum_, weighted.local_spectrum_)
+
+
+def test_a_weight_is_a_number_of_draws_and_no_event_is_on_both_sides():
+    weight = np.repeat([1.0, 3.0], [300, 300])
+    order = draw_order(600, weight, np.random.RandomState(0))
+    held, times = count_held(600), np.bincount(order, minlength=600)
+    assert len(order) == 600 and not set(order[:held]) & set(order[held:])
+    assert times[300:].sum() == pytest.approx(450, abs=40)  # three quarters of the weight
+
+
+@pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
+def test_an_event_without_weight_sets_no_scale():
+    far = np.r_[PLANE[:60] + 1000, PLANE]
+    found = probe(far, max_steps=20).fit(far, sample_weight=np.repeat([1.0, 0.0], [60, 600]))
+    assert found.n_events_ == 60 and np.allclose(found.columns_.mean, far[:60].mean(0))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from sklearn.exceptions import NotFittedError
 
 from symnb import SymmetryFlows, SymmetryProbe
 from symnb.flows import estimator, oracle
+from symnb.persistence import FORMAT
 
 pytestmark = pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
 
@@ -277,7 +278,7 @@ def test_a_state_that_symnb_did_not_write_is_refused(saved, tmp_path, change, me
 
 @pytest.mark.parametrize("header, message", [
     (dict(symnb_class="SymmetryFlows"), "holds a SymmetryFlows; use SymmetryFlows.load"),
-    (dict(symnb_format="3", symnb_version="9.0"), "the format 3 of symnb 9.0; .* update symnb"),
+    (dict(symnb_format=str(FORMAT + 1), symnb_version="9.0"), f"the format {FORMAT + 1} of symnb 9.0; .* update symnb"),
     (dict(symnb_format="1", symnb_version="0.1"), "saved by symnb 0.1, for an older SymmetryProbe: fit the data"),
     (dict(symnb_format=None), "not one that symnb saved"),
     (dict(symnb_state="{"), "is damaged"),

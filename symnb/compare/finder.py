@@ -121,12 +121,7 @@ class NeighbourDimension(DimensionFinder):
         self.resolution, self.max_steps = 0.22, 1
 
     def _find(self, x):
-        try:
-            import skdim
-        except ImportError as error:
-            raise ImportError(
-                "the estimators of scikit-dimension need it installed: pip install 'symnb[companion]'"
-            ) from error
+        import skdim
         if not hasattr(skdim.id, str(self.estimator)):
             raise ValueError(
                 f"estimator={self.estimator!r} is not in skdim.id: use 'MLE', 'TwoNN', 'CorrInt' or 'lPCA'"

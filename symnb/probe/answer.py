@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from ..pages import Words
-from .certainty import enough_events, plural, reasons_for, tell_certainty, too_few
+from .certainty import enough_events, plural, reasons_for, tell_certainty
 from .following import Following, follow, linear_constraints
+from .inputs import too_few
 from .observables import observable_table
 from .relevance import count_relevant, most_common
 from .staircase import tell_staircase
@@ -21,8 +22,8 @@ from .staircase import tell_staircase
 # %% ../../nbs/lib/probe/answer.ipynb #0004
 @dataclass
 class Answer:
-    """What a probe found: `relevant` and `intrinsic` dimension, `level` ('sure', 'fairly sure', 'not sure'),
-    and the evidence.
+    """What a probe found: `relevant` and `intrinsic` dimension, `level` ('sure', 'fairly sure', 'not sure' or
+    'no answer'), and the evidence.
 
     words: sentences under headings; events (n, d) and latents (n, k), the relevant ones of the best standard training;
     following: one `Following` for each; observables, betti, scan: DataFrames (betti and scan may be None).
@@ -208,7 +209,11 @@ def _told(probe, scan: "pd.DataFrame | None") -> "tuple[bool, list[str]]":
         count = tell_count(relevant, intrinsic, n)
         asked = probe.resolution is not None
         first = [f"At s = {probe.resolution:g}: {plural(intrinsic, 'degree')} of freedom."] if asked else []
-        return not probe.intrinsic_message_, first + tell_staircase(probe.plateaus_, n) + count[1:]
+        told = first + tell_staircase(probe.plateaus_, n) + count[1:]
+        if probe.confidence_ < 0.5:
+            told = [f"No answer: the best guess, {plural(intrinsic, 'degree')} of freedom, would be right in "
+                    f"{int(100 * probe.confidence_)} % of such cases. What the trainings saw:", *told]
+        return not probe.intrinsic_message_, told
     holds, scanned = tell_scan(scan if scan is not None else probe.scan_, probe.resolution_)
     return holds, tell_count(relevant, intrinsic, n, None if holds else probe.resolution_) + scanned
 
@@ -226,7 +231,9 @@ def summarise(probe) -> "list[str]":
         lines.append(f"{name.capitalize()} {'schedule' if probe.plateaus_ is None else 'training'}: "
                      + ", ".join(f"{d} relevant in {k}" for d, k in counts.items()) + f" of {runs} runs.")
     lines.append(f"Local dimension {probe.local_dim_.mean():.2f} ± {probe.local_dim_.std():.2f} (spread over runs).")
-    lines.append(f"Intrinsic dimension {probe.intrinsic_dim_}.")
+    known = np.isfinite(probe.confidence_)
+    lines.append(f"Intrinsic dimension {probe.intrinsic_dim_}"
+                 + (f", right with a probability of {int(100 * probe.confidence_)} %." if known else "."))
     return lines + ([f"Note: {probe.intrinsic_message_}."] if probe.intrinsic_message_ else [])
 
 # %% ../../nbs/lib/probe/answer.ipynb #0018
@@ -245,7 +252,7 @@ def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool 
     look = topology and probe.intrinsic_dim_ and not too_few(probe)
     betti = probe.topology(X, max_dim=2 if probe.intrinsic_dim_ == 2 else 1) if look else None
     holds, count = _told(probe, scan)
-    level, certainty = tell_certainty(reasons_for(probe, holds, probe.n_events_))
+    level, certainty = tell_certainty(reasons_for(probe, holds, probe.n_events_), probe.confidence_)
     laws = linear_constraints(values[:, kept], short, probe.units_) if len(values) >= 5 * len(kept) else []
     words = Words({
         "Answer": count,

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from ..core import BatchedMLP, FitResult, SymnbWarning
 from ..persistence import Persistent
 from .amortised import AmortisedPlan, AmortisedVAE, TrainedAmortised, VAEAtResolution
-from .inputs import Columns, Validated, check_parameters, check_whole
+from .inputs import Columns, Validated, check_parameters, check_whole, too_few
 from .relevance import most_common, relevance
 from .report import Answering
 from .results import ProbeResult, posterior, probe_events
@@ -29,7 +29,7 @@ from .vae import BatchedVAE, TrainedVAE
 def _keep(probe: "SymmetryProbe", result: ProbeResult) -> None:
     "The attributes of a fitted probe."
     for name in ("runs", "relevance", "elbo", "local_spectrum", "local_dim", "resolution", "intrinsic_dim", "scan",
-                 "map", "intrinsic_message", "plateaus", "amortised", "best_run"):
+                 "map", "intrinsic_message", "plateaus", "amortised", "best_run", "evidence", "confidence"):
         setattr(probe, f"{name}_", getattr(result, name))
     counts = result.counts(probe.threshold)
     number = lambda c: dict(zip(*(a.tolist() for a in np.unique(c, return_counts=True))))
@@ -37,6 +37,8 @@ def _keep(probe: "SymmetryProbe", result: ProbeResult) -> None:
     probe.n_steps_ = {name: np.full(len(c), result.runs.fit.steps) for name, c in counts.items()}
     probe.relevant_dim_ = most_common(next(iter(counts.values()))) if [*counts] != ["progressive"] else None
     probe.best_vae_ = result.runs.vae.select([result.best_run])
+    if too_few(probe):
+        probe.confidence_ = np.nan
     if result.intrinsic_message:
         warnings.warn(result.intrinsic_message, SymnbWarning, stacklevel=3)
 
@@ -76,7 +78,7 @@ STORED = (Columns, TrainedVAE, BatchedVAE, BatchedMLP, FitResult, TrainedAmortis
           VAEAtResolution)
 NEEDED = ("columns_", "runs_", "best_vae_", "best_run_", "relevance_", "elbo_", "n_features_in_", "n_events_",
           "resolution_", "_order", "map_", "plateaus_", "scan_", "amortised_", "intrinsic_dim_", "relevant_dim_",
-          "intrinsic_message_", "dim_counts_", "local_dim_", "local_spectrum_")
+          "intrinsic_message_", "dim_counts_", "local_dim_", "local_spectrum_", "evidence_", "confidence_")
 
 # %% ../../nbs/lib/probe/estimator.ipynb #0011
 class SymmetryProbe(Validated, Answering, Persistent, TransformerMixin, BaseEstimator):
@@ -102,13 +104,15 @@ class SymmetryProbe(Validated, Answering, Persistent, TransformerMixin, BaseEsti
     Attributes
     ----------
     intrinsic_dim_, relevant_dim_ : local directions; latents that ordinary training uses (None if only progressive)
+    confidence_, evidence_ : probability that intrinsic_dim_ is right, counted with the default parameters, NaN where
+        there is none; what witnesses say (amortised training)
     map_, plateaus_ : DataFrames, one row a resolution and one row a step (amortised training, else None)
     resolution_ : where the result was read; scan_ : directions at three resolutions (review's training, else None)
     relevance_, elbo_, dim_counts_, n_steps_ : by training: (runs, L), sorted; (runs,) nats; {count: runs}; (runs,)
-    local_dim_, local_spectrum_ : (runs,) and (runs, L), of the first training
-    intrinsic_message_ : a sentence where the answer is in doubt; best_run_, fit_seconds_, n_events_, units_
+    local_dim_, local_spectrum_ : (runs,) and (runs, L), of the first training; best_run_, fit_seconds_, n_events_,
+        units_; intrinsic_message_ : a sentence where the answer is in doubt
     """
-    _stored, _needed, _since = STORED, NEEDED, 2
+    _stored, _needed, _since = STORED, NEEDED, 3
 
     def __init__(self, resolution=None, training="amortised", n_latents=None, n_runs=2, scale="standard", threshold=0.5,
                  hidden=None, max_steps=None, device="auto", random_state=None, verbose=False):
@@ -122,14 +126,12 @@ class SymmetryProbe(Validated, Answering, Persistent, TransformerMixin, BaseEsti
         return tags
 
     def fit(self, X, y=None, sample_weight=None):
-        """Probe the events X (n, d), y is ignored; sample_weight (n,): how many events each stands for, none below 0.
-
-        ValueError for input that cannot be probed. With weights n_events_ is the effective number, (Σw)²/Σw².
-        """
+        """Probe the events X (n, d); ValueError for input that cannot be probed. y is ignored.
+        sample_weight (n,): how many events each stands for, at least 0; n_events_ is then (Σw)²/Σw²."""
         start = time.perf_counter()
         check_parameters(self)
         x = self._prepare(X, sample_weight)
-        _keep(self, probe_events(x, self.training, self.resolution, self.n_runs, self.threshold,
+        _keep(self, probe_events(x, self.training, self.resolution, self.n_runs, self.threshold, self.n_events_,
                                  random_state=self._random_state, **self._training_options()))
         self._order = np.argsort(-relevance(*posterior(self.best_vae_, x[:5000]))[0])
         self.fit_seconds_ = time.perf_counter() - start

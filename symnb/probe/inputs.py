@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCALES', 'TRAININGS', 'SAMPLE', 'far_events', 'Columns', 'check_whole', 'check_parameters', 'check_text',
-           'check_finite', 'check_weights', 'count_held', 'draw_order', 'Validated']
+           'check_finite', 'check_weights', 'count_held', 'draw_order', 'too_few', 'Validated']
 
 # %% ../../nbs/lib/probe/inputs.ipynb #0002
 import warnings
@@ -24,12 +24,11 @@ SCALES = ("standard", "none", "asinh")
 TRAININGS = ("amortised", "both", *SCHEDULES)
 
 
-def _moments(X: np.ndarray, weight: "np.ndarray | None" = None) -> "tuple[np.ndarray, np.ndarray]":
+def _moments(X: np.ndarray) -> "tuple[np.ndarray, np.ndarray]":
     "Mean and standard deviation of each column of X (n, d), also where its squares are no numbers any more."
     unit = np.abs(X).max(0)
     unit = np.where(unit > 0, unit, 1.0)
-    mean = np.average(X / unit, axis=0, weights=weight)
-    return mean * unit, np.sqrt(np.average((X / unit - mean) ** 2, axis=0, weights=weight)) * unit
+    return (X / unit).mean(0) * unit, (X / unit).std(0) * unit
 
 # %% ../../nbs/lib/probe/inputs.ipynb #0006
 def _rounding(X: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -73,8 +72,9 @@ def far_events(X: np.ndarray, widths: float = 50.0, share: float = 0.01) -> "tup
 class Columns:
     "Standardise the columns of X (n, d) that vary and are not copies, in the units `scale`; undo it."
     def __init__(self, X: np.ndarray, names: Sequence[str], precision: float = 1e-10, scale: str = "standard",
-                 weight: "np.ndarray | None" = None):
-        self.mean, self.scale = _moments(X, weight)
+                 drawn: "np.ndarray | None" = None):
+        drawn = slice(None) if drawn is None else drawn  # the events, as often as they count
+        self.mean, self.scale = _moments(X[drawn])
         constant = (self.scale <= precision * np.abs(X).max(0)) | _rounding(X, self.mean, self.scale)
         _, first, self.source = np.unique(X, axis=1, return_index=True, return_inverse=True)
         self.source = first[self.source.ravel()]
@@ -93,11 +93,11 @@ class Columns:
             most = self.scale[self.kept].max()
             self.scale = np.full_like(self.scale, most * np.sqrt(np.mean((self.scale[self.kept] / most) ** 2)))
         elif scale == "asinh":
-            low, self.median, high = np.quantile(X, [0.25, 0.5, 0.75], axis=0)
+            low, self.median, high = np.quantile(X[drawn], [0.25, 0.5, 0.75], axis=0)
             width = np.where(high > low, (high - low) / 2, self.scale)
             self.width = np.where(width > 0, width, 1)
             X = np.arcsinh((X - self.median) / self.width)
-            self.mean, self.scale = _moments(X, weight)
+            self.mean, self.scale = _moments(X[drawn])
 
     def standardise(self, X: np.ndarray) -> np.ndarray:
         "X (n, d) to the kept columns in their units, (n, len(kept))."
@@ -172,9 +172,10 @@ def check_weights(weight, n: int) -> np.ndarray:
                          "see an event less than never: probe without weights, or events with positive weights only")
     if not weight.any():
         raise ValueError("sample_weight is zero for all events: nothing is left to probe")
+    weight = weight / weight.max()
     if (weight > 0).sum() < 10:
         raise ValueError(f"sample_weight leaves {(weight > 0).sum()} events: give at least 10 a positive weight")
-    return weight / weight.max()
+    return weight
 
 
 def count_held(n: int) -> int:
@@ -185,7 +186,7 @@ def count_held(n: int) -> int:
 def draw_order(n: int, weight: "np.ndarray | None", rng) -> np.ndarray:
     "The indices of n events in random order, (n,); with weights as often as they ask, copies on one side of the split."
     order, k = rng.permutation(n), count_held(n)
-    if weight is None:
+    if weight is None or (weight == weight[0]).all():
         return order
     for part in (order[:k], order[k:]):
         ends = np.cumsum(weight[part])
@@ -215,6 +216,11 @@ class _Remembering:
         self._sample_y = None if y is None else np.asarray(y)[kept]
 
 # %% ../../nbs/lib/probe/inputs.ipynb #0023
+def too_few(probe) -> bool:
+    "Has a fitted probe too few events, for their number of columns, to tell anything?"
+    return probe.n_events_ < max(50, 5 * len(probe.columns_.kept))
+
+
 class Validated(_Remembering):
     "A mixin for estimators: from what the caller has to standardised events."
     def _validated(self, X, **options) -> np.ndarray:
@@ -230,27 +236,25 @@ class Validated(_Remembering):
     def _prepare(self, X, sample_weight=None) -> np.ndarray:
         "Validate X, learn its columns; the standardised events in random order, each as often as its weight asks."
         single = np.asarray(X).dtype == np.float32
-        given, X = X, self._validated(X)
+        given, X, weight = X, self._validated(X), None
+        if sample_weight is not None:
+            weight = check_weights(sample_weight, len(X))
+            X, weight = X[weight > 0], weight[weight > 0]
         if len(X) < 10:
             raise ValueError(
                 f"X has {len(X)} samples (events): give at least 10, and 500 or more for a reliable answer"
             )
-        if len(X) < 500:
-            warnings.warn(
-                f"{len(X)} events are too few for a reliable answer: use 500 or more", SymnbWarning, stacklevel=3
-            )
-        self._random_state = check_random_state(self.random_state)
         near = self._near(X)
-        weight = None
-        if sample_weight is not None:
-            weight = check_weights(sample_weight, len(X))
-            near &= weight > 0
-            weight = weight[near]
-        X = X[near]
-        self.columns_ = Columns(X, self._names(), 1e-6 if single else 1e-10, self.scale, weight)
+        X, weight = X[near], None if weight is None else weight[near]
+        self.n_events_ = len(X) if weight is None else round(weight.sum() ** 2 / (weight**2).sum())
+        if self.n_events_ < 500:
+            warnings.warn(f"{self.n_events_} events are too few for a reliable answer: use 500 or more",
+                          SymnbWarning, stacklevel=3)
+        self._random_state = check_random_state(self.random_state)
         order = draw_order(len(X), weight, self._random_state)
+        drawn = None if weight is None else order
+        self.columns_ = Columns(X, self._names(), 1e-6 if single else 1e-10, self.scale, drawn)
         self._remember(given, X, order)
-        self.n_events_ = len(X) if weight is None else int(weight.sum() ** 2 / (weight**2).sum())
         return self.columns_.standardise(X)[order]
 
     def _near(self, X: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from .amortised import TrainedAmortised, plan_amortised, train_amortised
+from .confidence import confidence, gather_evidence
 from .dimension import combine, count_directions, local_dimension, plateau
 from .inputs import count_held
 from .relevance import count_relevant, most_common
@@ -29,8 +30,9 @@ class ProbeResult:
     runs: the autoencoders, in the order of `relevance`; relevance (training → (runs, L), sorted downwards); elbo
     (training → (runs,), nats per held-out event); local_spectrum (runs, L) of the first training; intrinsic_dim, and a
     message where that is in doubt; scan: local directions at three resolutions (review's training); map, plateaus and
-    amortised: the table of all resolutions, its steps and the runs behind it (amortised training). What a way of
-    training does not have is None.
+    amortised: the table of all resolutions, its steps and the runs behind it (amortised training); evidence: what
+    witnesses say of the step that is answered, and confidence: the probability that it is right. What a way of training
+    does not have is None, or NaN.
     """
     runs: TrainedVAE
     relevance: "dict[str, np.ndarray]"
@@ -43,6 +45,8 @@ class ProbeResult:
     map: "pd.DataFrame | None" = None
     plateaus: "pd.DataFrame | None" = None
     amortised: "TrainedAmortised | None" = None
+    evidence: "dict[str, float] | None" = None
+    confidence: float = float("nan")
 
     def counts(self, threshold: float) -> "dict[str, np.ndarray]":
         "Relevant latents of each run: training → (runs,)."
@@ -107,11 +111,12 @@ def choose_step(plateaus: pd.DataFrame, resolution: float | None = None) -> tupl
 # %% ../../nbs/lib/probe/results.ipynb #0011
 def probe_amortised(x: np.ndarray, *, resolution: float | None = None, n_latents: int | None = None, n_runs: int = 2,
                     threshold: float = 0.5, hidden: "tuple[int, ...] | None" = None, max_steps: int | None = None,
-                    device: torch.device | None = None, random_state=None, verbose: bool = False) -> ProbeResult:
+                    device: torch.device | None = None, random_state=None, verbose: bool = False,
+                    n_events: int | None = None) -> ProbeResult:
     """Probe events x (n, d), standardised and in random order, at all resolutions with one training.
 
     resolution: where to read the result, None for the middle of the plateau that answers; hidden and max_steps: None
-    for those of `plan_amortised`; the rest as in `SymmetryProbe`.
+    for those of `plan_amortised`; n_events: as how many they count, None for n; the rest as in `SymmetryProbe`.
     """
     train, held = split_events(x)
     options = {} if hidden is None else dict(hidden=tuple(hidden))
@@ -119,21 +124,27 @@ def probe_amortised(x: np.ndarray, *, resolution: float | None = None, n_latents
         options |= dict(hold=(min(1000, max_steps), max_steps))
     if resolution is not None:
         options |= dict(span=(min(0.05, resolution), max(1.0, resolution)))
-    few = 50 if len(x) < 5 * x.shape[1] else 2 * len(x)  # few events are learned by heart, and then tell nothing
+    n_events = n_events or len(x)
+    few = 50 if n_events < 5 * x.shape[1] else 2 * n_events  # few events are learned by heart, and then tell nothing
     options.setdefault("hold", (min(1000, few), min(1500, 2 * few)))
     plan = plan_amortised(x.shape[1], n_runs, n_latents, **options)
     device = device or torch.device("cpu")
     amortised = train_amortised(train, plan, device=device, random_state=random_state, verbose=verbose)
-    table = read_resolutions(amortised, train, held).table(threshold)
+    found = read_resolutions(amortised, train, held)
+    table = found.table(threshold)
     most = min(x.shape[1], plan.n_latents)
     plateaus = find_plateaus(table.resolution.to_numpy(), table.directions.to_numpy(), most)
+    evidence = gather_evidence(found, plateaus, x, n_events)
+    plateaus = plateaus.assign(confidence=np.where(plateaus.answer, confidence(evidence), np.nan))
     dimension, s, message = choose_step(plateaus, resolution)
+    step = step_at(plateaus, s)
     if dimension == plan.n_latents < x.shape[1]:
         message = f"there are as many directions as latents, {dimension}: there may be more, fit with more n_latents"
     runs = amortised.at(s)
     rho, bound, e = read_runs(runs, x, held, ("amortised",))
     return ProbeResult(runs, rho, bound, e["amortised"], s, dimension, message,
-                       map=table, plateaus=plateaus, amortised=amortised)
+                       map=table, plateaus=plateaus, amortised=amortised, evidence=evidence.loc[step.name].to_dict(),
+                       confidence=np.nan if message else float(step.confidence))
 
 # %% ../../nbs/lib/probe/results.ipynb #0013
 def train_at(x: np.ndarray, plan: "list[tuple[str, float]]", *, n_latents: int | None = None,
@@ -166,11 +177,11 @@ def probe_at_resolution(x: np.ndarray, schedules: "tuple[str, ...]" = SCHEDULES,
 
 # %% ../../nbs/lib/probe/results.ipynb #0015
 def probe_events(x: np.ndarray, training: str, resolution: float | None, n_runs: int, threshold: float,
-                 **options) -> ProbeResult:
+                 n_events: int | None = None, **options) -> ProbeResult:
     "Probe events x (n, d), standardised and in random order, by one of `inputs.TRAININGS`; options: of the training."
     asked = dict(resolution=resolution, n_runs=n_runs, threshold=threshold) | options
     if training == "amortised":
-        return probe_amortised(x, **asked)
+        return probe_amortised(x, n_events=n_events, **asked)
     return probe_at_resolution(x, SCHEDULES if training == "both" else (training,), **asked)
 
 # %% ../../nbs/lib/probe/results.ipynb #0017

@@ -1,0 +1,131 @@
+"""The probability of an answer: its witnesses, its weights, and what it is worth on data sets of known dimension."""
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from symnb import SymmetryProbe
+from symnb.data.zoo import FITTED, HELD, draw_known
+from symnb.probe.calibration import reliability
+from symnb.probe.certainty import level_of, tell_certainty
+from symnb.probe.confidence import FEATURES, WEIGHTS, confidence, fit_weights, gather_evidence, neighbour_dimensions
+from symnb.probe.staircase import ResolutionMap, find_plateaus
+
+ZOO = pd.read_csv(Path(__file__).parents[1] / "nbs" / "lib" / "probe" / "zoo.csv")
+ZOO["right"] = ZOO.answer == ZOO.dimension
+
+
+def test_neighbours_see_a_plane_and_leave_few_events_alone():
+    rng = np.random.default_rng(0)
+    plane = rng.normal(size=(1500, 2)) @ rng.normal(size=(2, 5))
+    found = neighbour_dimensions(plane)
+    assert len(found) == 6 and np.all(np.abs(found - 2) < 0.3)
+    assert len(neighbour_dimensions(plane[:9])) == 0
+    assert np.isfinite(neighbour_dimensions(np.round(plane))).all()  # events that repeat
+
+
+def made_up(directions, columns=3):
+    "A map of two runs whose spectra have the given numbers of directions, finest first."
+    s = np.geomspace(0.05, 1, len(directions))
+    spectrum = np.where(np.arange(4) < np.array(directions)[:, None], 100.0, 0.0)[:, None].repeat(2, 1)
+    flat = np.zeros((len(s), 2))
+    return ResolutionMap(s, np.sqrt(spectrum), spectrum, flat, flat[:, 0], np.array([4, 4]), np.array([True, False]))
+
+
+def test_evidence_of_a_staircase_without_doubt():
+    directions = np.array([3] * 5 + [2] * 16)
+    found = made_up(directions)
+    steps = find_plateaus(found.resolution, directions, 3)
+    rng = np.random.default_rng(0)
+    evidence = gather_evidence(found, steps, rng.normal(size=(1000, 2)) @ rng.normal(size=(2, 3)))
+    assert len(evidence) == 2 and set(FEATURES) <= set(evidence)
+    second = evidence.iloc[1]
+    assert second.agreement == second.clear == 1 and second.events == 3 and second.fine == second.discrete == 0
+    assert second.neighbours < 0.1 < 0.3 < evidence.iloc[0].neighbours
+    assert np.isclose(second["columns"], np.log(1.5)) and second.width == 3 and evidence.iloc[0].fine == 1
+
+
+@pytest.mark.exact
+def test_the_weights_are_those_that_the_zoo_gives():
+    fitted = ZOO[~ZOO.held]
+    again = fit_weights(fitted, fitted.right)
+    assert set(again) == set(WEIGHTS) == {*FEATURES, "constant"}
+    np.testing.assert_allclose([again[k] for k in WEIGHTS], [*WEIGHTS.values()], rtol=0.01, atol=0.01)
+
+
+def test_weights_are_found_again():
+    rng = np.random.default_rng(0)
+    evidence = pd.DataFrame(rng.normal(size=(20_000, len(FEATURES))), columns=FEATURES)
+    true = dict(zip(FEATURES, np.linspace(-1, 1, len(FEATURES)))) | dict(constant=0.5)
+    right = rng.random(len(evidence)) < confidence(evidence, true)
+    found = fit_weights(evidence, right)
+    np.testing.assert_allclose([found[k] for k in true], [*true.values()], atol=0.12)
+
+
+def test_what_is_given_with_a_probability_is_right_as_often():
+    held = ZOO[ZOO.held]
+    given = confidence(held)
+    for some in (given >= 0.8, given >= 0.9):  # as many as were promised, within two standard deviations
+        expected, deviation = given[some].sum(), np.sqrt((given * (1 - given))[some].sum())
+        assert some.sum() >= 20 and held.right[some].sum() >= expected - 2 * deviation
+
+
+def test_no_structure_is_seen_in_what_has_none():
+    nulls = ZOO[ZOO.null]
+    assert len(nulls) >= 20 and not ((nulls.answer < nulls.dimension) & (confidence(nulls) > 0.9)).any()
+
+
+def test_the_zoo_has_two_houses_and_the_table_is_theirs():
+    assert len(HELD.keys() - FITTED.keys()) >= 8
+    for row in ZOO.itertuples():
+        known = draw_known(row.seed, row.held)
+        assert (known.dimension, known.name, len(known.X), known.X.shape[1]) == (row.dimension, row.name, row.n,
+                                                                                  row.n_columns)
+
+
+@pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
+def test_a_probability_where_there_is_one():
+    rng = np.random.default_rng(0)
+    plane = rng.normal(size=(600, 2)) @ [[1, 0, 1], [0, 1, 1]]
+    short = dict(n_runs=1, max_steps=200, random_state=0)
+    probe = SymmetryProbe(**short).fit(plane)
+    assert 0.01 <= probe.confidence_ <= 0.99 and set(FEATURES) <= set(probe.evidence_)
+    assert f"{int(100 * probe.confidence_)} %" in str(probe.answer()) and "probability" in probe.summary()
+    steps = probe.plateaus_
+    assert (np.isfinite(steps.confidence) == steps.answer).all()
+    assert SymmetryProbe(**short).fit(plane[:, :1]).intrinsic_dim_ == 1  # neighbours in one column
+    for lattice in (np.round(plane), np.sign(plane)):
+        assert SymmetryProbe(**short).fit(lattice).evidence_["neighbours"] <= 2
+
+
+@pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
+@pytest.mark.parametrize(
+    "n, columns, parameters",
+    [(10, 3, {}), (600, 3, dict(training="standard")), (600, 3, dict(n_latents=2)), (600, 3, dict(resolution=3.0))],
+    ids=["too few", "the review's training", "as many directions as latents", "too coarse to see anything"],
+)
+def test_no_probability_where_none_was_measured(n, columns, parameters):
+    X = np.random.default_rng(0).normal(size=(n, columns))
+    probe = SymmetryProbe(n_runs=1, max_steps=100, random_state=0, **parameters).fit(X)
+    assert np.isnan(probe.confidence_) and "probability" not in probe.summary()
+    assert probe.answer().level in ("sure", "fairly sure", "not sure")
+
+
+def test_a_weight_that_is_missing_gives_no_number():
+    assert np.isnan(confidence(ZOO[:3], {})).all()
+
+
+def test_reliability_counts():
+    table = reliability([0.1, 0.6, 0.97, 1.0], [False, True, True, True])
+    assert table.n.tolist() == [1, 1, 0, 0, 2] and table.right.dropna().tolist() == [0, 1, 1]
+    assert table.low.iloc[-1] < 1 == table.high.iloc[-1]
+
+
+def test_words_follow_the_probability():
+    words = {0.99: "sure", 0.95: "sure", 0.9: "fairly sure", 0.6: "not sure", 0.2: "no answer"}
+    assert {p: level_of(p) for p in words} == words
+    level, words = tell_certainty([(True, "a."), (False, "b.")], 0.93)
+    assert level == "fairly sure" and words[1:] == ["+ a.", "− b."]
+    assert "93 %" in words[0]
+    assert tell_certainty([(True, "a.")])[0] == "sure"
