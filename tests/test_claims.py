@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import binom, norm
+from scipy.stats import binom, binomtest, norm
 
 from symnb.companion import claims
 from symnb.companion.claims import (
@@ -110,13 +110,13 @@ def test_a_run_that_diverged_counts_as_failed():
 
 
 @pytest.mark.parametrize("hits, n, holds", [(35, 35, True), (34, 34, None), (8, 8, None), (9, 10, None),
-                                            (0, 8, False), (4, 8, False), (5, 8, None), (95, 100, None),
+                                            (0, 8, False), (3, 8, False), (4, 8, None), (0, 3, None), (95, 100, None),
                                             (97, 100, True), (70, 100, False)])
 def test_the_interval_of_a_share_decides(hits, n, holds):
     found = weigh(share(0.9, "a == 1"), dict(a=np.arange(n) < hits))
     assert found.holds is holds
-    assert holds is (True if wilson(hits, n, CONFIRMS)[0] >= 0.9 else False if wilson(hits, n, REFUTES)[1] < 0.9
-                     else None)
+    assert holds is (True if wilson(hits, n, CONFIRMS)[0] >= 0.9 else
+                     False if binomtest(hits, n, 0.9, "less").pvalue < 0.999 * (1 - REFUTES) else None)
 
 
 @pytest.mark.parametrize("values, holds", [([2.0] * 6, True), ([0.0] * 11, False), ([0.0] * 10, None),
@@ -170,14 +170,14 @@ def test_few_true_claims_are_refuted_and_few_false_ones_reproduced(runs, criteri
     outcomes = {p: verdicts_of_a_claim(p, runs, criteria, rng) for p in (0.7, 0.88, 0.92, 0.99)}
     for p, found in outcomes.items():
         assert found.count(p < 0.9) <= 0.05 * len(found), p
-    assert outcomes[0.7].count(False) > 0.8 * len(outcomes[0.7])  # and what is far away is seen
+    assert outcomes[0.7].count(False) > 0.7 * len(outcomes[0.7])  # and what is far away is seen
     assert outcomes[0.99].count(True) > 0.5 * len(outcomes[0.99])
 
 
 @pytest.mark.parametrize("caveat, values, verdict", [
     (None, [1] * 35, "reproduced"), ("only so", [1] * 35, "reproduced with a caveat"),
     (None, [1] * 8, "undecided"), ("only so", [1] * 8, "undecided"),
-    (None, [0, 0, 0, 1], "not reproduced"), ("only so", [0, 0, 0, 1], "not reproduced")])
+    (None, [0, 0, 0, 0, 1], "not reproduced"), ("only so", [0, 0, 0, 0, 1], "not reproduced")])
 def test_verdicts(caveat, values, verdict):
     claim = Claim("X", "p", "s", "It is so.", "a", (share(0.9, "a == 1"), every("b == 1")), caveat)
     result = judge(claim, dict(a=values, b=[1]))

@@ -208,8 +208,8 @@ def _weigh_median(criterion: Criterion, values: np.ndarray) -> Evidence:
 def _weigh_share(criterion: Criterion, kept: np.ndarray) -> Evidence:
     hits, n = int(kept.sum()), len(kept)
     low, high = wilson(hits, n, CONFIRMS)
-    refuted = breaks(criterion, *wilson(hits, n, REFUTES))
-    holds = True if keeps(criterion, low, high) else False if refuted else None
+    chance = binom.cdf(hits, n, criterion.least_share)  # of so few hits, where the least share is the true one
+    holds = True if keeps(criterion, low, high) else False if chance < 1 - REFUTES - 1e-12 else None
     return Evidence(str(criterion), hits / n, low, high, n, hits == n if criterion.least_share == 1 else holds, True)
 
 # %% ../../nbs/lib/companion/criteria.ipynb #0021
