@@ -171,11 +171,11 @@ def test_nothing_that_varies_is_refused():
 @pytest.mark.parametrize(
     "error, message, parameters",
     [
-        (ValueError, "n_latents={} must be at least 1", [dict(n_latents=v) for v in (0, -3)]),
+        (ValueError, "n_latents={} must be an integer of at least 1", [dict(n_latents=v) for v in (0, -3)]),
         (TypeError, "n_latents={} must be an integer of at least 1", [dict(n_latents=v) for v in (2.0, "2", True)]),
-        (ValueError, "n_runs={} must be at least 1", [dict(n_runs=v) for v in (0, -1)]),
+        (ValueError, "n_runs={} must be an integer of at least 1", [dict(n_runs=v) for v in (0, -1)]),
         (TypeError, "n_runs={} must be an integer of at least 1", [dict(n_runs=v) for v in (1.5, None)]),
-        (ValueError, "max_steps={} must be at least 1", [dict(max_steps=0)]),
+        (ValueError, "max_steps={} must be an integer of at least 1", [dict(max_steps=0)]),
         (
             ValueError,
             "resolution={} must be a positive number",
@@ -184,7 +184,7 @@ def test_nothing_that_varies_is_refused():
         (ValueError, "threshold={} must be a positive number", [dict(threshold=v) for v in (-1, "high")]),
         (
             ValueError,
-            "training={} is unknown: use 'amortised', 'both', 'standard', 'progressive'",
+            "training={} is unknown: use 'amortised', 'both', 'standard' or 'progressive'",
             [dict(training=v) for v in ("fast", None)],
         ),
         (
@@ -236,8 +236,8 @@ def test_bad_questions_are_refused_by_name(events):
     probe = short(training="progressive").fit(events)
     with pytest.raises(ValueError, match="training='standard' was not asked for: this probe has progressive"):
         probe.encode(events, "standard")
-    for n, error, words in ((0, ValueError, ""), (-1, ValueError, ""), (1.5, TypeError, "an integer of ")):
-        with pytest.raises(error, match=f"n_samples={n} must be {words}at least 1"):
+    for n, error in ((0, ValueError), (-1, ValueError), (1.5, TypeError)):
+        with pytest.raises(error, match=f"n_samples={n} must be an integer of at least 1"):
             probe.sample(n)
     for s in (-0.1, 0, [0.1, np.nan], [], [[0.1, 0.2]]):
         with pytest.raises(ValueError, match="s must hold positive resolutions"):

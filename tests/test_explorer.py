@@ -59,7 +59,8 @@ def uploaded(name, content):
 # The probe
 
 def test_a_direct_call_gives_the_numbers_on_show(explorer):
-    explorer.noise.value, explorer.resolution.value, explorer.schedule.value = 0.1, 0.3, "progressive"
+    knobs = explorer.controls
+    knobs.noise.value, knobs.resolution.value, knobs.training.value = 0.1, 0.3, "progressive"
     view = settle(explorer).view
     direct = quick_probe(events(dataset("ring", 0.2), 0.1), 0.3, "progressive", n_runs=2, steps=200)
     assert (
@@ -71,13 +72,35 @@ def test_a_direct_call_gives_the_numbers_on_show(explorer):
     assert explorer.state == "done" and not explorer.is_old
 
 
+def test_another_resolution_is_read_from_the_same_training(explorer, monkeypatch):
+    settle(explorer)
+    before = explorer.picture.value
+    with monkeypatch.context() as patch:
+        patch.setattr(probe_module, "quick_probe", None)  # no second training
+        explorer.controls.resolution.value = 0.5
+        view = settle(explorer).view
+    direct = quick_probe(events(dataset("ring", 0.2)), 0.5, n_runs=2, steps=200)
+    assert explorer.state == "done" and view.resolution == 0.5 and explorer.picture.value != before
+    assert np.array_equal(view.relevance, direct.relevance) and view.table.equals(direct.table)
+    assert "At s = 0.5" in explorer.numbers.value and not explorer.is_old
+
+
+def test_the_first_staircase_is_the_linear_one_and_comes_before_the_training():
+    seen = []
+    quick_probe(events(dataset("circle")), steps=2, on_window=lambda step, total, look: seen.append((step, look())))
+    step, view = seen[0]
+    assert step == 0 and view.steps == 0 and not view.final
+    fine = view.table[view.table.resolution < 0.5]
+    assert (fine.directions == 2).all()  # a circle fills the plane for who sees straight lines only
+
+
 def test_a_change_calls_the_training_off_and_marks_what_is_on_show(held, explorer):
     settle(explorer)
     before = explorer.picture.value
     held.clear()
-    explorer.steps.value = 6000
+    explorer.controls.steps.value = 6000
     assert explorer.state == "training" and explorer.is_old and explorer.picture.value == before
-    explorer.steps.value = 200
+    explorer.controls.steps.value = 200
     held.set()
     settle(explorer)
     assert explorer.view.total == 200 and explorer.view.final and not explorer.is_old
@@ -86,7 +109,7 @@ def test_a_change_calls_the_training_off_and_marks_what_is_on_show(held, explore
 def test_a_cancelled_training_delivers_nothing_more(held, explorer):
     settle(explorer)
     held.clear()
-    explorer.steps.value = 6000
+    explorer.controls.steps.value = 6000
     explorer.stop.click()
     view, picture = explorer.view, explorer.picture.value
     held.set()
@@ -97,26 +120,26 @@ def test_a_cancelled_training_delivers_nothing_more(held, explorer):
 
 def test_every_data_set_can_be_chosen(explorer):
     for name in probe_module.DATASETS:
-        explorer.data.value = name
-        assert explorer.width.disabled == (name != "ring")
+        explorer.controls.data.value = name
+        assert explorer.controls.ring.disabled == (name != "ring")
         assert settle(explorer).state == "done" and "symnb-bad" not in explorer.status.value, name
 
 
 def test_a_file_that_cannot_be_read_says_why_and_changes_nothing(explorer):
     view = settle(explorer).view
-    explorer.upload.value = uploaded("numbers.csv", b"\x00\x01\x02")
-    assert "symnb-bad" in explorer.upload_says.value and "Traceback" not in explorer.upload_says.value
+    explorer.controls.upload.value = uploaded("numbers.csv", b"\x00\x01\x02")
+    assert "symnb-bad" in explorer.controls.upload_says.value and "Traceback" not in explorer.controls.upload_says.value
     assert settle(explorer).view is view and explorer.state == "done" and not explorer.is_old
 
 
 def test_a_real_file_is_uploaded_with_its_names(explorer):
     ring = geometry.circle(300, noise=0.02, random_state=0)
-    explorer.upload.value = uploaded(
+    explorer.controls.upload.value = uploaded(
         "ring.csv", pd.DataFrame(ring, columns=["px [GeV]", "py [GeV]"]).to_csv(index=False).encode()
     )
     assert (
         explorer.wait(PATIENCE)
-        and explorer.data.value == "upload: ring.csv"
+        and explorer.controls.data.value == "upload: ring.csv"
         and explorer.view.names == ("px", "py")
         and explorer.state == "done"
     )
@@ -125,9 +148,10 @@ def test_a_real_file_is_uploaded_with_its_names(explorer):
 def test_an_uploaded_file_is_a_data_set_like_the_others(explorer, monkeypatch):
     X = pd.DataFrame(dataset("disk", n=300), columns=["a", "b"])
     monkeypatch.setattr(probe_module, "read_upload", lambda name, content: X)
-    explorer.upload.value = uploaded("disk.csv", b"anything")
+    explorer.controls.upload.value = uploaded("disk.csv", b"anything")
     view = settle(explorer).view
-    assert explorer.data.value == "upload: disk.csv" and explorer.state == "done" and not explorer.upload_says.value
+    assert explorer.controls.data.value == "upload: disk.csv" and not explorer.controls.upload_says.value
+    assert explorer.state == "done"
     assert np.array_equal(view.relevance, quick_probe(events(X), 0.2239, n_runs=2, steps=200).relevance)
 
 
@@ -141,7 +165,7 @@ def test_data_that_cannot_be_probed_is_refused_in_one_line(X):
 
 
 @pytest.mark.parametrize(
-    "wrong", [dict(resolution=0), dict(schedule="both"), dict(n_latents=0), dict(n_runs=True), dict(steps=1)]
+    "wrong", [dict(resolution=0), dict(training="both"), dict(n_latents=0), dict(n_runs=True), dict(steps=1)]
 )
 def test_settings_that_make_no_sense_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -153,7 +177,7 @@ def test_an_error_in_the_thread_becomes_a_line(explorer, monkeypatch, capfd):
     def broken(*args, **kwargs):
         raise RuntimeError("the networks are on strike\nuntil Monday")
     monkeypatch.setattr(probe_module, "quick_probe", broken)
-    explorer.seed.value = 3
+    explorer.controls.seed.value = 3
     settle(explorer)
     assert (
         explorer.state == "failed"
@@ -162,17 +186,17 @@ def test_an_error_in_the_thread_becomes_a_line(explorer, monkeypatch, capfd):
         and "Monday" not in explorer.status.value
     )
     monkeypatch.undo()
-    explorer.seed.value = 4
+    explorer.controls.seed.value = 4
     assert settle(explorer).state == "done" and not explorer.is_old and "symnb-bad" not in explorer.status.value
     assert capfd.readouterr() == ("", "")
 
 
 def test_many_changes_leave_one_answer_and_no_thread(explorer):
     for noise in np.linspace(0, 0.4, 9):
-        explorer.noise.value = noise
-    direct = quick_probe(events(dataset("ring", 0.2), explorer.noise.value), 0.2239, n_runs=2, steps=200)
+        explorer.controls.noise.value = noise
+    direct = quick_probe(events(dataset("ring", 0.2), explorer.controls.noise.value), 0.2239, n_runs=2, steps=200)
     assert np.array_equal(settle(explorer).view.relevance, direct.relevance)
-    explorer.steps.value = 6000
+    explorer.controls.steps.value = 6000
     explorer.close()
     assert not [t for t in threading.enumerate() if t.name == "symnb explorer"]
 

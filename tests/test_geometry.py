@@ -233,7 +233,7 @@ def test_one_scale_for_each_generator():
     ],
 )
 def test_every_shape_refuses(shape, bad):
-    with pytest.raises(ValueError, match=f"{next(iter(bad))}.*use"):
+    with pytest.raises(ValueError, match=f"{next(iter(bad))}=.* must be "):
         shape(**bad)
 
 

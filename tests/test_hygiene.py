@@ -22,6 +22,7 @@ EXPERIMENTS = [p for p in NOTEBOOKS if p.relative_to(ROOT / "nbs").parts[0] in F
 MODULES = sorted(p for p in (ROOT / "symnb").rglob("*.py") if p.name != "_modidx.py")
 ROOMS = [
     "files",
+    "checks",
     "core",
     "packing",
     "persistence",

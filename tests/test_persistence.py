@@ -112,7 +112,7 @@ def test_a_probe_keeps_its_units_and_its_output(events, tmp_path, scale):
 
 
 def test_events_of_the_fit_are_kept_and_change_no_number(probe, events):
-    assert probe._sample.dtype == np.float32 and probe._sample.shape == (600, 3) and probe._sample_y is None
+    assert probe._sample.dtype == np.float32 and probe._sample.shape == (600, 3)
     order = np.random.RandomState(0).permutation(600)
     np.testing.assert_array_equal(probe._sample, events.to_numpy(np.float32)[order])
     assert probe.column_labels() == ["px [GeV]", "py [GeV]", "pz"]

@@ -10,26 +10,18 @@ __all__ = ['check_runs', 'DimensionFinder', 'TrainedFinder', 'components', 'PCAD
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor
 
+from ..checks import check_choice, check_number, check_whole
 from ..core import FitResult, fit, resolve_device, torch_generator
 from ..probe.sweep import probe_sweep, stack
 from ..probe.vae import SCHEDULES
 
 # %% ../../nbs/lib/compare/finder.ipynb #0004
-def _check_number(name: str, value, kind: type, least: float) -> None:
-    "Raise ValueError unless `value` is a number of this kind above 0 and of at least `least`."
-    if isinstance(value, bool) or not isinstance(value, kind) or not max(least, 1e-300) <= value < np.inf:
-        raise ValueError(
-            f"{name}={value!r} must be {'a whole number of at least 1' if kind is Integral else 'a positive number'}"
-        )
-
-
 def check_runs(X, n_runs: int) -> np.ndarray:
     "X (n, d) for all runs or (n_runs, n, d), a sample for each → (n_runs, n, d) float64, or a ValueError."
     X = np.asarray(X, dtype=np.float64)
@@ -61,8 +53,9 @@ class DimensionFinder(BaseEstimator):
 
     def fit(self, X, y=None):
         "Find the dimension of X (n, d), or of a sample for each run, (n_runs, n, d). y is ignored."
-        for name, kind, least in [("n_runs", Integral, 1), ("max_steps", Integral, 1), ("resolution", Real, 0)]:
-            _check_number(name, getattr(self, name), kind, least)
+        check_whole("n_runs", self.n_runs)
+        check_whole("max_steps", self.max_steps)
+        check_number("resolution", self.resolution, above=0)
         x, start = self._scaled(check_runs(X, self.n_runs)), time.process_time()
         self.readings_, self.spectrum_ = self._find(x)
         self.seconds_ = (time.process_time() - start) / self.n_runs
@@ -144,8 +137,7 @@ class ProbeDimension(TrainedFinder):
         self.schedule = schedule
 
     def _find(self, x):
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule={self.schedule!r} is unknown: use 'standard' or 'progressive'")
+        check_choice("schedule", self.schedule, SCHEDULES)
         found = probe_sweep(
             x,
             self.resolution,

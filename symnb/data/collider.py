@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
-from .geometry import _check_count, _check_number, _check_rng
+from ..checks import check_number, check_rng, check_whole
 
 # %% ../../nbs/lib/data/collider.ipynb #0004
 MOMENTA = ["px_mu", "py_mu", "pz_mu", "px_mubar", "py_mubar", "pz_mubar"]  # the six features of review section 6.2
@@ -161,11 +161,11 @@ def ee_to_mumu(n: int = 2000, sqrt_s: float = 10.58, energy_spread: float = 0.0,
     isr, fsr: photons from the beams (dimuon masses above √s/10 are kept) and from the muons, "pythia" only.
     Returns a DataFrame of `COLUMNS` in GeV.
     """
-    _check_count("n", n)
-    _check_number("sqrt_s", sqrt_s)
+    check_whole("n", n)
+    check_number("sqrt_s", sqrt_s)
     _check_energy(sqrt_s)
-    _check_number("energy_spread", energy_spread, least=0, most=0.5)
-    rng = _check_rng(random_state)
+    check_number("energy_spread", energy_spread, least=0, most=0.5)
+    rng = check_rng(random_state)
     if generator == "lo":
         if isr or fsr:
             raise ValueError("isr and fsr need generator='pythia': leading order has no radiation")
@@ -257,7 +257,7 @@ def drell_yan(n: int = 2000, sqrt_s: float = 13000.0, isr: bool = True, fsr: boo
     time and leave these muons as they are. Parton densities: Pythia's built-in default. Returns a DataFrame of
     `COLUMNS` in GeV.
     """
-    _check_count("n", n)
-    _check_number("sqrt_s", sqrt_s, least=10)
-    window, rng = _check_window(mass_window, sqrt_s), _check_rng(random_state)
+    check_whole("n", n)
+    check_number("sqrt_s", sqrt_s, least=10)
+    window, rng = _check_window(mass_window, sqrt_s), check_rng(random_state)
     return _pythia_events(n, _pp_settings(sqrt_s, isr, isr if fsr is None else fsr, window), rng)

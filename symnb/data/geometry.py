@@ -6,49 +6,19 @@
 __all__ = ['arc', 'circle', 'disk', 'gaussian', 'ring', 'ellipse', 'sphere', 'torus', 'helix', 'swiss_roll', 'group_orbit']
 
 # %% ../../nbs/lib/data/geometry.ipynb #0002
-from numbers import Integral, Real
-
 import numpy as np
 from scipy.linalg import expm
-from sklearn.utils import check_random_state
 
-# %% ../../nbs/lib/data/geometry.ipynb #0004
-def _check_count(name: str, value: int, least: int = 1) -> None:
-    "Refuse anything but a whole number of at least `least`."
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name}={value!r} is not a usable count: use a whole number of at least {least}")
-
-
-def _check_number(name: str, value: float, above: float | None = None, least: float | None = None,
-                  most: float | None = None) -> None:
-    "Refuse anything but a finite real number inside the bounds."
-    bounds = [(above, "above", lambda x, y: x > y), (least, "of at least", lambda x, y: x >= y),
-              (most, "of at most", lambda x, y: x <= y)]
-    given = [(bound, words, holds) for bound, words, holds in bounds if bound is not None]
-    fits = isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value)
-    if not fits or not all(holds(value, bound) for bound, _, holds in given):
-        allowed = " and ".join(f"{words} {bound:.6g}" for bound, words, _ in given)
-        raise ValueError(f"{name}={value!r} is out of range: use a finite number {allowed}")
+from ..checks import check_number, check_rng, check_whole
 
 # %% ../../nbs/lib/data/geometry.ipynb #0005
-def _check_rng(random_state) -> "np.random.RandomState | np.random.Generator":
-    "The random generator behind a scikit-learn style `random_state`; a NumPy Generator passes through."
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    try:
-        return check_random_state(random_state)
-    except ValueError as error:
-        raise ValueError(f"random_state={random_state!r} is not usable: use None, an int from 0 to 2**32 - 1, "
-                         "or a NumPy RandomState or Generator") from error
-
-
 def _start(n: int, noise: float, random_state, **lengths: float):
     "Check what all shapes share, and that each of `lengths` is above 0; returns the random generator."
-    _check_count("n", n)
-    _check_number("noise", noise, least=0)
+    check_whole("n", n)
+    check_number("noise", noise, least=0)
     for name, value in lengths.items():
-        _check_number(name, value, above=0)
-    return _check_rng(random_state)
+        check_number(name, value, above=0)
+    return check_rng(random_state)
 
 # %% ../../nbs/lib/data/geometry.ipynb #0007
 def _polar(radius, angle: np.ndarray) -> np.ndarray:
@@ -67,7 +37,7 @@ def arc(n: int = 2000, angle: float = np.pi, radius: float = 1.0, noise: float =
     angle: opening in radians, 0 < angle ≤ 2π (π: semicircle, 3π/2: 270°). Returns (n, 2); dimension 1.
     """
     rng = _start(n, noise, random_state, radius=radius)
-    _check_number("angle", angle, above=0, most=2 * np.pi)
+    check_number("angle", angle, above=0, most=2 * np.pi)
     return _blur(_polar(radius, rng.uniform(0, angle, n)), noise, rng)
 
 
@@ -86,7 +56,7 @@ def disk(n: int = 2000, radius: float = 1.0, noise: float = 0.0, random_state=No
 def gaussian(n: int = 2000, dim: int = 2, std: float = 1.0, noise: float = 0.0, random_state=None) -> np.ndarray:
     "Points of an isotropic Gaussian with standard deviation `std` per coordinate. Returns (n, dim); dimension `dim`."
     rng = _start(n, noise, random_state, std=std)
-    _check_count("dim", dim)
+    check_whole("dim", dim)
     return _blur(std * rng.standard_normal((n, dim)), noise, rng)
 
 # %% ../../nbs/lib/data/geometry.ipynb #0015
@@ -97,7 +67,7 @@ def ring(n: int = 2000, radius: float = 1.0, width: float = 0.1, noise: float = 
     land on the other side of the origin. Returns (n, 2); dimension 1 at resolutions coarser than `width`, else 2.
     """
     rng = _start(n, noise, random_state, radius=radius)
-    _check_number("width", width, least=0)
+    check_number("width", width, least=0)
     r = radius + width * rng.standard_normal(n)
     return _blur(_polar(r, rng.uniform(0, 2 * np.pi, n)), noise, rng)
 
@@ -114,7 +84,7 @@ def ellipse(n: int = 2000, a: float = 2.0, b: float = 1.0, noise: float = 0.0, r
 def sphere(n: int = 2000, dim: int = 2, radius: float = 1.0, noise: float = 0.0, random_state=None) -> np.ndarray:
     "Points uniform on the sphere |x| = R of dimension `dim` in `dim` + 1 coordinates. Returns (n, dim + 1)."
     rng = _start(n, noise, random_state, radius=radius)
-    _check_count("dim", dim)
+    check_whole("dim", dim)
     x = rng.standard_normal((n, dim + 1))
     return _blur(radius * x / np.linalg.norm(x, axis=1, keepdims=True), noise, rng)
 
@@ -200,10 +170,10 @@ def group_orbit(generators, vector, n: int = 2000, scale=None, n_factors: int = 
     of norm 1). Returns (n, d) or (n, d · k); the dimension is the rank of the vectors G_a x at a point x.
     """
     rng = _start(n, noise, random_state)
-    _check_count("n_factors", n_factors)
+    check_whole("n_factors", n_factors)
     g, v = _check_generators(generators, vector)
     for value in np.ravel(1.0 if scale is None else scale).tolist():
-        _check_number("scale", value, above=0)
+        check_number("scale", value, above=0)
     if scale is not None and np.shape(scale) not in ((), (len(g),)):
         raise ValueError(f"scale has shape {np.shape(scale)}: give one number, or one for each of {len(g)} generators")
     half_width, points = _default_scale(g) if scale is None else scale, v

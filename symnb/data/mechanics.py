@@ -13,7 +13,8 @@ import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.spatial.transform import Rotation
 
-from .geometry import _blur, _check_count, _check_number, _start
+from ..checks import check_number, check_whole
+from .geometry import _blur, _start
 
 # %% ../../nbs/lib/data/mechanics.ipynb #0005
 def trajectories(force: Callable, start: np.ndarray, times: np.ndarray, tol: float = 1e-9) -> np.ndarray:
@@ -71,10 +72,10 @@ def kepler(n: int = 2000, n_orbits: int = 1, eccentricity: tuple[float, float] =
     duration: in units in which an ellipse takes 2π. Dimension of each orbit: 1 for bend = 0, else 2.
     """
     rng = _start(n, noise, random_state, duration=duration)
-    _check_count("n_orbits", n_orbits)
-    _check_number("bend", bend, least=0)
+    check_whole("n_orbits", n_orbits)
+    check_number("bend", bend, least=0)
     for value in eccentricity:
-        _check_number("eccentricity", value, least=0, most=0.95)
+        check_number("eccentricity", value, least=0, most=0.95)
     e, turn = rng.uniform(*eccentricity, n_orbits), rng.uniform(0, 2 * np.pi, n_orbits)
     r, L = 1 - e, np.sqrt(1 - e**2 + 2 * bend)
     outwards = np.stack([np.cos(turn), np.sin(turn)], axis=1)
@@ -112,8 +113,8 @@ def henon_heiles(n: int = 2000, n_orbits: int = 1, energy: float = 1 / 12, durat
     oscillation takes 2π. Dimension of an orbit: 2 on an invariant torus, 3 where it is chaotic.
     """
     rng = _start(n, noise, random_state, duration=duration)
-    _check_count("n_orbits", n_orbits)
-    _check_number("energy", energy, least=0.02, most=1 / 6 - 1e-6)
+    check_whole("n_orbits", n_orbits)
+    check_number("energy", energy, least=0.02, most=1 / 6 - 1e-6)
     start = _in_the_well(n_orbits, energy, rng)
     return _blur(trajectories(henon_heiles_force, start, _watch(rng, n, duration)), noise, rng)
 
@@ -124,8 +125,8 @@ def separation_rate(force: Callable, start: np.ndarray, duration: float = 400.0,
     Of the order of the largest Lyapunov exponent where it is positive, of ln(duration)/duration on a torus. Valid
     while neighbours are still near, so for rates well below ln(1/distance)/duration.
     """
-    _check_number("duration", duration, above=0)
-    _check_number("distance", distance, above=0)
+    check_number("duration", duration, above=0)
+    check_number("distance", distance, above=0)
     near = start + distance * np.eye(start.shape[1])[0]
     ends = trajectories(force, np.concatenate([start, near]), np.array([duration]), tol=1e-11)[:, 0]
     return np.log(np.linalg.norm(np.subtract(*np.split(ends, 2)), axis=1) / distance) / duration
@@ -163,10 +164,10 @@ def molecule(n: int = 2000, temperature: float = 0.1, stiffness: tuple[float, fl
     stiffness 1). Directions: 3 rotations, and 3 vibrations where the temperature makes them visible.
     """
     rng = _start(n, noise, random_state, temperature=temperature)
-    _check_count("n_starts", n_starts)
-    _check_number("squash", squash, least=0)
+    check_whole("n_starts", n_starts)
+    check_number("squash", squash, least=0)
     for value in stiffness:
-        _check_number("stiffness", value, above=0)
+        check_number("stiffness", value, above=0)
     triangle = np.array([[1, 0, 0], [-0.5, 0.75**0.5, 0], [-0.5, -(0.75**0.5), 0]]) / 3**0.5
     q = np.einsum("kab,ib->kia", Rotation.random(n_starts, rng).as_matrix(), triangle)
     p = np.sqrt(temperature) * rng.standard_normal(q.shape)

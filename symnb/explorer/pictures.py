@@ -18,6 +18,7 @@ from PIL import Image
 
 from ..core import COLORS, SCHEDULE_COLORS
 from .quick import ProbeView, dataset, events, quick_probe
+from ..plots import staircase as draw_staircase
 
 # %% ../../nbs/lib/explorer/pictures.ipynb #0004
 _DRAWING = threading.Lock()
@@ -70,42 +71,61 @@ def _map_frame(ax: Axes, j: int, names: "tuple[str, str]"):
     return ax.scatter([], [], c=[], s=6, cmap="RdYlBu_r", vmin=-2.5, vmax=2.5, linewidths=0, rasterized=True)
 
 # %% ../../nbs/lib/explorer/pictures.ipynb #0008
+def _axes(figure: Figure, staircase: bool) -> "tuple[Axes | None, Axes, list[Axes]]":
+    "For the staircase, where there is one, for the spectrum, and for the two maps."
+    if not staircase:
+        left, *maps = figure.subplots(1, 3, width_ratios=(1.1, 1, 1))
+        return None, left, maps
+    above, below = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    stairs, left = above.subplots(1, 2, width_ratios=(1.7, 1))
+    return stairs, left, list(below.subplots(1, 2))
+
+
 class ProbePicture:
-    "The relevance spectrum of a `ProbeView` and the maps of its two most relevant latents, on an empty `figure`."
-    def __init__(self, figure: Figure, n_latents: int, names: "tuple[str, str]"):
+    """The relevance spectrum of a `ProbeView` and the maps of its two most relevant latents, on an empty `figure`;
+    with `staircase` also the degrees of freedom at every resolution."""
+    def __init__(self, figure: Figure, n_latents: int, names: "tuple[str, str]", staircase: bool = False):
         self.figure = figure
-        left, *maps = axes = figure.subplots(1, 3, width_ratios=(1.1, 1, 1))
+        self.stairs, left, maps = _axes(figure, staircase)
         self.left, self.maps = _spectrum_frame(left, n_latents), [_map_frame(ax, j, names) for j, ax in enumerate(maps)]
-        figure.colorbar(self.maps[1], ax=maps, label="posterior mean", ticks=[-2, -1, 0, 1, 2], shrink=0.8, pad=0.02)
-        for ax in axes:
+        maps[0].get_figure(root=False).colorbar(self.maps[1], ax=maps, label="posterior mean", ticks=[-2, -1, 0, 1, 2],
+                                                shrink=0.8, pad=0.02)
+        for ax in (left, *maps):
             ax.spines[["top", "right"]].set_visible(False)
+        if staircase:  # room for its labels
+            self.stairs.set(xlabel="resolution $s$", ylabel="degrees of freedom", title=" ")
 
     def fill(self, view: ProbeView) -> Figure:
         "Draw `view` into the frames."
         rho, color, j = (
             np.maximum(view.relevance, 1e-4),
-            SCHEDULE_COLORS[view.schedule],
+            SCHEDULE_COLORS.get(view.training, COLORS["green"]),
             np.arange(1, view.relevance.shape[1] + 1),
         )
         low, middle, high = np.percentile(rho, [2.5, 50, 97.5], axis=0)
         self.left["runs"].set(segments=[np.column_stack([j, r]) for r in rho], color=color)
         self.left["spread"].set(segments=[[(i, a), (i, b)] for i, a, b in zip(j, low, high)], color=color)
-        self.left["median"].set(ydata=middle, color=color, marker="os"[view.schedule == "progressive"])
-        self.left["title"].set_text(f"{view.schedule}, s = {view.resolution:.2g}")
+        self.left["median"].set(ydata=middle, color=color, marker="os"[view.training == "progressive"])
+        self.left["title"].set_text(f"{view.training}, s = {view.resolution:.2g}")
         for dots, z in zip(self.maps, view.z.T):
             dots.set(offsets=view.xy, array=z)
+        if self.stairs is not None:
+            self.stairs.cla()
+            draw_staircase(view.table, view.plateaus, self.stairs)
+            self.stairs.axvline(view.resolution, color=COLORS["blue"], lw=1.2, ls="--")
         return self.figure
 
-# %% ../../nbs/lib/explorer/pictures.ipynb #0012
+# %% ../../nbs/lib/explorer/pictures.ipynb #0014
 class LivePicture:
     "A `ProbePicture` that draws whatever view comes, as the bytes of a PNG; frames are made when they have to change."
-    def __init__(self, figsize: "tuple[float, float]" = (8.6, 3.5), dpi: int = 120):
-        self.figsize, self.dpi, self._frames, self._lock = figsize, dpi, None, threading.Lock()
-        self._frame((4, ("x₁", "x₂")))
+    def __init__(self, width: float = 8.6, dpi: int = 120):
+        self.width, self.dpi, self._frames, self._lock = width, dpi, None, threading.Lock()
+        self._frame((4, ("x₁", "x₂"), True))
 
     def _frame(self, key: tuple) -> ProbePicture:
         if self._frames is None or self._frames[0] != key:
-            figure = Figure(figsize=self.figsize, dpi=self.dpi, layout="constrained")
+            size = (self.width, self.width * (0.78 if key[2] else 0.41))
+            figure = Figure(figsize=size, dpi=self.dpi, layout="constrained")
             self._frames = key, ProbePicture(figure, *key)
             png(figure)
             figure.set_layout_engine("none")
@@ -113,4 +133,4 @@ class LivePicture:
 
     def __call__(self, view: ProbeView) -> bytes:
         with self._lock:
-            return png(self._frame((view.relevance.shape[1], view.names)).fill(view))
+            return png(self._frame((view.relevance.shape[1], view.names, view.table is not None)).fill(view))

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
+from ..checks import SAMPLE, keep_sample, label_columns, units_of, validate_events
 from ..core import SymnbWarning, resolve_device
 from .algebra import identify, killing_form
 from .count import Counting
@@ -25,23 +26,22 @@ from .oracle import as_oracle, check_oracle, oracle_jacobian, train_oracle
 from .report import Answering
 from .solvers import Solution, no_solution, solve_exact, solve_family, solve_networks
 from .using import STORED, Using
-from ..persistence import Persistent
-from ..probe.inputs import Validated
+from ..persistence import Kept, save_estimator
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0005
-class _Prepare(Validated):
+class _Prepare:
     "From events and labels to the space of the flows and an oracle on it."
     def _prepare(self, X, y) -> "tuple[Tensor, np.ndarray, np.ndarray]":
         "The space of the flows, with the oracle learned and judged; and which events are for training and testing."
         check_flow_parameters(self)
         self._rng, self._device = check_random_state(self.random_state), resolve_device(self.device)
-        given, X = X, self._validated(X)
+        self.units_, X = units_of(X), validate_events(self, X)
         if len(X) < 20:
             raise ValueError(f"X has {len(X)} samples (events): "
                              "give at least 20, and some hundreds for a reliable answer")
         y = self._labels(X, y)
         order = self._rng.permutation(len(X))
-        self._remember(given, X, order, y)
+        self._sample, self._sample_y = keep_sample(X, order), None if y is None else y[order[:SAMPLE]]
         test, train = np.split(order, [min(len(X) // 5, 2000)])
         Z, part = self._encode_all(X, train, test), (lambda rows: None if y is None else y[rows])
         self._learn_oracle(Z[train], part(train))
@@ -239,7 +239,7 @@ class _Fit:
         return self
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0013
-class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Answering, Persistent,
+class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Answering,
                     BaseEstimator):
     """Which transformations x → x + ε G(x) leave an oracle φ unchanged, and what algebra do their generators form?
 
@@ -257,9 +257,9 @@ class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Co
     singular_values_; for families coefficients_ (N, d, p) and expressions_, for linear ones generator_matrices_
     (N, d, d); units_ (of the columns, from X.attrs["units"]), target_name_ (of a Series y).
     """
-    _stored, _given = STORED, ("oracle",)
-    _needed = ("solution_", "mean_", "scale_", "n_generators_", "losses_", "health_", "message_", "algebra_report_",
-               "autoencoder_", "oracles_", "n_features_in_", "target_name_")
+    _kept = Kept(STORED, ("solution_", "mean_", "scale_", "n_generators_", "losses_", "health_", "message_",
+                          "algebra_report_", "autoencoder_", "oracles_", "n_features_in_", "target_name_"), ("oracle",))
+    save, column_labels = save_estimator, label_columns
 
     def __init__(self, n_generators=1, oracle="mlp", generators="mlp", latent_dim=None, device="auto",
                  random_state=None, verbose=False, *, degree=2, closure=False, noise=None, n_replicas=4,

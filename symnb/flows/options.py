@@ -6,7 +6,7 @@
 __all__ = ['FAMILIES', 'GENERATORS', 'check_flow_parameters']
 
 # %% ../../nbs/lib/flows/options.ipynb #0002
-from numbers import Integral
+from ..checks import ParameterError, check_choice, check_whole
 
 # %% ../../nbs/lib/flows/options.ipynb #0004
 FAMILIES = ("linear", "affine", "polynomial")
@@ -14,20 +14,15 @@ GENERATORS = ("mlp", *FAMILIES, "exact")
 
 
 def check_flow_parameters(flows) -> None:
-    "Raise ValueError for a parameter of the estimator `flows` that makes no sense, naming it."
-    def whole(name: str) -> None:
-        value = getattr(flows, name)
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name}={value!r} must be an integer of at least 1")
+    "Raise ParameterError for a parameter of the estimator `flows` that makes no sense, naming it."
     for name in ("degree", "n_replicas", "max_steps"):
-        whole(name)
+        check_whole(name, getattr(flows, name))
+    if isinstance(flows.n_generators, str) and flows.n_generators != "all":
+        raise ParameterError(f"n_generators={flows.n_generators!r} must be an integer of at least 1, or 'all'")
     if flows.n_generators != "all":
-        if isinstance(flows.n_generators, str):
-            raise ValueError(f"n_generators={flows.n_generators!r} must be an integer of at least 1, or 'all'")
-        whole("n_generators")
+        check_whole("n_generators", flows.n_generators)
     if flows.latent_dim is not None:
-        whole("latent_dim")
-    if flows.generators not in GENERATORS:
-        raise ValueError(f"generators={flows.generators!r} is unknown: use one of {', '.join(GENERATORS)}")
+        check_whole("latent_dim", flows.latent_dim)
+    check_choice("generators", flows.generators, GENERATORS)
     if flows.oracle != "mlp" and not callable(flows.oracle):
-        raise ValueError(f"oracle={flows.oracle!r} must be 'mlp', or a function or torch module (n, d) → (n, k)")
+        raise ParameterError(f"oracle={flows.oracle!r} must be 'mlp', or a function or torch module (n, d) → (n, k)")

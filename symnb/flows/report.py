@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from ..checks import column_names, label_columns
 from .algebra import killing_form
 from .families import sparse_basis
 from .options import FAMILIES
@@ -80,7 +81,7 @@ def tell_flows(flows) -> Words:
     "The answer of fitted `flows` under headings."
     check_is_fitted(flows)
     what, n = flows.target_name_, flows.n_generators_
-    names = ", ".join(map(str, flows._names()[:8])) + (" …" if flows.n_features_in_ > 8 else "")
+    names = ", ".join(map(str, column_names(flows)[:8])) + (" …" if flows.n_features_in_ > 8 else "")
     where = "the latent space" if flows.latent_dim else names
     return Words({
         "Answer": _lead(flows, what, where),
@@ -184,9 +185,8 @@ def _streamlines(figure: "Figure", flows, Z: np.ndarray, weights: np.ndarray, na
 def _matrices(flows) -> str:
     if not (flows.generators == "linear" and flows.solution_.found) or flows.n_features_in_ > 12:
         return ""
-    names = (
-        [str(n) for n in flows._names()] if flows.latent_dim is None else [f"z{j + 1}" for j in range(flows.latent_dim)]
-    )
+    latents = flows.latent_dim and [f"z{j + 1}" for j in range(flows.latent_dim)]
+    names = latents or [str(name) for name in column_names(flows)]
     shown = np.tensordot(readable_basis(flows), flows.generator_matrices_, 1)[:15]
     return "".join(
         f"<h3>J{a + 1}{f' ({kind_of(A)})' if kind_of(A) else ''}</h3>{matrix(A, names)}" for a, A in enumerate(shown)
@@ -226,7 +226,7 @@ class Answering:
         if hasattr(self, "feature_names_in_") and not isinstance(X, pd.DataFrame):
             X = pd.DataFrame(np.asarray(X), columns=self.feature_names_in_)
         Z = np.asarray(self.encode(X))[:2000]
-        names = self.column_labels() if self.latent_dim is None else [f"$z_{j + 1}$" for j in range(self.latent_dim)]
+        names = label_columns(self) if self.latent_dim is None else [f"$z_{j + 1}$" for j in range(self.latent_dim)]
         basis = readable_basis(self)[:3] if self.solution_.found else []
         label = self.target_name_ if self.oracle_(Z[:1]).shape[1] == 1 else f"{self.target_name_}, first value"
         pictures = [drawn(lambda f: _streamlines(f, self, Z, w, names, label), 8, 3.4, f"streamlines of generator {a}")

@@ -15,6 +15,7 @@ import torch
 from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor
 
+from ..checks import validate_events
 from ..core import BatchedMLP
 from .algebra import Closure
 from .exact import ExactGenerators
@@ -82,7 +83,7 @@ class _Read:
     def encode(self, X) -> np.ndarray:
         "Latents (n, latent_dim) of X (n, d); X itself without latents."
         check_is_fitted(self)
-        X = self._validated(X, reset=False)
+        X = validate_events(self, X, reset=False)
         return X if self.autoencoder_ is None else self.autoencoder_.encode(torch.tensor(X)).numpy()
 
     def decode(self, Z) -> np.ndarray:
@@ -133,7 +134,7 @@ class Using(_Field, _Use, _Read, _Score):
         """
         if oracle is not None and not callable(oracle):
             raise ValueError(f"oracle={oracle!r} must be the function or torch module of the fit, (n, d) → (n, k)")
-        flows = load_estimator(cls, path, {} if oracle is None else {"oracle": oracle})
+        flows = load_estimator(cls, path, **{} if oracle is None else {"oracle": oracle})
         if not isinstance(flows.solution_, Solution):
             raise ValueError(f"{Path(path).name} is damaged: it has no solution")
         if isinstance(flows.solution_.field, ExactGenerators):

@@ -253,7 +253,8 @@ def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device 
     """Train the runs of a plan on x, standardised by the caller, as one batched model.
 
     x: (n, d) for all runs, or (K, n, d), one data set for each; on_window: as in `fit`, with the autoencoders as they
-    are.
+    are, and once before the first step, when the linear run is near its
+    optimum already.
     """
     generator, K = torch_generator(random_state, device), len(plan.linear)
     x = torch.as_tensor(np.asarray(x), dtype=torch.float32, device=device)
@@ -268,6 +269,8 @@ def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device 
         s, step = plan.finest(step) ** (1 - u) * plan.span[1] ** u, step + 1
         return -elbo(runs.vae.at(s), x[rows, events], s**2, runs.mask, generator).mean(1)
 
+    if on_window:
+        on_window(0, plan.hold[1] + max(1, plan.hold[1]), runs)
     runs.fit = fit(loss, runs.vae.parameters(), K, x.shape[1], generator=generator, batch_size=plan.batch_size,
                    hold=plan.hold, window=250, tol=0.1, patience=1, verbose=verbose,
                    on_plateau=lambda reached: torch.full_like(reached, step <= plan.narrowed),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from ..checks import column_names, label_columns
 from ..pages import Words
 from .certainty import enough_events, plural, reasons_for, tell_certainty
 from .following import Following, follow, linear_constraints
@@ -140,7 +141,7 @@ def _in_units(probe) -> str:
     "The resolution in the units of the widest columns."
     columns = probe.columns_
     sizes = [f"{probe.resolution_ * columns.scale[j]:.2g} {probe.units_.get(name, '')}".strip() + f" in {name}"
-             for j, name in enumerate(probe._names()) if j in columns.kept][:3]
+             for j, name in enumerate(column_names(probe)) if j in columns.kept][:3]
     return ", ".join(sizes)
 
 
@@ -153,7 +154,7 @@ def _tails(X: np.ndarray) -> np.ndarray:
 # %% ../../nbs/lib/probe/answer.ipynb #0014
 def tell_changes(probe, X: np.ndarray, scan: "pd.DataFrame | None") -> "list[str]":
     "What would change the answer: resolution, tails, discrete columns, more events."
-    names, kept = np.asarray(probe._names(), dtype=object), probe.columns_.kept
+    names, kept = np.asarray(column_names(probe), dtype=object), probe.columns_.kept
     where = f" ({_in_units(probe)})" if probe.scale == "standard" else ""
     review = probe.plateaus_ is None
     lines = [
@@ -241,7 +242,7 @@ def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool 
     """The answer of a fitted `probe` from the events X (n, d);
     scan: a `resolution_scan`; topology: look for holes as well."""
     X = _at_most(X, 1500)
-    values, names, labels = np.asarray(X, dtype=float), probe._names(), probe.column_labels()
+    values, names, labels = np.asarray(X, dtype=float), column_names(probe), label_columns(probe)
     kept, relevant = probe.columns_.kept, probe.relevant_dim_
     latents = _latents(probe, X)
     x, short = probe.columns_.standardise(values), [names[j] for j in kept]
