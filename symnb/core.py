@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'COLORS', 'SCHEDULE_COLORS', 'SymnbWarning', 'resolve_device', 'torch_generator', 'pick', 'figure_style',
-           'BatchedMLP', 'jacobian', 'FitResult', 'fit']
+           'BatchedMLP', 'jacobian', 'FitResult', 'hold_at_most', 'fit']
 
 # %% ../nbs/lib/core.ipynb #0002
 import math
@@ -169,6 +169,11 @@ def _unfinished(n: int, n_models: int, steps: int) -> str:
     return f"{n} of {n_models} runs were still improving after {steps} steps"
 
 # %% ../nbs/lib/core.ipynb #0027
+def hold_at_most(max_steps: int) -> tuple[int, int]:
+    "Fewest and most steps at the full rate, for `fit`, where the most are limited: a thousand is the least otherwise."
+    return min(1000, max_steps), max_steps
+
+# %% ../nbs/lib/core.ipynb #w7702
 def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models: int, n_events: int, *,
         generator: torch.Generator, batch_size: int = 64, lr: float = 5e-3, hold: tuple[int, int] = (1000, 4000),
         decay: float = 1.0, weight_decay: float = 0.0, window: int = 100, tol: float = 0.01, patience: int = 3,

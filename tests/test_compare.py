@@ -13,7 +13,15 @@ from symnb.compare.autoencoders import (
     total_correlation,
 )
 from symnb.compare.densities import BatchedDenoiser, BatchedSplineFlow, DiffusionDimension, FlowDimension
-from symnb.compare.finder import NeighbourDimension, PCADimension, ProbeDimension, check_runs, components, fit_finder
+from symnb.compare.finder import (
+    NeighbourDimension,
+    PCADimension,
+    ProbeDimension,
+    StaircaseDimension,
+    check_runs,
+    components,
+    fit_finder,
+)
 from symnb.compare.groups import GroupVAE, invariants, metric_generators, orbit_dimension
 from symnb.data.collider import COLUMNS, MOMENTA, ee_to_mumu
 from symnb.data.geometry import circle, disk
@@ -30,6 +38,7 @@ TRAINED = [
     FlowDimension,
     DiffusionDimension,
     ProbeDimension,
+    StaircaseDimension,
 ]
 
 
@@ -48,6 +57,11 @@ def test_interface(finder):
     assert all(values.shape == (2,) and np.isfinite(values).all() for values in found.readings_.values())
     again = fit_finder(finder(n_runs=2, max_steps=20, hidden=(8,), random_state=0), X)
     assert np.array_equal(found.spectrum_, again.spectrum_)
+
+
+def test_the_staircase_counts_a_closed_orbit_once():
+    found = fit_finder(StaircaseDimension(n_runs=2, random_state=0), np.stack([circle(600), disk(600)]))
+    assert found.dim_.tolist() == [1, 2] and found.spectrum_.shape == (2, 4)
 
 
 def test_runs_see_their_own_sample():

@@ -187,10 +187,17 @@ def test_a_signature_says_what_the_source_says(pages):
 
 
 def test_a_class_has_the_methods_of_its_private_parents_and_leads_to_the_public_ones(pages):
-    page = pages["lib/probe/estimator.html"]
-    assert page.find(id="symnb.probe.estimator.SymmetryProbe.fit") and not page.find(id=re.compile(r"\._\w+$"))
-    bases = page.find(id="symnb.probe.estimator.SymmetryProbe").find_next_sibling("dd").find("p")
+    page = pages["lib/flows/estimator.html"]
+    assert page.find(id="symnb.flows.estimator.SymmetryFlows.fit") and not page.find(id=re.compile(r"\._\w+$"))
+    bases = page.find(id="symnb.flows.estimator.SymmetryFlows").find_next_sibling("dd").find("p")
     assert bases.find("a", class_="reference", title=re.compile(r"\.Answering$"))
+
+
+def test_a_function_that_a_class_names_as_its_method_is_documented_there(pages):
+    page = pages["lib/probe/estimator.html"]
+    for name in ("fit", "plot", "answer", "report", "topology", "save", "load"):
+        entry = page.find(id=f"symnb.probe.estimator.SymmetryProbe.{name}")
+        assert entry and entry.find_next_sibling("dd").get_text().strip(), name
 
 
 # A build that fails

@@ -84,9 +84,8 @@ def test_the_elbo_of_the_linear_vae_is_the_likelihood(linear_vae, gaussian):
 
 def test_training_finds_the_closed_form(gaussian):
     "ELBO and local directions; the rotation of the latents onto the principal axes comes last, and is slow."
-    trained = train_vae(
-        gaussian, [False, False, True], np.full(3, S2**0.5), 4, hidden=(), hold=(2000, 2000), random_state=0
-    )
+    plan = [(schedule, S2**0.5) for schedule in ("standard", "standard", "progressive")]
+    trained = train_vae(gaussian, plan, n_latents=4, hidden=(), hold=(2000, 2000), random_state=0)
     assert trained.fit.steps == 4000
     x, variance = torch.tensor(gaussian, dtype=torch.float32).expand(3, -1, -1), np.maximum(EIGENVALUES, S2)
     with torch.no_grad():

@@ -53,7 +53,7 @@ def test_each_run_sees_its_own_data_set():
 
 def test_one_data_set_for_all_is_the_same_as_a_copy_for_each():
     x = circle(300, random_state=0)
-    options = dict(progressive=[False, True], resolution=[0.2, 0.3], n_latents=3, hold=(100, 200), random_state=1)
+    options = dict(plan=[("standard", 0.2), ("progressive", 0.3)], n_latents=3, hold=(100, 200), random_state=1)
     shared, copied = train_vae(x, **options), train_vae(np.stack([x, x]), **options)
     np.testing.assert_allclose(shared.fit.loss, copied.fit.loss, rtol=1e-3)
     np.testing.assert_allclose(

@@ -31,14 +31,23 @@ def heirs(module: str) -> dict[str, str]:
     return {b.__name__: c.__name__ for c in reversed(public) for b in c.__mro__ if b.__name__[0] == "_"}
 
 
+def _methods(node: ast.AST, home) -> dict[str, None]:
+    "The public names in the body of a class: what it defines, and the functions that it takes as methods."
+    if not isinstance(node, ast.ClassDef):
+        return {}
+    names = [getattr(n, "name", "_") for n in node.body]
+    taken = [n.id for a in node.body if isinstance(a, ast.Assign) for t in a.targets for n in ast.walk(t)
+             if isinstance(n, ast.Name) and inspect.isroutine(getattr(getattr(home, node.name), n.id, None))]
+    return dict.fromkeys(n for n in (*names, *taken) if n[0] != "_")
+
+
 def reference(source: str, module: str) -> str:
     "What an exported cell of a module defines, as directives for Sphinx."
     lines, home = [], importlib.import_module(module)
     for node in ast.parse(source).body:
-        name, is_class = getattr(node, "name", "_"), isinstance(node, ast.ClassDef)
-        inside = dict.fromkeys(n.name for n in node.body if getattr(n, "name", "_")[0] != "_") if is_class else {}
+        name, inside = getattr(node, "name", "_"), _methods(node, home)
         if name[0] != "_":
-            lines += ["", f".. auto{'class' if is_class else 'function'}:: {module}.{name}"]
+            lines += ["", f".. auto{'class' if isinstance(node, ast.ClassDef) else 'function'}:: {module}.{name}"]
             lines += [f"   :members: {', '.join(inside)}"] if inside else []
         elif heir := getattr(home, heirs(module).get(name, ""), None):
             kinds = {n: "property" if isinstance(getattr(heir, n), property) else "method" for n in inside}

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_runs', 'DimensionFinder', 'TrainedFinder', 'components', 'PCADimension', 'NeighbourDimension', 'ProbeDimension',
-           'fit_finder']
+           'StaircaseDimension', 'fit_finder']
 
 # %% ../../nbs/lib/compare/finder.ipynb #0002
 import time
@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_random_state
 from torch import Tensor
 
 from ..checks import check_choice, check_number, check_whole
-from ..core import FitResult, fit, resolve_device, torch_generator
+from ..core import FitResult, fit, hold_at_most, resolve_device, torch_generator
+from ..probe.results import probe_amortised
 from ..probe.sweep import probe_sweep, stack
 from ..probe.vae import SCHEDULES
 
@@ -84,7 +86,7 @@ class TrainedFinder(DimensionFinder):
         "Minimise loss(batch (K, b, d)) → (K,) over batches of the events x (K, n, d)."
         rows = torch.arange(len(x), device=x.device)[:, None]
         return fit(lambda events: loss(x[rows, events]), parameters, len(x), x.shape[1], generator=generator,
-                   hold=(min(1000, self.max_steps), self.max_steps))
+                   hold=hold_at_most(self.max_steps))
 
 # %% ../../nbs/lib/compare/finder.ipynb #0009
 def components(x: np.ndarray, explained: float = 0.95) -> "tuple[np.ndarray, np.ndarray]":
@@ -155,6 +157,26 @@ class ProbeDimension(TrainedFinder):
         if self.schedule == "standard":
             return readings, found.spectrum["standard"][:, 0]
         return dict(reversed(readings.items())), found.relevance["progressive"][:, 0]
+
+# %% ../../nbs/lib/compare/finder.ipynb #w1201
+class StaircaseDimension(DimensionFinder):
+    """The amortised probe: one training for all resolutions, and the degrees of freedom on the step that answers.
+
+    hidden: None for the widths that `plan_amortised` chooses. Needs no resolution. spectrum_: the local spectrum there.
+    """
+    def __init__(self, n_runs=8, hidden=None, max_steps=1500, device="auto", random_state=None):
+        super().__init__(n_runs, hidden=hidden, max_steps=max_steps, device=device, random_state=random_state)
+
+    def _find(self, x):
+        rng, device = check_random_state(self.random_state), resolve_device(self.device)
+        found = [probe_amortised(sample, n_runs=1, hidden=self.hidden, max_steps=self.max_steps, device=device,
+                                 random_state=rng) for sample in x]
+        best = [result.best_run for result in found]
+        readings = {
+            "degrees of freedom": np.array([result.intrinsic_dim for result in found], dtype=float),
+            "local dimension": np.array([result.local_dim[i] for result, i in zip(found, best)]),
+        }
+        return readings, np.array([result.local_spectrum[i] for result, i in zip(found, best)])
 
 # %% ../../nbs/lib/compare/finder.ipynb #0015
 def fit_finder(finder: DimensionFinder, X) -> DimensionFinder:

@@ -11,7 +11,7 @@ from itertools import combinations, combinations_with_replacement
 import numpy as np
 
 from .finder import TrainedFinder
-from ..core import resolve_device
+from ..core import hold_at_most, resolve_device
 from ..probe.relevance import count_relevant
 from ..probe.sweep import spectra
 from ..probe.vae import train_vae
@@ -72,8 +72,8 @@ class GroupVAE(TrainedFinder):
         orbit = np.array([orbit_dimension(v[:200], metric) for v in vectors])
         u = np.stack([invariants(v, metric) for v in vectors])
         u = u - u.mean(1, keepdims=True)
-        runs = train_vae(u, np.zeros(len(u), bool), np.full(len(u), self.resolution), u.shape[-1],
-                         hidden=tuple(self.hidden), hold=(min(1000, self.max_steps), self.max_steps),
+        runs = train_vae(u, [("standard", self.resolution)] * len(u), n_latents=u.shape[-1],
+                         hidden=tuple(self.hidden), hold=hold_at_most(self.max_steps),
                          device=resolve_device(self.device), random_state=self.random_state)
         rho, _ = spectra(runs, u)
         return {"orbit + invariants": (orbit + count_relevant(rho)).astype(float)}, rho

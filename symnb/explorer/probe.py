@@ -141,7 +141,7 @@ class ProbeExplorer(Panel):
 
     @guarded
     def _change(self, change: dict) -> None:
-        turned = change["owner"] is self.controls.resolution and self.view is not None and self.view.at is not None
+        turned = change["owner"] is self.controls.resolution and self.view is not None and self.view.reading
         if turned and self.state == "done" and not self.is_old:
             view, s, start = self.view, self.controls.settings()["resolution"], time.perf_counter()
             self.worker.start(lambda job: self._deliver(job, view.at(s), start))

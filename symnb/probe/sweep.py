@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import resolve_device
+from ..checks import check_choice
+from ..core import hold_at_most, resolve_device
 from .dimension import count_directions, local_dimension, local_spectrum
 from .relevance import count_relevant, relevance
-from .vae import SCHEDULES, BatchedVAE, TrainedVAE, default_latents, elbo, train_vae
+from .vae import SCHEDULES, BatchedVAE, TrainedVAE, elbo, train_vae
 
 # %% ../../nbs/lib/probe/sweep.ipynb #0004
 @torch.no_grad()
@@ -119,18 +120,15 @@ def probe_sweep(datasets: "Sequence[np.ndarray] | np.ndarray", resolution: "floa
         raise ValueError(
             f"resolution={resolution!r} must be positive, one number or one for each of the {len(x)} data sets"
         )
-    if unknown := [name for name in schedules if name not in SCHEDULES]:
-        raise ValueError(
-            f"schedules: {', '.join(map(repr, unknown))} is unknown: use {' or '.join(map(repr, SCHEDULES))}"
-        )
+    for schedule in schedules:
+        check_choice("schedules", schedule, SCHEDULES)
     events = _for_each_run(x, len(schedules), n_runs)
     runs = train_vae(
         events,
-        np.repeat(np.array(schedules) == "progressive", len(x) * n_runs),
-        _for_each_run(np.broadcast_to(s, len(x)), len(schedules), n_runs),
-        n_latents or default_latents(x.shape[2]),
+        [(schedule, value) for schedule in schedules for value in np.broadcast_to(s, len(x)) for _ in range(n_runs)],
+        n_latents=n_latents,
         hidden=hidden,
-        hold=(min(1000, max_steps), max_steps),
+        hold=hold_at_most(max_steps),
         device=resolve_device(device),
         random_state=random_state,
         verbose=verbose,

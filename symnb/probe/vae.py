@@ -8,7 +8,7 @@ __all__ = ['SCHEDULES', 'default_latents', 'BatchedVAE', 'kl_terms', 'elbo', 'Tr
 # %% ../../nbs/lib/probe/vae.ipynb #0002
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,17 +113,19 @@ class TrainedVAE:
         return TrainedVAE(self.vae.select(runs), self.progressive.cpu()[runs], self.s2.cpu()[runs], self.fit)
 
 
-def train_vae(x: np.ndarray, progressive: np.ndarray, resolution: np.ndarray, n_latents: int, *,
+def train_vae(x: np.ndarray, plan: "Sequence[tuple[str, float]]", *, n_latents: int | None = None,
               hidden: tuple[int, ...] = (64, 64), batch_size: int = 64, hold: tuple[int, int] = (1000, 4000),
               device: torch.device = torch.device("cpu"), random_state=None, verbose: bool = False,
               on_window: "Callable[[int, int, TrainedVAE], None] | None" = None) -> TrainedVAE:
     """Train K autoencoders on x, standardised by the caller, as one batched model.
 
-    x: (n, d) for all, or (K, n, d), one data set for each; progressive (K,) bool and resolution (K,) say what each run
-    is; hold: fewest and most training steps before the learning rate decays for as many again; on_window: as in `fit`,
-    with the autoencoders as they are.
+    x: (n, d) for all, or (K, n, d), one data set for each; plan: the schedule and the resolution of each run, (K,);
+    n_latents: None for `default_latents`; hold: fewest and most training steps before the learning rate decays for as
+    many again; on_window: as in `fit`, with the autoencoders as they are.
     """
-    generator, n_models = torch_generator(random_state, device), len(progressive)
+    generator, n_models = torch_generator(random_state, device), len(plan)
+    progressive, resolution = [schedule == "progressive" for schedule, _ in plan], [s for _, s in plan]
+    n_latents = n_latents or default_latents(np.shape(x)[-1])
     to = lambda a, dtype: torch.as_tensor(np.asarray(a), dtype=dtype, device=device)
     x, s2, progressive = to(x, torch.float32), to(resolution, torch.float32)[:, None] ** 2, to(progressive, torch.bool)
     x, rows = x.expand(n_models, -1, -1), torch.arange(n_models, device=device)[:, None]
