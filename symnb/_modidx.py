@@ -1520,7 +1520,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                     'symnb.probe.answer._in_units': ('lib/probe/answer.html#_in_units', 'symnb/probe/answer.py'),
                                     'symnb.probe.answer._latents': ('lib/probe/answer.html#_latents', 'symnb/probe/answer.py'),
                                     'symnb.probe.answer._left_out': ('lib/probe/answer.html#_left_out', 'symnb/probe/answer.py'),
-                                    'symnb.probe.answer._rotation': ('lib/probe/answer.html#_rotation', 'symnb/probe/answer.py'),
                                     'symnb.probe.answer._stretches': ('lib/probe/answer.html#_stretches', 'symnb/probe/answer.py'),
                                     'symnb.probe.answer._tails': ('lib/probe/answer.html#_tails', 'symnb/probe/answer.py'),
                                     'symnb.probe.answer._told': ('lib/probe/answer.html#_told', 'symnb/probe/answer.py'),

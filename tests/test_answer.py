@@ -118,7 +118,7 @@ def test_counts_in_words():
         "1 degree of freedom in 2 varying columns: at each event the data varies in 1 direction "
     )
     assert (
-        "3 more" in tell_count(5, 2, 8)[1]
+        "curved, closed or graded" in tell_count(5, 2, 8)[1]
         and "only 1 latent" in tell_count(1, 2, 8)[1]
         and len(tell_count(None, 2, 8)) == 1
     )

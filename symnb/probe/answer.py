@@ -56,14 +56,12 @@ def tell_count(relevant: "int | None", intrinsic: int, n_columns: int, graded: "
         return lines
     if relevant == intrinsic:
         return lines + [
-            f"Ordinary training uses as many latents, {relevant} (relevant dimension {relevant}): "
-            "nothing forces a detour."
+            f"Ordinary training uses as many latents (relevant dimension {relevant})."
         ]
     if relevant > intrinsic:
         return lines + [
-            f"Ordinary training uses {plural(relevant, 'latent')} (relevant dimension {relevant}), "
-            f"{relevant - intrinsic} more: the events lie on something curved, closed or graded, and reach into that "
-            "many directions of space by more than the resolution."
+            f"Ordinary training uses {plural(relevant, 'latent')} (relevant dimension {relevant}): the events lie on "
+            "something curved, closed or graded."
         ]
     return lines + [
         f"Ordinary training uses only {plural(relevant, 'latent')} (relevant dimension {relevant}): "
@@ -138,11 +136,13 @@ def tell_topology(betti: "pd.DataFrame | None", intrinsic: int) -> "list[str]":
 
 # %% ../../nbs/lib/probe/answer.ipynb #0013
 def _in_units(probe) -> str:
-    "The resolution in the units of the widest columns."
+    "The resolution in the units of the first columns, in brackets; nothing where that is not by their spread."
     columns = probe.columns_
+    if probe.scale != "standard":
+        return ""
     sizes = [f"{probe.resolution_ * columns.scale[j]:.2g} {probe.units_.get(name, '')}".strip() + f" in {name}"
              for j, name in enumerate(column_names(probe)) if j in columns.kept][:3]
-    return ", ".join(sizes)
+    return f" ({', '.join(sizes)})"
 
 
 def _tails(X: np.ndarray) -> np.ndarray:
@@ -155,12 +155,11 @@ def _tails(X: np.ndarray) -> np.ndarray:
 def tell_changes(probe, X: np.ndarray, scan: "pd.DataFrame | None") -> "list[str]":
     "What would change the answer: resolution, tails, discrete columns, more events."
     names, kept = np.asarray(column_names(probe), dtype=object), probe.columns_.kept
-    where = f" ({_in_units(probe)})" if probe.scale == "standard" else ""
     review = probe.plateaus_ is None
     lines = [
-        f"The resolution s = {probe.resolution_:g} of each column's spread{where}: what is thinner is not seen. "
-        "It belongs above the noise of the data."
-    ] if review else [f"A resolution s = {probe.resolution_:.2g}{where} is where latents and holes were read."]
+        f"The resolution s = {probe.resolution_:g} of each column's spread{_in_units(probe)}: what is thinner is not "
+        "seen. It belongs above the noise of the data."
+    ] if review else []
     if scan is None and review:
         lines.append("How the count depends on s over a decade and a half has not been asked: a resolution scan does.")
     tails = names[kept][_tails(X[:, kept]) > 0.4]
@@ -175,10 +174,11 @@ def tell_changes(probe, X: np.ndarray, scan: "pd.DataFrame | None") -> "list[str
             f"Discrete columns: {', '.join(few[:5])} take{'s' * (len(few) == 1)} at most ten values. "
             "Each needs a latent and is no direction in which an event can move; leave out what is a label."
         )
-    if probe.scale == "standard" and len(kept) > 1:
+    spreads, units = probe.columns_.scale[kept], {probe.units_.get(name) for name in names[kept]}
+    if probe.scale == "standard" and len(units) == 1 and spreads.max() > 3 * spreads.min():
         lines.append(
-            "The scale of the columns: each counts by its own spread; scale='none' keeps their relative sizes, "
-            "so that narrow ones matter less."
+            f"The spreads of the columns differ by a factor of {spreads.max() / spreads.min():.2g}, and each counts by "
+            "its own; scale='none' keeps their relative sizes, where they have one unit."
         )
     return lines
 
@@ -210,7 +210,8 @@ def _told(probe, scan: "pd.DataFrame | None") -> "tuple[bool, list[str]]":
         count = tell_count(relevant, intrinsic, n)
         asked = probe.resolution is not None
         first = [f"At s = {probe.resolution:g}: {plural(intrinsic, 'degree')} of freedom."] if asked else []
-        told = first + tell_staircase(probe.plateaus_, n) + count[1:]
+        read = f"Latents and holes are those at s = {probe.resolution_:.2g}{_in_units(probe)}."
+        told = first + tell_staircase(probe.plateaus_, n) + count[1:] + [read]
         if probe.confidence_ < 0.5:
             told = [f"No answer: the best guess, {plural(intrinsic, 'degree')} of freedom, would be right in "
                     f"{int(100 * probe.confidence_)} % of such cases. What the trainings saw:", *told]
@@ -258,7 +259,7 @@ def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool 
     words = Words({
         "Answer": count,
         "Closed or open": tell_topology(betti, probe.intrinsic_dim_),
-        "What the relevant latents follow": [f.text + "." for f in following] + _rotation(following),
+        "What the relevant latents follow": [f.text + "." for f in following],
         "What does not vary": [f"{law} (to within 2 % of the spread)." for law in laws] + _left_out(probe, names),
         "How sure, and why": certainty,
         "What would change the answer": tell_changes(probe, values, scan),
@@ -267,15 +268,6 @@ def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool 
                   following, observables, betti, scan)
 
 # %% ../../nbs/lib/probe/answer.ipynb #0019
-def _rotation(following: "list[Following]") -> "list[str]":
-    if len(following) < 2:
-        return []
-    return [
-        "Together they are the answer; one by one they are a choice of coordinates, and another training "
-        "chooses others."
-    ]
-
-
 def _left_out(probe, names: "list[str]") -> "list[str]":
     kept = probe.columns_.kept
     gone = [names[j] for j in range(len(names)) if j not in kept]
