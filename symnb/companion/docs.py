@@ -161,6 +161,15 @@ def setup(app) -> None:
 
     def only_public(app, name, kind, options, bases: list[type]) -> None:
         bases[:] = [base for base in bases if base.__name__[0] != "_"]
+
+    signed = []  # to keep defaults as they are written, autodoc changes the signatures of the living functions
+
+    def forget(app, exception) -> None:
+        for thing in (getattr(thing, "__func__", thing) for thing in signed):
+            if "__signature__" in getattr(thing, "__dict__", {}):
+                del thing.__signature__
+    app.connect("autodoc-before-process-signature", lambda app, thing, bound: signed.append(thing))
+    app.connect("build-finished", forget)
     app.add_html_math_renderer("mathml", (draw, None), (draw, None))
     app.connect("autodoc-process-docstring", add_comments)
     app.connect("autodoc-process-bases", only_public)
