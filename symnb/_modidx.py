@@ -147,6 +147,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                                                               'symnb/companion/docs.py'),
                                       'symnb.companion.docs.find_source': ( 'lib/companion/docs.html#find_source',
                                                                             'symnb/companion/docs.py'),
+                                      'symnb.companion.docs.forget_signatures': ( 'lib/companion/docs.html#forget_signatures',
+                                                                                  'symnb/companion/docs.py'),
                                       'symnb.companion.docs.heirs': ('lib/companion/docs.html#heirs', 'symnb/companion/docs.py'),
                                       'symnb.companion.docs.mathml': ('lib/companion/docs.html#mathml', 'symnb/companion/docs.py'),
                                       'symnb.companion.docs.page_cell': ('lib/companion/docs.html#page_cell', 'symnb/companion/docs.py'),

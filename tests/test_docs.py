@@ -1,5 +1,6 @@
 """The site of the documentation: complete, whole, and quiet on a machine without a network."""
 import ast
+import inspect
 import json
 import os
 import re
@@ -16,6 +17,7 @@ bs4 = pytest.importorskip("bs4")
 
 from sphinx.util.docutils import docutils_namespace
 
+import symnb
 from symnb.companion.docs import build_docs
 
 NOTEBOOKS = sorted(p.relative_to(ROOT / "nbs").with_suffix("") for p in (ROOT / "nbs").rglob("*.ipynb")
@@ -51,6 +53,12 @@ def pages(site):
 
 def test_sphinx_has_nothing_to_complain_about(built):
     assert built[1] == []
+
+
+def test_a_build_leaves_the_living_functions_as_they_were(built):
+    for thing in (symnb.SymmetryProbe.__init__, symnb.SymmetryFlows.__init__, symnb.SymmetryProbe.fit, symnb.data.load):
+        defaults = [p.default for p in inspect.signature(thing).parameters.values()]
+        assert "__signature__" not in vars(thing) and "DefaultValue" not in {type(d).__name__ for d in defaults}
 
 
 def test_every_notebook_is_in_the_sidebar_in_reading_order(pages):

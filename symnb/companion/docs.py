@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['heirs', 'reference', 'add_comments', 'find_source', 'mathml', 'page_cell', 'write_page', 'toctree', 'write_sources',
-           'setup', 'configuration', 'build_docs']
+           'forget_signatures', 'setup', 'configuration', 'build_docs']
 
 # %% ../../nbs/lib/companion/docs.ipynb #0002
 import ast
@@ -160,6 +160,13 @@ def write_sources(notebooks: Path, source: Path) -> None:
     (source / "figures.md").write_text(gallery, encoding="utf-8")
 
 # %% ../../nbs/lib/companion/docs.ipynb #0022
+def forget_signatures(things: list) -> None:
+    "Undo what autodoc does to living functions, in order to show their defaults as they are written."
+    for thing in (getattr(thing, "__func__", thing) for thing in things):
+        if "__signature__" in getattr(thing, "__dict__", {}):
+            del thing.__signature__
+
+
 def setup(app) -> None:
     "Called by Sphinx."
     from docutils.nodes import SkipNode
@@ -170,13 +177,17 @@ def setup(app) -> None:
 
     def only_public(app, name, kind, options, bases: list[type]) -> None:
         bases[:] = [base for base in bases if base.__name__[0] != "_"]
+
+    signed = []
+    app.connect("autodoc-before-process-signature", lambda app, thing, bound: signed.append(thing))
+    app.connect("build-finished", lambda app, exception: forget_signatures(signed))
     app.add_html_math_renderer("mathml", (draw, None), (draw, None))
     app.connect("autodoc-process-docstring", add_comments)
     app.connect("autodoc-process-bases", only_public)
     app.connect("viewcode-find-source", find_source)
     app.connect("doctree-read", lambda app, page: [setattr(node, "document", page) for node in page.findall()])
 
-
+# %% ../../nbs/lib/companion/docs.ipynb #w9902
 def configuration(settings: dict[str, str]) -> dict:
     "The configuration of Sphinx, with the names in settings.ini."
     import ziamath
