@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'ParameterError', 'check_whole', 'check_number', 'check_choice', 'check_rng', 'check_text', 'check_finite',
-           'column_names', 'validate_events', 'units_of', 'label_columns', 'keep_sample']
+           'column_names', 'validate_events', 'units_of', 'column_labels', 'keep_sample']
 
 # %% ../nbs/lib/checks.ipynb #0002
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def check_whole(name: str, value, least: int = 1) -> None:
 def check_number(name: str, value, *, above: float | None = None, least: float | None = None,
                  most: float | None = None) -> None:
     "Raise ParameterError for anything but a finite real number inside the bounds."
-    fits = isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value)
+    fits = isinstance(value, Real) and not isinstance(value, bool) and -np.inf < value < np.inf
     fits = fits and (above is None or value > above) and (least is None or value >= least)
     if not fits or most is not None and value > most:
         bounds = [(above, "above"), (least, "of at least"), (most, "of at most")]
@@ -102,7 +102,7 @@ def units_of(X) -> "dict[str, str]":
     return {name: str(units[name]) for name in names if isinstance(name, str) and units.get(name)}
 
 
-def label_columns(estimator) -> "list[str]":
+def column_labels(estimator) -> "list[str]":
     "The columns that a fitted estimator has seen, with the units that they came with, such as 'px [GeV]'."
     units = estimator.units_
     return [f"{name} [{units[name]}]" if name in units else str(name) for name in column_names(estimator)]

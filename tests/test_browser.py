@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-STEPS, RUNS = 200, 2  # the guide's, profile smoke
+STEPS, RUNS = 100, 2  # the guide's, profile smoke
 PATIENCE = 900  # seconds; a busy machine may take long
 
 pytest.importorskip("voila", reason="NO BROWSER: voila is not installed")

@@ -1,5 +1,7 @@
 """SymmetryProbe against scikit-learn's own checks, and its answers to bad and odd input."""
+import pickle
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from symnb.checks import ParameterError, check_number
 from symnb.core import SymnbWarning
 from symnb.data.geometry import disk
 from symnb.probe.estimator import SymmetryProbe
@@ -171,15 +174,14 @@ def test_nothing_that_varies_is_refused():
 @pytest.mark.parametrize(
     "error, message, parameters",
     [
-        (ValueError, "n_latents={} must be an integer of at least 1", [dict(n_latents=v) for v in (0, -3)]),
-        (TypeError, "n_latents={} must be an integer of at least 1", [dict(n_latents=v) for v in (2.0, "2", True)]),
-        (ValueError, "n_runs={} must be an integer of at least 1", [dict(n_runs=v) for v in (0, -1)]),
-        (TypeError, "n_runs={} must be an integer of at least 1", [dict(n_runs=v) for v in (1.5, None)]),
+        (ParameterError, "n_latents={} must be an integer of at least 1",
+         [dict(n_latents=v) for v in (0, -3, 2.0, "2", True)]),
+        (ParameterError, "n_runs={} must be an integer of at least 1", [dict(n_runs=v) for v in (0, -1, 1.5, None)]),
         (ValueError, "max_steps={} must be an integer of at least 1", [dict(max_steps=0)]),
         (
             ValueError,
             "resolution={} must be a positive number",
-            [dict(resolution=v) for v in (-0.2, 0, np.nan, np.inf, "fine", True)],
+            [dict(resolution=v) for v in (-0.2, 0, np.nan, np.inf, "fine", True, 1j)],
         ),
         (ValueError, "threshold={} must be a positive number", [dict(threshold=v) for v in (-1, "high")]),
         (
@@ -211,6 +213,21 @@ def test_bad_parameters_are_refused_by_name(events, error, message, parameters):
         assert str(caught.value).startswith(message.format(repr(*parameter.values())))
 
 
+def test_any_real_number_is_a_number():
+    for value in (Fraction(1, 4), np.float32(0.25), 10**40):
+        check_number("threshold", value, above=0)
+    with pytest.raises(ParameterError, match="angle=7 must be a finite number above 0 and of at most 6.3"):
+        check_number("angle", 7, above=0, most=6.3)
+
+
+def test_methods_can_be_sent_to_other_processes(events):
+    probe = short().fit(events)
+    for name in ("score", "encode", "elbo", "plot", "topology", "summary", "answer", "report", "save", "load"):
+        method = getattr(probe, name)
+        assert method.__name__ == name and pickle.loads(pickle.dumps(method)).__name__ == name
+    assert pickle.loads(pickle.dumps(probe.score))(events) == probe.score(events)
+
+
 def test_a_missing_gpu_is_refused(events, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
@@ -236,8 +253,8 @@ def test_bad_questions_are_refused_by_name(events):
     probe = short(training="progressive").fit(events)
     with pytest.raises(ValueError, match="training='standard' was not asked for: this probe has progressive"):
         probe.encode(events, "standard")
-    for n, error in ((0, ValueError), (-1, ValueError), (1.5, TypeError)):
-        with pytest.raises(error, match=f"n_samples={n} must be an integer of at least 1"):
+    for n in (0, -1, 1.5):
+        with pytest.raises(ParameterError, match=f"n_samples={n} must be an integer of at least 1"):
             probe.sample(n)
     for s in (-0.1, 0, [0.1, np.nan], [], [[0.1, 0.2]]):
         with pytest.raises(ValueError, match="s must hold positive resolutions"):

@@ -85,6 +85,51 @@ def test_another_resolution_is_read_from_the_same_training(explorer, monkeypatch
     assert "At s = 0.5" in explorer.numbers.value and not explorer.is_old
 
 
+def test_what_is_on_show_is_grey_while_another_resolution_is_read(explorer, monkeypatch):
+    settle(explorer)
+    door = threading.Event()
+    draw = explorer.draw
+    explorer.draw = lambda view: (door.wait(PATIENCE), draw(view))[1]
+    explorer.controls.resolution.value = 0.5
+    assert explorer.is_old and explorer.state == "reading"
+    door.set()
+    assert settle(explorer).state == "done" and explorer.view.resolution == 0.5 and not explorer.is_old
+
+
+def test_a_reading_that_failed_does_not_cost_the_training(explorer, monkeypatch):
+    settle(explorer)
+    draw = explorer.draw
+    explorer.draw = None  # fails
+    explorer.controls.resolution.value = 0.5
+    assert settle(explorer).state == "failed" and explorer.is_old
+    explorer.draw = draw
+    with monkeypatch.context() as patch:
+        patch.setattr(probe_module, "quick_probe", None)
+        explorer.controls.resolution.value = 0.3981
+        assert settle(explorer).state == "done" and explorer.view.resolution == 0.3981
+
+
+def test_a_column_that_does_not_vary_changes_no_answer():
+    x = events(dataset("ring"))
+    one, two = (quick_probe(events(np.column_stack([x, *more])), steps=200) for more in ([], [np.ones(len(x))]))
+    assert two.n_columns == one.n_columns == 2 and two.plateaus.fills.tolist()[0] is True
+
+
+def test_a_reading_stays_in_the_range_that_was_trained():
+    view = quick_probe(events(dataset("circle")), steps=2)
+    for s in (0.001, 5, -1, 0, np.nan):
+        with pytest.raises(ValueError, match=r"\bs="):
+            view.at(s)
+    with pytest.raises(ValueError, match="standard training knows only s = 0.22"):
+        quick_probe(events(dataset("circle")), training="standard", steps=2).at(0.3)
+
+
+def test_as_many_directions_as_latents_are_told_as_such():
+    x = events(np.random.default_rng(0).standard_normal((400, 5)))
+    assert "there may be more" in probe_module._numbers(quick_probe(x, steps=100))
+    assert "there may be more" not in probe_module._numbers(quick_probe(x, n_latents=5, steps=100))
+
+
 def test_the_first_staircase_is_the_linear_one_and_comes_before_the_training():
     seen = []
     quick_probe(events(dataset("circle")), steps=2, on_window=lambda step, total, look: seen.append((step, look())))

@@ -162,6 +162,8 @@ class ProbeDimension(TrainedFinder):
 class StaircaseDimension(DimensionFinder):
     """The amortised probe: one training for all resolutions, and the degrees of freedom on the step that answers.
 
+    The runs are trained one after the other: each is a batch of networks already.
+
     hidden: None for the widths that `plan_amortised` chooses. Needs no resolution. spectrum_: the local spectrum there.
     """
     def __init__(self, n_runs=8, hidden=None, max_steps=1500, device="auto", random_state=None):
@@ -169,8 +171,8 @@ class StaircaseDimension(DimensionFinder):
 
     def _find(self, x):
         rng, device = check_random_state(self.random_state), resolve_device(self.device)
-        found = [probe_amortised(sample, n_runs=1, hidden=self.hidden, max_steps=self.max_steps, device=device,
-                                 random_state=rng) for sample in x]
+        found = [probe_amortised(rng.permutation(sample), n_runs=1, hidden=self.hidden, max_steps=self.max_steps,
+                                 device=device, random_state=rng) for sample in x]
         best = [result.best_run for result in found]
         readings = {
             "degrees of freedom": np.array([result.intrinsic_dim for result in found], dtype=float),

@@ -16,12 +16,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
+from .. import plots
 from ..core import COLORS, SCHEDULE_COLORS
 from .quick import ProbeView, dataset, events, quick_probe
-from ..plots import staircase as draw_staircase
 
 # %% ../../nbs/lib/explorer/pictures.ipynb #0004
-_DRAWING = threading.Lock()
+_DRAWING = threading.RLock()
 
 
 def png(figure: Figure) -> bytes:
@@ -51,7 +51,7 @@ def _spectrum_frame(ax: Axes, n_latents: int) -> dict:
         runs=ax.add_collection(LineCollection([], alpha=0.35, lw=1)),
         spread=ax.add_collection(LineCollection([], lw=1.6)),
         median=ax.plot(j, np.ones_like(j), lw=1.4, ms=7)[0],
-        title=ax.set_title("schedule, s = 0.22", fontsize=11),
+        title=ax.set_title("training, s = 0.22", fontsize=11),
     )
 
 
@@ -88,8 +88,8 @@ class ProbePicture:
         self.figure = figure
         self.stairs, left, maps = _axes(figure, staircase)
         self.left, self.maps = _spectrum_frame(left, n_latents), [_map_frame(ax, j, names) for j, ax in enumerate(maps)]
-        maps[0].get_figure(root=False).colorbar(self.maps[1], ax=maps, label="posterior mean", ticks=[-2, -1, 0, 1, 2],
-                                                shrink=0.8, pad=0.02)
+        maps[0].figure.colorbar(self.maps[1], ax=maps, label="posterior mean", ticks=[-2, -1, 0, 1, 2], shrink=0.8,
+                                pad=0.02)
         for ax in (left, *maps):
             ax.spines[["top", "right"]].set_visible(False)
         if staircase:  # room for its labels
@@ -111,7 +111,7 @@ class ProbePicture:
             dots.set(offsets=view.xy, array=z)
         if self.stairs is not None:
             self.stairs.cla()
-            draw_staircase(view.table, view.plateaus, self.stairs)
+            plots.staircase(view.table, view.plateaus, self.stairs)
             self.stairs.axvline(view.resolution, color=COLORS["blue"], lw=1.2, ls="--")
         return self.figure
 
@@ -132,5 +132,5 @@ class LivePicture:
         return self._frames[1]
 
     def __call__(self, view: ProbeView) -> bytes:
-        with self._lock:
+        with self._lock, _DRAWING:
             return png(self._frame((view.relevance.shape[1], view.names, view.table is not None)).fill(view))

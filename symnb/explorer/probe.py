@@ -14,10 +14,12 @@ from pathlib import Path
 
 import ipywidgets as w
 import numpy as np
+import torch
 
+from ..core import BatchedMLP, jacobian
 from .panel import Panel, guarded, one_line, words
 from .pictures import LivePicture
-from .quick import DATASETS, TRAININGS, ProbeView, dataset, events, quick_probe
+from .quick import DATASETS, KINDS, ProbeView, dataset, events, quick_probe
 from .worker import Job
 from ..probe.staircase import tell_staircase
 
@@ -43,7 +45,7 @@ class ProbeControls(w.VBox):
         self.resolution = _slider(
             w.FloatLogSlider, "resolution s", value=resolution, min=-1.2, max=0, step=0.05, readout_format=".2f"
         )
-        self.training = _slider(w.Dropdown, "training", options=list(TRAININGS), value=training)
+        self.training = _slider(w.Dropdown, "training", options=list(KINDS), value=training)
         self.latents = _slider(w.IntSlider, "latents", value=4, min=1, max=8)
         self.steps = _slider(w.Dropdown, "steps", options=sorted({1000, 2000, 6000, steps}), value=steps)
         self.seed = _slider(w.IntSlider, "seed", value=seed, min=0, max=20)
@@ -89,44 +91,53 @@ def _take_upload(controls: ProbeControls) -> "str | None":
     controls.uploaded = label, X
     return label
 
-# %% ../../nbs/lib/explorer/probe.ipynb #0008
+# %% ../../nbs/lib/explorer/probe.ipynb #0009
+jacobian(BatchedMLP(1, (1, 1), generator=torch.Generator()), torch.zeros(1, 1, 1))
+
+# %% ../../nbs/lib/explorer/probe.ipynb #0010
 def _numbers(view: ProbeView) -> str:
     "What a view says, in a few lines of HTML."
     runs = ", ".join(f"{d} in {k}" for d, k in zip(*np.unique(view.counts, return_counts=True)))
     rho = ", ".join(f"{r:.2f}" for r in np.median(view.relevance, axis=0))
-    told = "" if view.plateaus is None else escape(" ".join(tell_staircase(view.plateaus, view.n_columns))) + "<br>"
+    told = [] if view.plateaus is None else tell_staircase(view.plateaus, view.n_columns)
+    most = view.relevance.shape[1]
+    if told and most < view.n_columns and (view.plateaus.dimension[view.plateaus.answer] == most).any():
+        told.append("As many as there are latents: there may be more, so give it more latents.")
+    told = escape(" ".join(told)) + "<br>" * bool(told)
     return (f"{told}At s = {view.resolution:.2g}: relevant latents <b>{view.n_relevant}</b> ({runs} of "
             f"{len(view.counts)} run{'s' * (len(view.counts) > 1)}) &emsp; local dimension "
             f"<b>{view.local_dim.mean():.2f}</b> ± {view.local_dim.std():.2f}<br>median relevance <b>{rho}</b> "
             f"&emsp; step <b>{view.steps}</b>{' (final)' if view.final else ''}")
 
-# %% ../../nbs/lib/explorer/probe.ipynb #0009
+# %% ../../nbs/lib/explorer/probe.ipynb #0011
 def _train_and_look(job: Job, x: np.ndarray, how: dict, deliver: "Callable[[ProbeView], None]",
                     advance: "Callable[[float], None]") -> None:
     "Probe x with the settings `how`, deliver a view about twice a second and at the end, and advance meanwhile."
-    shown = -np.inf
+    shown, cost = -np.inf, 0.0
 
     def watch(step: int, total: int, look: "Callable[[], ProbeView]") -> None:
-        nonlocal shown
+        nonlocal shown, cost
         job.deliver(lambda: advance(step / total))
-        if step < total and time.perf_counter() - shown > 0.5:
+        start = time.perf_counter()
+        if step < total and start - shown > max(0.5, 4 * cost):  # looking shall not take long from the training
             deliver(look())
             shown = time.perf_counter()
+            cost = shown - start if step else 0.0
     deliver(quick_probe(x, on_window=watch, **how))
 
-# %% ../../nbs/lib/explorer/probe.ipynb #0010
+# %% ../../nbs/lib/explorer/probe.ipynb #0012
 class ProbeExplorer(Panel):
     """How many degrees of freedom does this data have? Choose data, noise, resolution and training, and watch.
 
     data: one of `DATASETS`; steps: of a training, half of them at the full rate; n_runs: trainings at once, None for 1
     of the amortised kind and 4 of the review's; start=False waits for the first change. `view` is the `ProbeView` on
-    show, `controls` are the knobs, `state` is idle, training, done, cancelled or failed.
+    show, `controls` are the knobs, `state` is idle, training, reading, done, cancelled or failed.
     """
     def __init__(self, data: str = "circle", *, width: float = 0.2, noise: float = 0.0, resolution: float = 0.2239,
                  training: str = "amortised", steps: int = 2000, n_runs: "int | None" = None, seed: int = 0,
                  start: bool = True):
         self.n_runs, self.draw = n_runs, LivePicture()
-        self.view, self.state, self.first_after = None, "idle", None
+        self.view, self.finished, self.state, self.first_after = None, None, "idle", None
         self.controls = ProbeControls(data, width, noise, resolution, training, steps, seed)
         self.picture, self.numbers = w.Image(format="png", layout=w.Layout(width="100%")), w.HTML()
         right = w.VBox([self.picture, self.numbers], layout=w.Layout(flex="1 1 0", min_width="0"))
@@ -141,12 +152,12 @@ class ProbeExplorer(Panel):
 
     @guarded
     def _change(self, change: dict) -> None:
-        turned = change["owner"] is self.controls.resolution and self.view is not None and self.view.reading
-        if turned and self.state == "done" and not self.is_old:
-            view, s, start = self.view, self.controls.settings()["resolution"], time.perf_counter()
-            self.worker.start(lambda job: self._deliver(job, view.at(s), start))
-        else:
-            self._train()
+        view, s, start = self.finished, self.controls.settings()["resolution"], time.perf_counter()
+        if view is None or view.reading is None or change["owner"] is not self.controls.resolution:
+            return self._train()
+        self.state = "reading"
+        self.mark_old(True)
+        self.worker.start(lambda job: self._deliver(job, view.at(s), start))
 
     @guarded
     def _choose(self, change: "dict | None" = None) -> None:
@@ -164,9 +175,10 @@ class ProbeExplorer(Panel):
 
     def _train(self) -> None:
         (x, names), how, start = self.controls.events(), self.controls.settings(), time.perf_counter()
-        how |= dict(names=names, n_runs=self.n_runs or (1 if how["training"] == "amortised" else 4))
+        usual = 1 if how["training"] == "amortised" else 4
+        how |= dict(names=names, n_runs=usual if self.n_runs is None else self.n_runs)
         self.mark_old(self.view is not None)
-        self.state, self.first_after = "training", None
+        self.finished, self.state, self.first_after = None, "training", None
         self.advance(0.0)
         self.say("training …")
         deliver = lambda job: lambda view: self._deliver(job, view, start)
@@ -182,8 +194,7 @@ class ProbeExplorer(Panel):
         self.numbers.value = words(_numbers(view), "numbers")
         self.mark_old(False)
         if view.final:
-            read = self.state == "done"  # another resolution of the same training
-            self.state = "done"
+            read, self.finished, self.state = self.state == "reading", view, "done"
             self.advance(1.0, "success")
             self.say(f"done: read anew in {seconds:.2f} s" if read else
                      f"done: first picture after {self.first_after:.1f} s, final after {seconds:.1f} s")

@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
-from ..checks import SAMPLE, keep_sample, label_columns, units_of, validate_events
+from .. import persistence
+from ..checks import SAMPLE, column_labels, keep_sample, units_of, validate_events
 from ..core import SymnbWarning, resolve_device
 from .algebra import identify, killing_form
 from .count import Counting
@@ -26,7 +27,6 @@ from .oracle import as_oracle, check_oracle, oracle_jacobian, train_oracle
 from .report import Answering
 from .solvers import Solution, no_solution, solve_exact, solve_family, solve_networks
 from .using import STORED, Using
-from ..persistence import Kept, save_estimator
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0005
 class _Prepare:
@@ -257,9 +257,10 @@ class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Co
     singular_values_; for families coefficients_ (N, d, p) and expressions_, for linear ones generator_matrices_
     (N, d, d); units_ (of the columns, from X.attrs["units"]), target_name_ (of a Series y).
     """
-    _kept = Kept(STORED, ("solution_", "mean_", "scale_", "n_generators_", "losses_", "health_", "message_",
-                          "algebra_report_", "autoencoder_", "oracles_", "n_features_in_", "target_name_"), ("oracle",))
-    save, column_labels = save_estimator, label_columns
+    _kept = persistence.Kept(
+        STORED, ("solution_", "mean_", "scale_", "n_generators_", "losses_", "health_", "message_", "algebra_report_",
+                 "autoencoder_", "oracles_", "n_features_in_", "target_name_"), ("oracle",))
+    save, column_labels = persistence.save, column_labels
 
     def __init__(self, n_generators=1, oracle="mlp", generators="mlp", latent_dim=None, device="auto",
                  random_state=None, verbose=False, *, degree=2, closure=False, noise=None, n_replicas=4,

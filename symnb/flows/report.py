@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from ..checks import column_names, label_columns
+from ..checks import column_labels, column_names
 from .algebra import killing_form
 from .families import sparse_basis
 from .options import FAMILIES
@@ -226,7 +226,7 @@ class Answering:
         if hasattr(self, "feature_names_in_") and not isinstance(X, pd.DataFrame):
             X = pd.DataFrame(np.asarray(X), columns=self.feature_names_in_)
         Z = np.asarray(self.encode(X))[:2000]
-        names = label_columns(self) if self.latent_dim is None else [f"$z_{j + 1}$" for j in range(self.latent_dim)]
+        names = column_labels(self) if self.latent_dim is None else [f"$z_{j + 1}$" for j in range(self.latent_dim)]
         basis = readable_basis(self)[:3] if self.solution_.found else []
         label = self.target_name_ if self.oracle_(Z[:1]).shape[1] == 1 else f"{self.target_name_}, first value"
         pictures = [drawn(lambda f: _streamlines(f, self, Z, w, names, label), 8, 3.4, f"streamlines of generator {a}")

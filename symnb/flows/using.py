@@ -15,6 +15,7 @@ import torch
 from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor
 
+from .. import persistence
 from ..checks import validate_events
 from ..core import BatchedMLP
 from .algebra import Closure
@@ -25,7 +26,6 @@ from .networks import NetworkGenerators, OneRun
 from .oracle import BatchedOracle, OracleHealth, as_oracle, oracle_jacobian
 from .solvers import NoField, Solution, measure
 from .streamlines import streamlines
-from ..persistence import load_estimator
 
 # %% ../../nbs/lib/flows/using.ipynb #0004
 class _Field:
@@ -134,7 +134,7 @@ class Using(_Field, _Use, _Read, _Score):
         """
         if oracle is not None and not callable(oracle):
             raise ValueError(f"oracle={oracle!r} must be the function or torch module of the fit, (n, d) → (n, k)")
-        flows = load_estimator(cls, path, **{} if oracle is None else {"oracle": oracle})
+        flows = persistence.load(cls, path, **{} if oracle is None else {"oracle": oracle})
         if not isinstance(flows.solution_, Solution):
             raise ValueError(f"{Path(path).name} is damaged: it has no solution")
         if isinstance(flows.solution_.field, ExactGenerators):

@@ -253,8 +253,7 @@ def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device 
     """Train the runs of a plan on x, standardised by the caller, as one batched model.
 
     x: (n, d) for all runs, or (K, n, d), one data set for each; on_window: as in `fit`, with the autoencoders as they
-    are, and once before the first step, when the linear run is near its
-    optimum already.
+    are, and once before the first step, when the linear run is near its optimum already.
     """
     generator, K = torch_generator(random_state, device), len(plan.linear)
     x = torch.as_tensor(np.asarray(x), dtype=torch.float32, device=device)

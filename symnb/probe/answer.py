@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ..checks import column_names, label_columns
+from ..checks import column_labels, column_names
 from ..pages import Words
 from .certainty import enough_events, plural, reasons_for, tell_certainty
 from .following import Following, follow, linear_constraints
@@ -243,7 +243,7 @@ def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool 
     """The answer of a fitted `probe` from the events X (n, d);
     scan: a `resolution_scan`; topology: look for holes as well."""
     X = _at_most(X, 1500)
-    values, names, labels = np.asarray(X, dtype=float), column_names(probe), label_columns(probe)
+    values, names, labels = np.asarray(X, dtype=float), column_names(probe), column_labels(probe)
     kept, relevant = probe.columns_.kept, probe.relevant_dim_
     latents = _latents(probe, X)
     x, short = probe.columns_.standardise(values), [names[j] for j in kept]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_choice
 from ..core import BatchedMLP, FitResult, fit, torch_generator
 
 # %% ../../nbs/lib/probe/vae.ipynb #0004
@@ -123,6 +124,8 @@ def train_vae(x: np.ndarray, plan: "Sequence[tuple[str, float]]", *, n_latents: 
     n_latents: None for `default_latents`; hold: fewest and most training steps before the learning rate decays for as
     many again; on_window: as in `fit`, with the autoencoders as they are.
     """
+    for schedule, _ in plan:
+        check_choice("schedule", schedule, SCHEDULES)
     generator, n_models = torch_generator(random_state, device), len(plan)
     progressive, resolution = [schedule == "progressive" for schedule, _ in plan], [s for _, s in plan]
     n_latents = n_latents or default_latents(np.shape(x)[-1])
