@@ -200,7 +200,7 @@ def scan_amortised(runs: TrainedAmortised, x: np.ndarray, s: np.ndarray, plateau
 
 
 def scan_by_training(x: np.ndarray, s: np.ndarray, n_runs: int, threshold: float = 0.5, **options) -> pd.DataFrame:
-    "The counts of standardised x (n, d) at resolutions s, by n_runs of each schedule; options: of `probe_at_resolution`."
+    "The counts of x (n, d) at resolutions s, by n_runs of each schedule; options: of `probe_at_resolution`."
     plan = [(schedule, value) for value in s for schedule in SCHEDULES for _ in range(n_runs)]
     runs = train_vae(x, plan, **_options(**options))
     rho, e = (a.reshape(len(s), 2, n_runs, -1) for a in spectra(runs, x))
