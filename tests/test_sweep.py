@@ -61,3 +61,8 @@ def test_one_data_set_for_all_is_the_same_as_a_copy_for_each():
         mean_elbo(copied.vae, np.stack([x, x]), copied.s2, seed=0),
         rtol=1e-3,
     )
+
+
+def test_an_unknown_schedule_is_refused_before_any_training():
+    with pytest.raises(ValueError, match="schedule='progresive' is unknown: use 'standard' or 'progressive'"):
+        train_vae(circle(50), [("standard", 0.2), ("progresive", 0.2)])
