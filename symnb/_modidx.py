@@ -544,6 +544,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                                                             'symnb/data/collider.py'),
                                      'symnb.data.collider._four_momenta': ( 'lib/data/collider.html#_four_momenta',
                                                                             'symnb/data/collider.py'),
+                                     'symnb.data.collider._in_gev': ('lib/data/collider.html#_in_gev', 'symnb/data/collider.py'),
                                      'symnb.data.collider._lo_events': ('lib/data/collider.html#_lo_events', 'symnb/data/collider.py'),
                                      'symnb.data.collider._pp_settings': ('lib/data/collider.html#_pp_settings', 'symnb/data/collider.py'),
                                      'symnb.data.collider._pythia': ('lib/data/collider.html#_pythia', 'symnb/data/collider.py'),

@@ -89,7 +89,7 @@ def test_a_probability_where_there_is_one():
     rng = np.random.default_rng(0)
     plane = rng.normal(size=(600, 2)) @ [[1, 0, 1], [0, 1, 1]]
     short = dict(n_runs=1, max_steps=200, random_state=0)
-    probe = SymmetryProbe(**short).fit(plane)
+    probe = SymmetryProbe(n_runs=1, max_steps=1000, random_state=0).fit(plane)
     assert 0.01 <= probe.confidence_ <= 0.99 and set(FEATURES) <= set(probe.evidence_)
     assert f"{int(100 * probe.confidence_)} %" in str(probe.answer()) and "probability" in probe.summary()
     steps = probe.plateaus_
@@ -102,12 +102,14 @@ def test_a_probability_where_there_is_one():
 @pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
 @pytest.mark.parametrize(
     "n, columns, parameters",
-    [(10, 3, {}), (600, 3, dict(training="standard")), (600, 3, dict(n_latents=2)), (600, 3, dict(resolution=3.0))],
-    ids=["too few", "the review's training", "as many directions as latents", "too coarse to see anything"],
+    [(10, 3, {}), (600, 3, dict(training="standard")), (600, 3, dict(n_latents=2)), (600, 3, dict(resolution=3.0)),
+     (600, 3, {}), (600, 3, dict(max_steps=1000, hidden=(8,)))],
+    ids=["too few", "the review's training", "as many directions as latents", "too coarse to see anything",
+         "a training cut short", "another network"],
 )
 def test_no_probability_where_none_was_measured(n, columns, parameters):
     X = np.random.default_rng(0).normal(size=(n, columns))
-    probe = SymmetryProbe(n_runs=1, max_steps=100, random_state=0, **parameters).fit(X)
+    probe = SymmetryProbe(**dict(n_runs=1, max_steps=100, random_state=0) | parameters).fit(X)
     assert np.isnan(probe.confidence_) and "probability" not in probe.summary()
     assert probe.answer().level in ("sure", "fairly sure", "not sure")
 

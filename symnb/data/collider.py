@@ -79,12 +79,19 @@ def _sample_cos_theta(asymmetry: np.ndarray, rng) -> np.ndarray:
     return np.where(forward, c, -c)
 
 
+def _in_gev(momenta: np.ndarray) -> pd.DataFrame:
+    "Momenta (n, 8) as a table of `COLUMNS`, with their unit."
+    table = pd.DataFrame(momenta, columns=COLUMNS)
+    table.attrs["units"] = dict.fromkeys(COLUMNS, "GeV")
+    return table
+
+
 def _back_to_back(sqrt_s: np.ndarray, cos_theta: np.ndarray, phi: np.ndarray) -> pd.DataFrame:
     "Two muons of energy √s/2 in opposite directions, all arguments (n,); the muon mass is kept."
     p = np.sqrt(np.maximum(sqrt_s**2 / 4 - M_MU**2, 0))
     sin_theta = np.sqrt(np.maximum(1 - cos_theta**2, 0))
     px, py, pz = p * sin_theta * np.cos(phi), p * sin_theta * np.sin(phi), p * cos_theta
-    return pd.DataFrame(np.column_stack([px, py, pz, sqrt_s / 2, -px, -py, -pz, sqrt_s / 2]), columns=COLUMNS)
+    return _in_gev(np.column_stack([px, py, pz, sqrt_s / 2, -px, -py, -pz, sqrt_s / 2]))
 
 # %% ../../nbs/lib/data/collider.ipynb #0018
 def _lo_events(n: int, sqrt_s: float, energy_spread: float, rng) -> pd.DataFrame:
@@ -133,7 +140,7 @@ def _pythia_events(n: int, settings: dict, rng) -> pd.DataFrame:
             muon = event[event[child].iBotCopyId()]
             start = 0 if muon.id() == 13 else 4
             row[start:start + 4] = muon.px(), muon.py(), muon.pz(), muon.e()
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return _in_gev(rows)
 
 
 def _switch(on: bool) -> str:
@@ -159,7 +166,7 @@ def ee_to_mumu(n: int = 2000, sqrt_s: float = 10.58, energy_spread: float = 0.0,
     energy_spread: relative standard deviation of the Gaussian √s of the events, 0 to 0.5, cut at 2 m_mu.
     generator: "lo", the formula of `ee_cross_section` with massive muons, or "pythia", fixed √s only.
     isr, fsr: photons from the beams (dimuon masses above √s/10 are kept) and from the muons, "pythia" only.
-    Returns a DataFrame of `COLUMNS` in GeV.
+    Returns a DataFrame of `COLUMNS` in GeV, with attrs["units"].
     """
     check_whole("n", n)
     check_number("sqrt_s", sqrt_s)

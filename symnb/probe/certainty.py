@@ -56,7 +56,7 @@ def _needed(probe) -> "tuple[bool, str]":
     following = min((k for k in probe.amortised_.plan.n_open if k > d), default=d)  # not every number is tried
     good = d <= n <= following
     told = "enough" if good else "needed" if n > d else "already enough"
-    return good, f"{plural(n, 'latent')} {'is' if n == 1 else 'are'} {told} for {plural(d, 'direction')}."
+    return good, f"{plural(n, 'latent')} {'is' if n == 1 else 'are'} {told} for {plural(d, 'direction')}, cuts allowed."
 
 
 def _neighbours(evidence: "dict[str, float]") -> "tuple[bool, str]":
@@ -85,6 +85,9 @@ def reasons_for(probe, holds: bool, n_events: int) -> "list[tuple[bool, str]]":
         message, doubt = probe.intrinsic_message_, []
         if message:
             doubt = [(False, f"{message[0].upper()}{message[1:]}."), (False, "The count is a best guess.")]
+        elif np.isnan(probe.confidence_):
+            doubt = [(False, "How often such an answer is right is known for the usual training only, on the step that "
+                             "answers.")]
         return [*doubt, _width(probe.plateaus_, probe.resolution_), _needed(probe), _neighbours(probe.evidence_),
                 _agreement(probe), enough]
     resolutions = ", ".join(f"{d} at {s:.2g}" for d, s in zip(probe.scan_.directions, probe.scan_.resolution))

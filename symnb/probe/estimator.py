@@ -29,8 +29,10 @@ from .vae import BatchedVAE, TrainedVAE
 def _keep(probe, data: Prepared, result: ProbeResult) -> None:
     "The attributes of a fitted probe."
     probe.columns_, probe.n_events_, probe._sample = data.columns, data.n_events, data.sample
-    for name in ("runs", "relevance", "elbo", "local_spectrum", "local_dim", "resolution", "intrinsic_dim", "scan",
-                 "map", "intrinsic_message", "plateaus", "amortised", "best_run", "evidence", "confidence"):
+    probe.intrinsic_dim_, probe.intrinsic_message_ = result.intrinsic_dim, result.intrinsic_message
+    probe.confidence_ = np.nan if too_few(probe) else result.confidence
+    for name in ("runs", "relevance", "elbo", "local_spectrum", "local_dim", "resolution", "scan", "map", "plateaus",
+                 "amortised", "best_run", "evidence"):
         setattr(probe, f"{name}_", getattr(result, name))
     counts = result.counts(probe.threshold)
     number = lambda c: dict(zip(*(a.tolist() for a in np.unique(c, return_counts=True))))
@@ -39,8 +41,6 @@ def _keep(probe, data: Prepared, result: ProbeResult) -> None:
     probe.relevant_dim_ = most_common(next(iter(counts.values()))) if [*counts] != ["progressive"] else None
     probe.best_vae_ = result.runs.vae.select([result.best_run])
     probe._order = np.argsort(-relevance(*posterior(probe.best_vae_, data.x[:5000]))[0])
-    if too_few(probe):
-        probe.confidence_ = np.nan
     if result.intrinsic_message:
         warnings.warn(result.intrinsic_message, SymnbWarning, stacklevel=3)
 
@@ -73,10 +73,11 @@ class SymmetryProbe(TransformerMixin, BaseEstimator):
         result is read. None: in the middle of the plateau that answers; 0.22 for the review's training.
     training : 'amortised' (all resolutions at once), or the review's at one: 'standard', 'progressive' or 'both'
     n_latents : int, optional. None takes the number of columns, at least 4 and at most 16.
-    n_runs : int. Trainings of each kind.
+    n_runs : int. Trainings from random weights; the amortised probe adds one from the linear optimum, and some with
+        fewer latents.
     scale : 'standard', each column by its spread; 'none', one unit for all columns, the root mean square of their
         spreads; 'asinh' for heavy tails, arcsinh((x − median) / half the interquartile range), then standardised
-    threshold : float. The relevance above which a latent counts.
+    threshold : float. The relevance above which a latent counts, for relevant_dim_.
     hidden, max_steps : widths of the layers; most steps before the learning rate falls. None: by the data.
     device : 'auto', 'cpu', 'cuda' or 'cuda:N'
     random_state, verbose : as in scikit-learn; verbose shows a progress bar
@@ -84,7 +85,7 @@ class SymmetryProbe(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     intrinsic_dim_, relevant_dim_ : local directions; latents that ordinary training uses (None if only progressive)
-    confidence_, evidence_ : probability that intrinsic_dim_ is right, counted with the default parameters, NaN where
+    confidence_, evidence_ : probability that intrinsic_dim_ is right, as counted with the usual training, NaN where
         there is none; what witnesses say (amortised training)
     map_, plateaus_ : DataFrames, one row a resolution and one row a step (amortised training, else None)
     resolution_ : where the result was read; scan_ : directions at three resolutions (review's training, else None)

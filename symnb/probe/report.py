@@ -55,7 +55,8 @@ def _staircase_section(probe) -> str:
     if probe.map_ is None:
         return ""
     note = ("Degrees of freedom against the resolution s, in standard deviations of a column. Green: the step that "
-            "answers; hatched: what fills all columns at the finest end, noise or structure that thin.")
+            "answers; hatched: what fills all columns at the finest end; where a smaller step follows, noise or "
+            "structure that thin. Grey: the local dimension, over runs; orange: latents that are enough, cuts allowed.")
     picture = drawn(lambda f: draw_staircase(probe, f.subplots()), alt="degrees of freedom at every resolution")
     steps = probe.plateaus_[["dimension", "from_resolution", "to_resolution"]]
     return picture + f'<p class="note">{note}</p>' + table(steps, digits=2)

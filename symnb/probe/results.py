@@ -127,7 +127,8 @@ def probe_amortised(x: np.ndarray, *, resolution: float | None = None, n_latents
         options |= dict(span=(min(0.05, resolution), max(1.0, resolution)))
     n_events = n_events or len(x)
     few = 50 if n_events < 5 * x.shape[1] else 2 * n_events  # few events are learned by heart, and then tell nothing
-    options.setdefault("hold", (min(1000, few), min(1500, 2 * few)))
+    usual = min(1000, few), min(1500, 2 * few)
+    options.setdefault("hold", usual)
     plan = plan_amortised(x.shape[1], n_runs, n_latents, **options)
     device = device or torch.device("cpu")
     amortised = train_amortised(train, plan, device=device, random_state=random_state, verbose=verbose)
@@ -136,7 +137,8 @@ def probe_amortised(x: np.ndarray, *, resolution: float | None = None, n_latents
     most = min(x.shape[1], plan.n_latents)
     plateaus = find_plateaus(table.resolution.to_numpy(), table.directions.to_numpy(), most)
     evidence = gather_evidence(found, plateaus, x, n_events)
-    plateaus = plateaus.assign(confidence=np.where(plateaus.answer, confidence(evidence), np.nan))
+    known = plateaus.answer & (hidden is None and plan.hold[1] >= usual[0])  # probabilities are of the usual training
+    plateaus = plateaus.assign(confidence=np.where(known, confidence(evidence), np.nan))
     dimension, s, message = choose_step(plateaus, resolution)
     step = step_at(plateaus, s)
     if dimension == plan.n_latents < x.shape[1]:
