@@ -25,8 +25,19 @@ def lives(pid):
         return False
 
 
-def start(nbs, *words):
-    code = "import sys; from symnb.companion.cli import main; sys.exit(main())"
+MAIN = "import sys; from symnb.companion.cli import main; sys.exit(main())"
+TELL = """
+import filelock
+from pathlib import Path
+real = filelock.FileLock.acquire
+def told(self, *args, **kwargs):
+    Path(f"{self.lock_file}.asked").touch()
+    return real(self, *args, **kwargs)
+filelock.FileLock.acquire = told
+"""  # a lock that is asked for leaves a file
+
+
+def start(nbs, *words, code=MAIN):
     asked = ["figures", "--profile", "smoke", "--notebooks", str(nbs), "--device", "cpu", *words]
     command = [sys.executable, "-c", code, *asked]
     heed = (lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None
@@ -156,14 +167,14 @@ def test_a_process_ends_with_all_that_it_started():
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT")
 def test_a_runner_that_waits_for_another_can_be_interrupted(tree):
-    import psutil
     nbs = several(tree, 1)
     out = nbs.parent / "figures" / "quick"
+    asked = out / ".run" / "review-n0.lock.asked"
     with lock(out, "review/n0"):
-        process = start(nbs)
-        tries = lambda: any(f.path.endswith("review-n0.lock") for f in psutil.Process(process.pid).open_files())
-        while process.poll() is None and not tries():
-            time.sleep(0.005)
+        process = start(nbs, code=TELL + MAIN)
+        while process.poll() is None and not asked.exists():
+            time.sleep(0.02)
+        time.sleep(0.2)  # a SIGINT in the middle of the call would do as well
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=300)[0]
     assert process.returncode == 1 and "interrupted" in said
