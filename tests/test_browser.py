@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-STEPS, RUNS = 100, 2  # the guide's, profile smoke
+GUIDE = (ROOT / "nbs" / "guides" / "explorer.ipynb").read_text(encoding="utf-8")
+STEPS, RUNS = map(int, re.search(r"steps, n_runs = .*?smoke=(\d+).*?smoke=(\d+)", GUIDE).groups())
 PATIENCE = 900  # seconds; a busy machine may take long
 
 pytest.importorskip("voila", reason="NO BROWSER: voila is not installed")
