@@ -60,7 +60,7 @@ def test_interface(finder):
 
 
 def test_the_staircase_counts_a_closed_orbit_once():
-    found = fit_finder(StaircaseDimension(n_runs=2, random_state=0), np.stack([circle(600), disk(600)]))
+    found = fit_finder(StaircaseDimension(n_runs=2, max_steps=500, random_state=0), np.stack([circle(600), disk(600)]))
     assert found.dim_.tolist() == [1, 2] and found.spectrum_.shape == (2, 4)
 
 
