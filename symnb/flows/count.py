@@ -8,12 +8,12 @@ __all__ = ['Count', 'Counting']
 # %% ../../nbs/lib/flows/count.ipynb #0002
 import warnings
 from collections.abc import Callable
-from numbers import Integral
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from ..checks import check_whole
 from ..core import SymnbWarning
 from .options import FAMILIES
 from .solvers import REFUSED
@@ -49,10 +49,8 @@ class Counting:
         Every number up to max_generators is trained (None: one more than the null space of a family holds, or than
         the oracle's Jacobian leaves). Works on the class, with parameters as keywords, and on an instance.
         """
-        if max_generators is not None and (
-            isinstance(max_generators, bool) or not isinstance(max_generators, Integral) or max_generators < 1
-        ):
-            raise ValueError(f"max_generators={max_generators!r} must be an integer of at least 1")
+        if max_generators is not None:
+            check_whole("max_generators", max_generators)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SymnbWarning)  # a refusal is part of the evidence
             return self._count(X, y, max_generators)

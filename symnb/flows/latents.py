@@ -7,13 +7,13 @@ __all__ = ['SCALES', 'Axes', 'principal_axes', 'Autoencoder', 'train_autoencoder
 
 # %% ../../nbs/lib/flows/latents.ipynb #0002
 import copy
-from numbers import Integral
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from ..checks import check_whole
 from ..core import BatchedMLP, fit, resolve_device, torch_generator
 
 # %% ../../nbs/lib/flows/latents.ipynb #0004
@@ -117,9 +117,8 @@ def _checked(x, latent_dim: int, name: str = "x", least: int = 20) -> Tensor:
         raise ValueError(f"{name} has the shape {tuple(x.shape)}: it must be (events, features); flatten images first")
     if not torch.isfinite(x).all():
         raise ValueError(f"{name} has values that are missing or infinite: drop those events first")
-    if isinstance(latent_dim, bool) or not isinstance(latent_dim, Integral):
-        raise TypeError(f"latent_dim={latent_dim!r} must be an integer")
-    if not 1 <= latent_dim <= x.shape[1]:
+    check_whole("latent_dim", latent_dim)
+    if latent_dim > x.shape[1]:
         raise ValueError(f"latent_dim={latent_dim} must lie between 1 and the number of features, {x.shape[1]}")
     if len(x) < least:
         raise ValueError(f"{name} has {len(x)} events: it needs at least {least}")

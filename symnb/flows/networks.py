@@ -9,11 +9,11 @@ __all__ = ['FORMS', 'flow_losses', 'smallest_loss', 'brackets', 'fit_structure',
 # %% ../../nbs/lib/flows/networks.ipynb #0002
 import copy
 from collections.abc import Callable
-from numbers import Integral
 
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_choice, check_whole
 from ..core import BatchedMLP, fit, jacobian, resolve_device, torch_generator
 from .oracle import check_events, row_space
 
@@ -202,10 +202,8 @@ def _check(jac, x, n_generators, form: str, device: torch.device) -> tuple[Tenso
     "jac (R, n, k, d) and x (R, n, d) on `device`; raises for what does not fit."
     x = check_events(x, dims=(2, 3)).float().to(device)
     jac = torch.as_tensor(jac).to(device)
-    if isinstance(n_generators, bool) or not isinstance(n_generators, Integral) or n_generators < 1:
-        raise ValueError(f"n_generators={n_generators!r} must be an integer of at least 1")
-    if form not in FORMS:
-        raise ValueError(f"form={form!r} is unknown: use 'pointwise' or 'averaged'")
+    check_whole("n_generators", n_generators)
+    check_choice("form", form, FORMS)
     if form == "pointwise" and n_generators > x.shape[-1]:
         raise ValueError(f"n_generators={n_generators} orthogonal directions do not exist in {x.shape[-1]} dimensions: "
                          f"ask for at most {x.shape[-1]}, or use form='averaged'")
