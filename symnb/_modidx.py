@@ -1474,6 +1474,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                                                                 'symnb/probe/amortised.py'),
                                        'symnb.probe.amortised.AmortisedPlan.finest': ( 'lib/probe/amortised.html#amortisedplan.finest',
                                                                                        'symnb/probe/amortised.py'),
+                                       'symnb.probe.amortised.AmortisedPlan.most_steps': ( 'lib/probe/amortised.html#amortisedplan.most_steps',
+                                                                                           'symnb/probe/amortised.py'),
                                        'symnb.probe.amortised.AmortisedPlan.narrowed': ( 'lib/probe/amortised.html#amortisedplan.narrowed',
                                                                                          'symnb/probe/amortised.py'),
                                        'symnb.probe.amortised.AmortisedVAE': ( 'lib/probe/amortised.html#amortisedvae',

@@ -186,14 +186,15 @@ def quick_probe(
     """
     check_settings(resolution, training, n_latents, n_runs, steps)
     names = names or [f"x{'₁₂'[j]}" for j in range(min(x.shape[1], 2))]
-    hold = (steps // 2, steps // 2)
     if training == "amortised":
+        last = max(1, steps // 3)  # steps of a falling rate
         train, held = split_events(np.random.default_rng(seed).permutation(x))
         view = lambda runs, step, total: read_amortised(runs, train, held, names, step, total).at(resolution)
-        plan = plan_amortised(x.shape[1], n_runs, n_latents, hold=hold,
+        plan = plan_amortised(x.shape[1], n_runs, n_latents, hold=(steps - last,) * 2, decay=last / (steps - last),
                               span=(min(0.05, resolution), max(1.0, resolution)))
         learn = lambda **how: train_amortised(train, plan, **how)
     else:
+        hold = (steps // 2, steps // 2)
         view = lambda runs, step, total: ProbeView(training, resolution, step, total, **_look(runs, x, names))
         learn = lambda **how: train_vae(x, [(training, resolution)] * n_runs, n_latents=n_latents, hold=hold, **how)
     window = lambda step, total, runs: on_window and on_window(step, total, lambda: view(runs, step, total))

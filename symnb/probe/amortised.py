@@ -162,7 +162,9 @@ class AmortisedPlan:
     narrowing : int
         Steps during which the finest resolution falls from half of the coarsest to its end.
     hold : (int, int)
-        Fewest and most steps before the learning rate falls, for as many again.
+        Fewest and most steps before the learning rate falls.
+    decay : float
+        Steps while it falls, for each step before.
     """
     linear: tuple[bool, ...]
     n_open: tuple[int, ...]
@@ -171,7 +173,13 @@ class AmortisedPlan:
     hidden: tuple[int, ...] = (96, 96)
     narrowing: int = 750
     hold: tuple[int, int] = (1000, 1500)
+    decay: float = 0.5
     batch_size: int = 128
+
+    @property
+    def most_steps(self) -> int:
+        "Of the training, until the rate has fallen."
+        return self.hold[1] + max(1, round(self.decay * self.hold[1]))
 
     @property
     def narrowed(self) -> int:
@@ -269,9 +277,9 @@ def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device 
         return -elbo(runs.vae.at(s), x[rows, events], s**2, runs.mask, generator).mean(1)
 
     if on_window:
-        on_window(0, plan.hold[1] + max(1, plan.hold[1]), runs)
+        on_window(0, plan.most_steps, runs)
     runs.fit = fit(loss, runs.vae.parameters(), K, x.shape[1], generator=generator, batch_size=plan.batch_size,
-                   hold=plan.hold, window=250, tol=0.1, patience=1, verbose=verbose,
+                   hold=plan.hold, decay=plan.decay, window=250, tol=0.1, patience=1, verbose=verbose,
                    on_plateau=lambda reached: torch.full_like(reached, step <= plan.narrowed),
                    on_window=lambda step, total: on_window and on_window(step, total, runs))
     return without_lost(runs)
