@@ -217,9 +217,14 @@ class TrainedAmortised:
     plan: AmortisedPlan
     fit: FitResult | None = None
 
+    @property
+    def open_runs(self) -> np.ndarray:
+        "The runs with all latents open."
+        return np.flatnonzero(np.array(self.plan.n_open) == self.plan.n_latents)
+
     def at(self, s: float) -> TrainedVAE:
         "The runs with all latents open, at one resolution, as those of the review."
-        whole = np.flatnonzero(np.array(self.plan.n_open) == self.plan.n_latents)
+        whole = self.open_runs
         s2 = torch.full((len(whole), 1), s**2)
         return TrainedVAE(self.vae.select(whole).at(s), torch.zeros(len(whole), dtype=torch.bool), s2, self.fit)
 

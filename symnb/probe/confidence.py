@@ -26,13 +26,17 @@ def neighbour_dimensions(x: np.ndarray, neighbours: "tuple[int, ...]" = NEIGHBOU
     The first 2000 different events are looked at, so give them in random order. An estimate that is no number, as on a
     lattice, is left out.
     """
+    from skdim import get_nn
     from skdim.id import MLE
     x = np.asarray(x[:20_000], dtype=float)
     x = x[np.sort(np.unique(x.round(6), axis=0, return_index=True)[1])[:2000]]
     x = np.pad(x, ((0, 0), (0, int(x.shape[1] == 1))))  # skdim wants two columns; a constant one changes no distance
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        found = np.array([MLE().fit(x, n_neighbors=k).dimension_ for k in neighbours if k < len(x) // 3], dtype=float)
+        ks = [k for k in neighbours if k < len(x) // 3]
+        known = get_nn(x, max(ks, default=1))
+        nearest = lambda k: tuple(a[:, :k] for a in known)  # distances and numbers
+        found = np.array([MLE().fit(x, precomputed_knn_arrays=nearest(k)).dimension_ for k in ks], dtype=float)
     return found[np.isfinite(found) & (found > 0)]
 
 # %% ../../nbs/lib/probe/confidence.ipynb #0009

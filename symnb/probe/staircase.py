@@ -7,8 +7,8 @@ __all__ = ['RESOLUTIONS', 'read_resolutions', 'share_of_directions', 'Resolution
            'tell_staircase']
 
 # %% ../../nbs/lib/probe/staircase.ipynb #0002
+import copy
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -25,13 +25,16 @@ RESOLUTIONS = 21  # of a map: a sixth between neighbours, ten in a decade and mo
 
 @torch.no_grad()
 def _read_at(runs: TrainedAmortised, s: float, x: torch.Tensor, held: torch.Tensor, draws: int) -> tuple:
-    "Relevance and spectrum (K, L) of x (K, n, d), and the bound (K,) of `held`, at one resolution."
+    """Relevance and spectrum (K, L) of x (K, n, d), and the bound (K,) of `held`, at one resolution.
+
+    The spectrum is NaN for runs with few latents: Jacobians take time, and nobody asks for theirs.
+    """
     vae, s2 = runs.vae.at(s), torch.full((len(x), 1), s**2, device=x.device)
     mu, log_var = vae.encode(x)
     rho = relevance((mu * runs.mask).cpu().numpy(), (0.5 * log_var).exp().cpu().numpy())
     n = max(20, min(300, 30_000 // x.shape[-1]))  # of events, for their Jacobians take room
-    opened = SimpleNamespace(decode=lambda z: vae.decode(z * runs.mask))
-    e = local_spectrum(opened, mu[:, :n], s2)
+    e, whole = np.full(rho.shape, np.nan), runs.open_runs
+    e[whole] = local_spectrum(copy.deepcopy(runs.vae).keep(whole).at(s), mu[whole, :n], s2[whole])
     generator = torch.Generator(x.device).manual_seed(0)  # the same noise for all runs: their difference counts
     noise = lambda: torch.randn((1, *held.shape[1:2], mu.shape[-1]), generator=generator, device=x.device)
     bound = sum(elbo(vae, held, s2, runs.mask, noise=noise()).mean(1) for _ in range(draws)) / draws
@@ -90,9 +93,9 @@ def share_of_directions(e: np.ndarray) -> np.ndarray:
 class ResolutionMap:
     """What K runs say at S resolutions (`read_resolutions`).
 
-    resolution (S,); relevance and spectrum (S, K, L), sorted downwards; elbo (S, K), nats per held-out event;
-    linear_elbo (S,), the best that a linear decoder has; n_open (K,), the latents that each run may use; linear (K,),
-    which started from that decoder.
+    resolution (S,); relevance and spectrum (S, K, L), sorted downwards, the spectrum NaN where n_open < L; elbo (S, K),
+    nats per held-out event; linear_elbo (S,), the best that a linear decoder has; n_open (K,), the latents that each
+    run may use; linear (K,), which started from that decoder.
     """
     resolution: np.ndarray
     relevance: np.ndarray
