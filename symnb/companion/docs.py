@@ -130,9 +130,10 @@ def toctree(contents: str | list, source: Path, caption: str = "") -> str:
     entries = []
     for content in contents:
         if isinstance(content, dict):
-            name, folder = content["section"], content["contents"]
+            name, inside = content["section"], content["contents"]
+            folder = inside if isinstance(inside, str) else str(Path(inside[0]).parent)
             table = sorted(f"   symnb.{name}.{path.stem}" for path in (source / folder).glob("*.ipynb"))
-            page = [f"# symnb.{name}", "```{eval-rst}", ".. autosummary::", "", *table, "```", toctree(folder, source)]
+            page = [f"# symnb.{name}", "```{eval-rst}", ".. autosummary::", "", *table, "```", toctree(inside, source)]
             (source / folder / "index.md").write_text("\n".join(page), encoding="utf-8")
             entries.append(f"{name} </{folder}/index>")
         else:
