@@ -4,14 +4,13 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'COLORS', 'SCHEDULE_COLORS', 'SymnbWarning', 'resolve_device', 'torch_generator', 'pick', 'figure_style',
-           'BatchedMLP', 'jacobian', 'FitResult', 'denormals_as_zero', 'hold_at_most', 'fit']
+           'BatchedMLP', 'jacobian', 'FitResult', 'hold_at_most', 'fit']
 
 # %% ../nbs/lib/core.ipynb #0002
 import math
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,20 +169,19 @@ def _unfinished(n: int, n_models: int, steps: int) -> str:
     return f"{n} of {n_models} runs were still improving after {steps} steps"
 
 # %% ../nbs/lib/core.ipynb #w7711
-def _are_zero() -> bool:
-    "Does this thread take numbers below the normal range for zero?"
-    return not (torch.tensor([2.0**-130] * 8) * 1.0).any()
+def _forget_vanished(adam: torch.optim.Optimizer, least: float = 1e-30) -> None:
+    "Set to zero what Adam remembers of gradients that vanished; called every hundred steps it never falls below 1e-35."
+    for state in adam.state.values():
+        state["exp_avg"].masked_fill_(state["exp_avg"].abs() < least, 0)
 
 
-@contextmanager
-def denormals_as_zero() -> Iterator[None]:
-    "Inside, numbers below the normal range are zero, where the processor can do that."
-    before = _are_zero()
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)
+def _descend(adam: torch.optim.Optimizer, loss: Tensor, step: int) -> None:
+    "One step of Adam."
+    adam.zero_grad(set_to_none=True)
+    loss.backward()
+    adam.step()
+    if step % 100 == 0:
+        _forget_vanished(adam)
 
 # %% ../nbs/lib/core.ipynb #0027
 def hold_at_most(max_steps: int) -> tuple[int, int]:
@@ -205,13 +203,11 @@ def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models
     adam = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
     plateau, rate, history, device, mean, seen, step = _Plateau(tol, patience), _Rate(), [], generator.device, 0.0, 0, 0
     done, total = torch.zeros(n_models, dtype=torch.bool, device=device), hold[1] + max(1, round(decay * hold[1]))
-    with denormals_as_zero(), tqdm(total=total, disable=not verbose, desc="training", unit=" steps") as bar:
+    with tqdm(total=total, disable=not verbose, desc="training", unit=" steps") as bar:
         while step != rate.last:
             adam.param_groups[0]["lr"] = lr * rate(step)
             losses = loss(torch.randint(n_events, (n_models, batch_size), generator=generator, device=device))
-            adam.zero_grad(set_to_none=True)
-            losses.sum().backward()
-            adam.step()
+            _descend(adam, losses.sum(), step)
             step, seen = step + 1, seen + 1
             mean = mean + (losses.detach() - mean) / seen
             if step % window and step != hold[1]:

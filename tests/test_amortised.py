@@ -251,3 +251,10 @@ def test_every_column_of_an_isotropic_gaussian_is_a_degree_of_freedom():
         x = np.random.default_rng(0).normal(size=(1000, 3))
         probe = SymmetryProbe(n_runs=1, max_steps=200, random_state=0).fit(x)
     assert probe.intrinsic_dim_ == 3 and probe.plateaus_.fills.iloc[0]
+
+
+def test_most_steps_are_those_of_a_training_that_is_never_done():
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    for decay, total in ((0.5, 30), (1.0, 40), (0.01, 21)):
+        plan = plan_amortised(2, n_runs=1, n_latents=2, hold=(20, 20), decay=decay)
+        assert plan.most_steps == total == train_amortised(x, plan, random_state=0).fit.steps

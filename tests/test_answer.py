@@ -151,6 +151,11 @@ def test_holes_in_words(numbers, intrinsic, words):
     betti = pd.DataFrame(dict(dimension=[1, 2], betti=numbers, lifetimes=[[], []], strongest_rejected=[0.1, 0.2]))
     [sentence] = tell_topology(betti, intrinsic)
     assert words in sentence
+    assert tell_topology(betti, intrinsic, 0.97) == [
+        f"{sentence} Sure: of known data sets with such evidence 97 % are seen with the right holes."
+    ]
+    [doubt] = tell_topology(betti, intrinsic, 0.3)
+    assert doubt.startswith("Cannot tell") and "30 %" in doubt and words in doubt
     assert (
         "close" in tell_topology(betti.assign(strongest_rejected=0.95), intrinsic)[1]
         and tell_topology(None, intrinsic) == []

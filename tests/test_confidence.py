@@ -9,11 +9,22 @@ from symnb import SymmetryProbe
 from symnb.data.zoo import FITTED, HELD, draw_known
 from symnb.probe.calibration import reliability
 from symnb.probe.certainty import level_of, tell_certainty
-from symnb.probe.confidence import FEATURES, WEIGHTS, confidence, fit_weights, gather_evidence, neighbour_dimensions
+from symnb.probe.confidence import (
+    FEATURES,
+    HOLE_WEIGHTS,
+    WEIGHTS,
+    confidence,
+    fit_weights,
+    gather_evidence,
+    hole_confidence,
+    neighbour_dimensions,
+)
 from symnb.probe.staircase import ResolutionMap, find_plateaus
 
 ZOO = pd.read_csv(Path(__file__).parents[1] / "nbs" / "lib" / "probe" / "zoo.csv")
 ZOO["right"] = ZOO.answer == ZOO.dimension
+TOLD = ZOO[ZOO.told]  # those that get a probability
+FITTED_ON, CHECKED_ON = TOLD[~TOLD.held], TOLD[TOLD.held & (TOLD.seed < 1000)]  # the second as they come, few nulls
 
 
 def test_neighbours_see_a_plane_and_leave_few_events_alone():
@@ -48,10 +59,13 @@ def test_evidence_of_a_staircase_without_doubt():
 
 @pytest.mark.exact
 def test_the_weights_are_those_that_the_zoo_gives():
-    fitted = ZOO[~ZOO.held]
+    fitted = FITTED_ON
     again = fit_weights(fitted, fitted.right)
     assert set(again) == set(WEIGHTS) == {*FEATURES, "constant"}
     np.testing.assert_allclose([again[k] for k in WEIGHTS], [*WEIGHTS.values()], rtol=0.01, atol=0.01)
+    known = fitted[fitted.holes_right.notna() & fitted.right]
+    again = fit_weights(known, known.holes_right == 1, ("margin",))
+    np.testing.assert_allclose([again[k] for k in HOLE_WEIGHTS], [*HOLE_WEIGHTS.values()], rtol=0.01, atol=0.01)
 
 
 def test_weights_are_found_again():
@@ -64,7 +78,7 @@ def test_weights_are_found_again():
 
 
 def test_what_is_given_with_a_probability_is_right_as_often():
-    held = ZOO[ZOO.held]
+    held = CHECKED_ON
     given = confidence(held)
     for some in (given >= 0.8, given >= 0.9):  # as many as were promised, within two standard deviations
         expected, deviation = given[some].sum(), np.sqrt((given * (1 - given))[some].sum())
@@ -73,13 +87,28 @@ def test_what_is_given_with_a_probability_is_right_as_often():
 
 def test_no_structure_is_seen_in_what_has_none():
     nulls = ZOO[ZOO.null]
-    assert len(nulls) >= 20 and not ((nulls.answer < nulls.dimension) & (confidence(nulls) > 0.9)).any()
+    false = nulls.told & (nulls.answer < nulls.dimension) & (confidence(nulls) > 0.9)
+    assert len(nulls) >= 150 and false.mean() <= 0.01
+
+
+def test_holes_are_given_with_a_probability_that_is_kept():
+    known = CHECKED_ON[CHECKED_ON.holes_right.notna()]
+    given = hole_confidence(known.margin, confidence(known))
+    for some in (given >= 0.8, given >= 0.5):
+        expected, deviation = given[some].sum(), np.sqrt((given * (1 - given))[some].sum())
+        assert some.sum() >= 40 and known.holes_right[some].sum() >= expected - 2 * deviation
+    assert known.holes_right[given < 0.5].mean() < 0.5
+
+
+def test_holes_are_never_surer_than_the_dimension():
+    given = hole_confidence([1, 1, 0, 1], np.array([0.05, 0.9, 0.9, np.nan]))
+    assert given[0] <= 0.05 < 0.5 < given[2] < given[1] <= 0.9 and np.isnan(given[3])
 
 
 def test_the_zoo_has_two_houses_and_the_table_is_theirs():
     assert len(HELD.keys() - FITTED.keys()) >= 8
     for row in ZOO.itertuples():
-        known = draw_known(row.seed, row.held)
+        known = draw_known(row.seed, row.held, row.null)
         assert (known.dimension, known.name, len(known.X), known.X.shape[1]) == (row.dimension, row.name, row.n,
                                                                                   row.n_columns)
 
@@ -92,6 +121,8 @@ def test_a_probability_where_there_is_one():
     probe = SymmetryProbe(n_runs=1, max_steps=1000, random_state=0).fit(plane)
     assert 0.01 <= probe.confidence_ <= 0.99 and set(FEATURES) <= set(probe.evidence_)
     assert f"{int(100 * probe.confidence_)} %" in str(probe.answer()) and "probability" in probe.summary()
+    answer = probe.answer()
+    assert 0.01 <= answer.holes_sure <= probe.confidence_ and f"{int(100 * answer.holes_sure)} %" in str(answer)
     steps = probe.plateaus_
     assert (np.isfinite(steps.confidence) == steps.answer).all()
     assert SymmetryProbe(**short).fit(plane[:, :1]).intrinsic_dim_ == 1  # neighbours in one column
@@ -111,11 +142,13 @@ def test_no_probability_where_none_was_measured(n, columns, parameters):
     X = np.random.default_rng(0).normal(size=(n, columns))
     probe = SymmetryProbe(**dict(n_runs=1, max_steps=100, random_state=0) | parameters).fit(X)
     assert np.isnan(probe.confidence_) and "probability" not in probe.summary()
-    assert probe.answer().level in ("sure", "fairly sure", "not sure")
+    answer = probe.answer()
+    assert answer.level in ("sure", "fairly sure", "not sure") and np.isnan(answer.holes_sure)
 
 
-def test_a_weight_that_is_missing_gives_no_number():
-    assert np.isnan(confidence(ZOO[:3], {})).all()
+def test_evidence_that_is_missing_gives_no_number():
+    given = confidence(ZOO[:3].assign(width=[np.nan, *ZOO.width[1:3]]))
+    assert np.isnan(given).tolist() == [True, False, False]
 
 
 def test_reliability_counts():

@@ -14,6 +14,7 @@ from symnb.core import (
     SCHEDULE_COLORS,
     BatchedMLP,
     SymnbWarning,
+    _forget_vanished,
     figure_style,
     fit,
     jacobian,
@@ -242,3 +243,14 @@ def test_the_same_seed_gives_the_same_numbers():
     noisy = lambda w, events: (w - events.float().mean(1)) ** 2
     (w, one), (v, two), (u, _) = (fit_bowls(seed, noisy, hold=(100, 100)) for seed in (0, 0, 1))
     assert w.equal(v) and np.array_equal(one.loss, two.loss) and not w.equal(u)
+
+
+def test_adam_forgets_what_vanished_and_nothing_else():
+    p = torch.nn.Parameter(torch.ones(3))
+    adam = torch.optim.AdamW([p])
+    p.sum().backward()
+    adam.step()
+    memory = adam.state[p]["exp_avg"]
+    memory.copy_(torch.tensor([1e-36, -1e-25, 0.5]))
+    _forget_vanished(adam)
+    torch.testing.assert_close(memory, torch.tensor([0, -1e-25, 0.5]), rtol=0, atol=0)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from symnb.data.geometry import arc, circle, disk, gaussian, group_orbit, helix, sphere, swiss_roll, torus
+from symnb.data.zoo import FITTED, HELD, known_betti
+from symnb.probe import topology
 from symnb.probe.estimator import fit_probe
 from symnb.probe.topology import betti_table, persistence
 
@@ -96,3 +98,29 @@ def test_the_probe_denoises_before_it_looks():
         X = noisy(make)
         probe = fit_probe(X, training="standard", n_runs=1, max_steps=300, random_state=0)
         assert probe.topology(X).betti.tolist() == betti
+
+
+def test_a_margin_tells_how_clear_the_nearest_call_was(monkeypatch):
+    X = circle(300, random_state=0)
+    holes = lambda share: np.array([[10.0, 22.5 * share]])  # a share of the death that a loop born at 10 needs
+
+    def table(*shares):
+        monkeypatch.setattr(topology, "persistence", lambda X, m, n, draw: ([None, holes(shares[draw])], 10.0))
+        return betti_table(X, 1).iloc[0]
+
+    clear = table(2.5)
+    assert (clear.betti, clear.margin) == (1, np.log(2.5).clip(max=1))
+    assert table(0.5).betti == 0 and np.isclose(table(0.5).margin, np.log(2))
+    steady, torn = table(1.2, 1.1, 1.3), table(0.97, 1.3, 1.3, 1.3)
+    assert steady.betti == torn.betti == 1 and np.isclose(steady.margin, np.log(1.1)) and torn.margin == 0
+
+
+@pytest.mark.parametrize("name, m", [("circle", 1), ("sphere", 3), ("torus", 2), ("Möbius band", 2), ("cone", 2),
+                                     ("bowl", 2), ("knot", 1), ("cylinder", 2), ("ellipsoid", 3), ("oscillator", 2),
+                                     ("rotations", 4), ("decay at rest", 3), ("flat torus", 2)])
+def test_the_zoo_knows_the_holes_of_its_shapes(name, m):
+    shape, numbers, less = (FITTED | HELD)[name]
+    rng = np.random.default_rng(1)
+    X = shape(rng, rng.random((1500, m)))
+    table = betti_table(X, 2 if m + less == 2 else 1)
+    assert m in numbers and tuple(table.betti) == known_betti(name, m)[:len(table)]

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from .cache import code_digest, library_digest, library_versions
 from .claims import BEST_FIRST, CLAIMS
-from .drawing import MOST_EXECUTIONS, SEED_STEP, Job, Outcome, draw, staging_room
+from .drawing import MOST_EXECUTIONS, SEED_STEP, Job, Outcome, draw, staging_parent
 from .execution import LIMITS, end_children
 from .experiments import Experiment, find_experiments, find_notebooks, read_experiment
 from .records import Records, executions_done, lock, open_claims, tidy
@@ -196,7 +196,7 @@ def _draw_one(experiment: Experiment, key: str, job: Job, force: bool) -> Outcom
     turn = lock(job.out, experiment.name)
     try:
         waited, records = _wait_for(turn, job), Records.read(job.out)
-        shutil.rmtree(staging_room(experiment, job.out), ignore_errors=True)  # a killed runner may have left it
+        shutil.rmtree(staging_parent(experiment, job.out), ignore_errors=True)  # a killed runner may have left it
         done = executions_done(experiment, key, job.profile, job.out, records) if waited or not force else 0
         if done and (done >= job.executions or not open_claims(experiment, job.profile, records)):
             return Outcome(experiment.name, "up to date", experiment.figures)

@@ -9,7 +9,7 @@ __all__ = ['FITTED', 'HELD', 'known_betti', 'KnownSet', 'draw_known']
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 # %% ../../nbs/lib/data/zoo.ipynb #0006
 def _normal(u: np.ndarray) -> np.ndarray:
@@ -191,14 +191,14 @@ class KnownSet:
 
 def _draw_null(n: int, rng, shapes: dict) -> KnownSet:
     if rng.random() < 0.5:
-        name, X = "isotropic", rng.normal(size=(n, int(np.exp(rng.uniform(np.log(2), np.log(31))))))
+        name, X = "independent", rng.normal(size=(n, int(np.exp(rng.uniform(np.log(2), np.log(31))))))
     else:
         name = rng.choice(list(shapes))
         shape, numbers, _ = shapes[name]
         X = shape(rng, rng.random((n, int(rng.choice(numbers)))))
         X, name = rng.permuted(X[:, X.std(0) > 1e-9], axis=0), f"shuffled {name}"
-    if rng.random() < 0.5:  # skewed, or with heavy tails: a change of one column relates it to no other
-        change = [lambda x: x, lambda x: np.exp(x / 2), lambda x: np.sinh(1.5 * x), lambda x: np.tanh(2 * x)]
+    if rng.random() < 0.5:  # skewed, with tails, or flat: a change of one column relates it to no other
+        change = [lambda x: x, lambda x: np.exp(x / 2), np.sinh, ndtr]
         X = np.column_stack([change[rng.integers(4)](x) for x in ((X - X.mean(0)) / X.std(0)).T])
     return KnownSet(X * np.exp(rng.normal(size=X.shape[1])), X.shape[1], name, null=True, betti=(0, 0))
 

@@ -163,8 +163,9 @@ class AmortisedPlan:
         Steps during which the finest resolution falls from half of the coarsest to its end.
     hold : (int, int)
         Fewest and most steps before the learning rate falls.
+    batch_size : int
     decay : float
-        Steps while it falls, for each step before.
+        Steps while the rate falls, for each step before.
     """
     linear: tuple[bool, ...]
     n_open: tuple[int, ...]
@@ -173,8 +174,8 @@ class AmortisedPlan:
     hidden: tuple[int, ...] = (96, 96)
     narrowing: int = 750
     hold: tuple[int, int] = (1000, 1500)
-    decay: float = 0.5
     batch_size: int = 128
+    decay: float = 0.5
 
     @property
     def most_steps(self) -> int:

@@ -13,10 +13,12 @@ import pandas as pd
 
 from ..checks import column_labels, column_names
 from ..pages import Words
-from .certainty import enough_events, plural, reasons_for, tell_certainty
+from .certainty import enough_events, level_of, plural, reasons_for, tell_certainty
+from .confidence import hole_confidence
 from .following import Following, follow, linear_constraints
 from .inputs import too_few
 from .observables import observable_table
+from .questions import orbit_holes
 from .relevance import count_relevant, most_common
 from .staircase import tell_staircase
 
@@ -27,7 +29,8 @@ class Answer:
     'no answer'), and the evidence.
 
     words: sentences under headings; events (n, d) and latents (n, k), the relevant ones of the best standard training;
-    following: one `Following` for each; observables, betti, scan: DataFrames (betti and scan may be None).
+    following: one `Following` for each; observables, betti, scan: DataFrames (betti and scan may be None); holes_sure:
+    the probability that a curve or surface has the holes of betti, NaN where there is none.
     """
     relevant: "int | None"
     intrinsic: int
@@ -39,6 +42,7 @@ class Answer:
     observables: "pd.DataFrame | None" = None
     betti: "pd.DataFrame | None" = None
     scan: "pd.DataFrame | None" = None
+    holes_sure: float = float("nan")
 
     def __str__(self) -> str:
         return str(self.words)
@@ -116,8 +120,8 @@ _SURFACES = {
 }
 
 
-def tell_topology(betti: "pd.DataFrame | None", intrinsic: int) -> "list[str]":
-    "Whether the orbit is closed, from a `betti_table`."
+def tell_topology(betti: "pd.DataFrame | None", intrinsic: int, probability: float = np.nan) -> "list[str]":
+    "Whether the orbit is closed, from a `betti_table`, and the probability that its numbers are right."
     if betti is None or intrinsic == 0:
         return []
     numbers = tuple(betti.betti)
@@ -132,7 +136,14 @@ def tell_topology(betti: "pd.DataFrame | None", intrinsic: int) -> "list[str]":
     else:
         sentence = (f"Persistent homology finds {holes}, which is no shape with a short name: "
                     "several pieces, or holes near the size of the gaps between events.")
-    return [sentence] + ["That was close: one more hole nearly counted."] * close
+    nearly = ["That was close: one more hole nearly counted."] * close
+    if np.isnan(probability):
+        return [sentence] + nearly
+    level, share = level_of(probability), f"of known data sets with such evidence {int(100 * probability)} %"
+    if level == "no answer":
+        guess = sentence[0].lower() + sentence[1:]
+        return [f"Cannot tell: {share} are seen with the right holes. The best guess: {guess}"] + nearly
+    return [f"{sentence} {level.capitalize()}: {share} are seen with the right holes."] + nearly
 
 # %% ../../nbs/lib/probe/answer.ipynb #0013
 def _in_units(probe) -> str:
@@ -251,21 +262,23 @@ def make_answer(probe, X, scan: "pd.DataFrame | None" = None, *, topology: bool 
     following = [follow(z, x, short, j) for j, z in enumerate(told.T, start=1)]
     shown, sizes = [labels[j] for j in kept][:20], np.abs(values[:, kept[:20]]).max(0)
     observables = observable_table(told[:1500], values[:1500, kept[:20]] / sizes, shown) if told.shape[1] else None
-    look = topology and probe.intrinsic_dim_ and not too_few(probe)
-    betti = probe.topology(X, max_dim=2 if probe.intrinsic_dim_ == 2 else 1) if look else None
+    betti = orbit_holes(probe, X) if topology else None
+    holes_sure = np.nan  # where a curve or a surface closes is known, of more dimensions it is not looked for
+    if betti is not None and probe.intrinsic_dim_ <= 2:
+        holes_sure = float(hole_confidence(betti.margin.min(), probe.confidence_)[0])
     holds, count = _told(probe, scan)
     level, certainty = tell_certainty(reasons_for(probe, holds, probe.n_events_), probe.confidence_)
     laws = linear_constraints(values[:, kept], short, probe.units_) if len(values) >= 5 * len(kept) else []
     words = Words({
         "Answer": count,
-        "Closed or open": tell_topology(betti, probe.intrinsic_dim_),
+        "Closed or open": tell_topology(betti, probe.intrinsic_dim_, holes_sure),
         "What the relevant latents follow": [f.text + "." for f in following],
         "What does not vary": [f"{law} (to within 2 % of the spread)." for law in laws] + _left_out(probe, names),
         "How sure, and why": certainty,
         "What would change the answer": tell_changes(probe, values, scan),
     })
     return Answer(relevant, probe.intrinsic_dim_, level, words, pd.DataFrame(values, columns=names), latents,
-                  following, observables, betti, scan)
+                  following, observables, betti, scan, holes_sure)
 
 # %% ../../nbs/lib/probe/answer.ipynb #0019
 def _left_out(probe, names: "list[str]") -> "list[str]":

@@ -13,24 +13,41 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from ..data.zoo import draw_known
+from ..data.zoo import KnownSet, draw_known
 from .estimator import SymmetryProbe
+from .questions import orbit_holes
 
 # %% ../../nbs/lib/probe/calibration.ipynb #0006
-def _ask(seed: int, held: bool, parameters: dict) -> dict:
+def _ask(seed: int, held: bool, null: bool, parameters: dict) -> dict:
     "What a probe says about one set of the zoo, and what is true."
-    known = draw_known(seed, held)
+    known = draw_known(seed, held, null)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         probe = SymmetryProbe(random_state=seed, **parameters).fit(known.X)
     said = dict(held=held, seed=seed, name=known.name, n=len(known.X), n_columns=known.X.shape[1], noise=known.noise,
-                null=known.null, dimension=known.dimension, answer=probe.intrinsic_dim_)
-    return said | probe.evidence_
+                null=known.null, dimension=known.dimension, answer=probe.intrinsic_dim_,
+                told=np.isfinite(probe.confidence_))
+    return said | probe.evidence_ | _ask_for_holes(probe, known)
 
 
-def measure_zoo(seeds: "Iterable[int]", held: bool = False, n_jobs: int = 1, **parameters) -> pd.DataFrame:
-    "Ask a `SymmetryProbe(**parameters)` about the sets `seeds` of a house of the zoo, n_jobs at once: one row a set."
-    return pd.DataFrame(Parallel(n_jobs=n_jobs)(delayed(_ask)(seed, held, parameters) for seed in seeds))
+def _ask_for_holes(probe: SymmetryProbe, known: KnownSet) -> dict:
+    "How clear the nearest call was, how many holes were counted, and whether they and the dimension are right."
+    betti = orbit_holes(probe, known.X[:1500]) if known.betti is not None and probe.intrinsic_dim_ <= 2 else None
+    if betti is None:
+        return dict(margin=np.nan, holes=np.nan, holes_right=np.nan)
+    right = probe.intrinsic_dim_ == known.dimension and tuple(betti.betti) == known.betti[:len(betti)]
+    return dict(margin=betti.margin.min(), holes=betti.betti.sum(), holes_right=float(right))
+
+
+def measure_zoo(seeds: "Iterable[int]", held: bool = False, null: bool = False, n_jobs: int = 1,
+                **parameters) -> pd.DataFrame:
+    """Ask a `SymmetryProbe(**parameters)` about the sets `seeds` of a house of the zoo, n_jobs at once: one row a set.
+
+    null: sets without structure only. Columns: held and seed; what is true (name, n, n_columns, noise, null,
+    dimension); the answer, and told, whether it comes with a probability; the evidence of `gather_evidence`; of curves
+    and surfaces with known holes, else NaN, the margin, how many holes were counted, and holes_right.
+    """
+    return pd.DataFrame(Parallel(n_jobs=n_jobs)(delayed(_ask)(seed, held, null, parameters) for seed in seeds))
 
 # %% ../../nbs/lib/probe/calibration.ipynb #0009
 BANDS = (0.0, 0.5, 0.8, 0.9, 0.95, 1.0)

@@ -142,8 +142,8 @@ def answer(probe, X=None, scan: "pd.DataFrame | bool" = False) -> Answer:
     """What the probe found, in plain words, an `Answer`: counts, closed or open, what the latents follow,
     how sure and why.
 
-    X: events (n, d), None for up to 2000 kept from the fit; scan: True trains a `resolution_scan` where the training
-    was the review's; or one made before.
+    X: events (n, d), each as often as another; None for up to 2000 of the fit, drawn by weight; scan: True trains
+    a `resolution_scan` where the training was the review's; or one made before.
     """
     X = _plain(probe, _asked(probe, X))
     if isinstance(scan, bool):
@@ -152,9 +152,8 @@ def answer(probe, X=None, scan: "pd.DataFrame | bool" = False) -> Answer:
     return make_answer(probe, X, scan)
 
 # %% ../../nbs/lib/probe/report.ipynb #0012
-def report(probe, path: "str | Path", X=None, scan: "pd.DataFrame | bool" = True, *,
-                 answer: "Answer | None" = None, title: "str | None" = None,
-                 about: "dict[str, str] | None" = None) -> Path:
+def report(probe, path: "str | Path", X=None, scan: "pd.DataFrame | bool" = True, *, answer: "Answer | None" = None,
+           title: "str | None" = None, about: "dict[str, str] | None" = None) -> Path:
     """Write the answer as one HTML file that needs nothing else; returns its path.
 
     X, scan: as in `answer`; answer: one made before; title, about: of the page, and rows for its settings. It has the

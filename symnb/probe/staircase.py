@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .amortised import TrainedAmortised, linear_bound, principal_axes
+from .amortised import AmortisedVAE, TrainedAmortised, linear_bound, principal_axes
 from .dimension import local_dimension, local_spectrum, nats_per_direction
 from .relevance import count_relevant, relevance
 from .vae import elbo
@@ -24,17 +24,19 @@ RESOLUTIONS = 21  # of a map: a sixth between neighbours, ten in a decade and mo
 
 
 @torch.no_grad()
-def _read_at(runs: TrainedAmortised, s: float, x: torch.Tensor, held: torch.Tensor, draws: int) -> tuple:
+def _read_at(runs: TrainedAmortised, whole: AmortisedVAE, s: float, x: torch.Tensor, held: torch.Tensor,
+             draws: int) -> tuple:
     """Relevance and spectrum (K, L) of x (K, n, d), and the bound (K,) of `held`, at one resolution.
 
-    The spectrum is NaN for runs with few latents: Jacobians take time, and nobody asks for theirs.
+    whole: those of the runs with all latents open. The spectrum is NaN for the others: Jacobians take time, and nobody
+    asks for theirs.
     """
     vae, s2 = runs.vae.at(s), torch.full((len(x), 1), s**2, device=x.device)
     mu, log_var = vae.encode(x)
     rho = relevance((mu * runs.mask).cpu().numpy(), (0.5 * log_var).exp().cpu().numpy())
     n = max(20, min(300, 30_000 // x.shape[-1]))  # of events, for their Jacobians take room
-    e, whole = np.full(rho.shape, np.nan), runs.open_runs
-    e[whole] = local_spectrum(copy.deepcopy(runs.vae).keep(whole).at(s), mu[whole, :n], s2[whole])
+    e, numbers = np.full(rho.shape, np.nan), runs.open_runs
+    e[numbers] = local_spectrum(whole.at(s), mu[numbers, :n], s2[numbers])
     generator = torch.Generator(x.device).manual_seed(0)  # the same noise for all runs: their difference counts
     noise = lambda: torch.randn((1, *held.shape[1:2], mu.shape[-1]), generator=generator, device=x.device)
     bound = sum(elbo(vae, held, s2, runs.mask, noise=noise()).mean(1) for _ in range(draws)) / draws
@@ -71,7 +73,8 @@ def read_resolutions(runs: TrainedAmortised, x: np.ndarray, held: np.ndarray, re
     K, device = len(runs.plan.linear), runs.mask.device
     to = lambda a, n: torch.as_tensor(a[:n], dtype=torch.float32, device=device).expand(K, -1, -1)
     draws = draws or max(4, 4000 // max(len(held), 100))
-    read = [_read_at(runs, float(value), to(x, 2000), to(held, 1000), draws) for value in s]
+    whole = copy.deepcopy(runs.vae).keep(runs.open_runs)
+    read = [_read_at(runs, whole, float(value), to(x, 2000), to(held, 1000), draws) for value in s]
     rho, e, bound = map(np.stack, zip(*read))
     linear, plan = _linear_elbo(np.asarray(x, dtype=float), np.asarray(held, dtype=float), s), runs.plan
     return ResolutionMap(s, rho, e, bound, linear, np.array(plan.n_open), np.array(plan.linear))

@@ -64,16 +64,19 @@ def betti_table(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 400) -> pd.D
     """Betti numbers (modulo 2) of X (n, d) in dimensions 1 … max_dim, by the births and deaths of its holes.
 
     Columns: dimension, betti, lifetimes (of the holes that count, in units of the mean standard deviation of a column;
-    for voids a lower bound), and strongest_rejected (the best evidence that does not count, as a share of what it would
-    have needed). Raises ValueError where X has no shape to look at.
+    for voids a lower bound), strongest_rejected (the best evidence that does not count, as a share of what it would
+    have needed), and margin (how clear the nearest call was in any choice of landmarks: |log| of that share, or of what
+    counts least, at most 1; 0 where the choices disagree).
+    Raises ValueError where X has no shape to look at.
     """
-    X, seen, first = _scaled(X), Counter(), {}
+    X, seen, first, margins = _scaled(X), Counter(), {}, []
     for draw in range(5):
         diagrams, cover = persistence(X, max_dim, n_landmarks, draw)
         found = [(holes, _evidence(holes, cover, dim)) for dim, holes in enumerate(diagrams[1:], start=1)]
         numbers = tuple(int((evidence >= 1).sum()) for _, evidence in found)
         first.setdefault(numbers, found)
         seen[numbers] += 1
+        margins.append([np.abs(np.log(np.maximum(evidence, 1e-12))).min(initial=1) for _, evidence in found])
         close = any(((evidence > 0.75) & (evidence < 1 / 0.75)).any() for _, evidence in found)
         if seen[numbers] == 3 or not close and draw == 0:
             break
@@ -81,5 +84,6 @@ def betti_table(X: np.ndarray, max_dim: int = 2, n_landmarks: int = 400) -> pd.D
     rows = []
     for dim, (betti, (holes, evidence)) in enumerate(zip(numbers, first[numbers]), start=1):
         lives = np.sort(np.diff(holes[evidence >= 1]).ravel())[::-1]
-        rows.append((dim, betti, lives.round(3).tolist(), evidence[evidence < 1].max(initial=0)))
-    return pd.DataFrame(rows, columns=["dimension", "betti", "lifetimes", "strongest_rejected"])
+        margin = min(m[dim - 1] for m in margins) * all(n[dim - 1] == betti for n in seen)
+        rows.append((dim, betti, lives.round(3).tolist(), evidence[evidence < 1].max(initial=0), margin))
+    return pd.DataFrame(rows, columns=["dimension", "betti", "lifetimes", "strongest_rejected", "margin"])
