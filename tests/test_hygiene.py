@@ -13,6 +13,7 @@ import pytest
 from conftest import ROOT
 
 from symnb.companion.cache import python_lines
+from symnb.companion.claims import read_claims, summary_line
 from symnb.companion.experiments import FOLDERS, find_experiments
 from symnb.companion.readme import build_readme
 from symnb.companion.records import digests
@@ -74,6 +75,10 @@ def test_the_readme_is_the_index():
     assert (ROOT / "README.md").read_text(encoding="utf-8") == build_readme(
         ROOT / "nbs" / "index.ipynb"
     ), "run make readme"
+
+
+def test_the_readme_counts_the_claims_as_they_are():
+    assert summary_line(read_claims()) in (ROOT / "README.md").read_text(encoding="utf-8"), "run nbs/index.ipynb and make readme"
 
 
 def test_links_of_the_readme_lead_somewhere():
