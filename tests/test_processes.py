@@ -45,6 +45,14 @@ def start(nbs, *words, code=MAIN):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heed)
 
 
+def inside(folder):
+    "The paths in a folder, which may come and go while one looks."
+    try:
+        return [*folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def whole(out):
     "Every file that can be seen is complete."
     for path in out.glob("*"):
@@ -121,7 +129,7 @@ def test_a_runner_that_is_killed_leaves_no_half_written_file_and_goes_on_where_i
     nbs = several(tree, 4)
     out, rng = nbs.parent / "figures" / "quick", random.Random(0)
     drawn = lambda: {n for n, entry in Records.read(out).notebooks.items() if entry["key"]}
-    staged = lambda: {*(out / ".run").glob("review-*/*/*")}
+    staged = lambda: {file for parent in inside(out / ".run") for room in inside(parent) for file in inside(room)}
     for k in range(10):  # at a random time behind something that happened in this very run, however slow the machine is
         look = drawn if k > 6 else staged
         before, family = look(), []
