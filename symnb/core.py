@@ -8,7 +8,6 @@ __all__ = ['PROFILES', 'COLORS', 'SCHEDULE_COLORS', 'SymnbWarning', 'resolve_dev
 
 # %% ../nbs/lib/core.ipynb #0002
 import math
-import threading
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 from tqdm import tqdm
 
 # %% ../nbs/lib/core.ipynb #0004
@@ -112,15 +112,20 @@ class BatchedMLP(nn.Module):
         return x
 
 # %% ../nbs/lib/core.ipynb #0020
-_FORWARD_MODE = threading.RLock()  # torch keeps the levels of forward mode once for all threads of a process
-
-
 def jacobian(network: Callable, x: Tensor) -> Tensor:
-    "∂ network / ∂ x at each event: x (K, n, i) → (K, n, o, i), exact, by forward-mode differentiation."
-    basis = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    push = lambda v: torch.func.jvp(network, (x,), (v.expand_as(x),))[1]
-    with _FORWARD_MODE:
-        return torch.func.vmap(push, out_dims=-1)(basis)
+    "∂ network / ∂ x at each event: x (K, n, i) → (K, n, o, i), exact; a part of the graph where gradients are enabled."
+    keep = torch.is_grad_enabled()
+    with torch.enable_grad():
+        x = x if x.requires_grad else x.detach().requires_grad_()
+        y = network(x)
+        pulled, weight = None, torch.zeros_like(y, requires_grad=True)
+        if y.requires_grad:  # weight · J, the slope of which in the weight is J
+            [pulled] = torch.autograd.grad(y, x, weight, create_graph=True, allow_unused=True)
+        if pulled is None:  # no output depends on x
+            return y.new_zeros(*y.shape, x.shape[-1])
+        columns = [torch.autograd.grad(pulled, weight, e.expand_as(pulled), create_graph=keep, retain_graph=True)[0]
+                   for e in torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)]
+    return torch.stack(columns, -1)
 
 # %% ../nbs/lib/core.ipynb #0024
 @dataclass
@@ -169,19 +174,28 @@ def _unfinished(n: int, n_models: int, steps: int) -> str:
     return f"{n} of {n_models} runs were still improving after {steps} steps"
 
 # %% ../nbs/lib/core.ipynb #w7711
-def _forget_vanished(adam: torch.optim.Optimizer, least: float = 1e-30) -> None:
-    "Set to zero what Adam remembers of gradients that vanished; called every hundred steps it never falls below 1e-35."
-    for state in adam.state.values():
-        state["exp_avg"].masked_fill_(state["exp_avg"].abs() < least, 0)
+class _Adam:
+    "AdamW by torch's own function; its class would import torch's compiler first, which takes a second."
+    def __init__(self, parameters: Iterable[Tensor], weight_decay: float):
+        self.parameters, self.weight_decay = [*parameters], weight_decay
+        self.mean, self.square = ([torch.zeros_like(p) for p in self.parameters] for _ in range(2))
+        self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
 
+    @torch.no_grad()
+    def forget_vanished(self, least: float = 1e-30) -> None:
+        "Set to zero what is left of gradients that vanished; called every hundred steps it never falls below 1e-35."
+        for mean in self.mean:
+            mean.masked_fill_(mean.abs() < least, 0)
 
-def _descend(adam: torch.optim.Optimizer, loss: Tensor, step: int) -> None:
-    "One step of Adam."
-    adam.zero_grad(set_to_none=True)
-    loss.backward()
-    adam.step()
-    if step % 100 == 0:
-        _forget_vanished(adam)
+    def descend(self, loss: Tensor, lr: float) -> None:
+        "One step; parameters without a part in the loss stay."
+        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True)
+        touched = [k for k, gradient in enumerate(gradients) if gradient is not None]
+        parameters, mean, square, steps = ([given[k] for k in touched]
+                                           for given in (self.parameters, self.mean, self.square, self.steps))
+        with torch.no_grad():
+            adamw(parameters, [gradients[k].contiguous() for k in touched], mean, square, [], steps, fused=True, lr=lr,
+                  weight_decay=self.weight_decay, amsgrad=False, beta1=0.9, beta2=0.999, eps=1e-8, maximize=False)
 
 # %% ../nbs/lib/core.ipynb #0027
 def hold_at_most(max_steps: int) -> tuple[int, int]:
@@ -200,14 +214,15 @@ def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models
     step held; weight_decay: as AdamW's; on_plateau(runs (K,) bool) → (K,) bool: which of the runs go on with a changed
     problem; on_decay(): once, when the rate begins to fall; on_window(step, most steps in all): each window, may raise.
     """
-    adam = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+    adam = _Adam(parameters, weight_decay)
     plateau, rate, history, device, mean, seen, step = _Plateau(tol, patience), _Rate(), [], generator.device, 0.0, 0, 0
     done, total = torch.zeros(n_models, dtype=torch.bool, device=device), hold[1] + max(1, round(decay * hold[1]))
     with tqdm(total=total, disable=not verbose, desc="training", unit=" steps") as bar:
         while step != rate.last:
-            adam.param_groups[0]["lr"] = lr * rate(step)
             losses = loss(torch.randint(n_events, (n_models, batch_size), generator=generator, device=device))
-            _descend(adam, losses.sum(), step)
+            adam.descend(losses.sum(), lr * rate(step))
+            if step % 100 == 0:
+                adam.forget_vanished()
             step, seen = step + 1, seen + 1
             mean = mean + (losses.detach() - mean) / seen
             if step % window and step != hold[1]:

@@ -14,7 +14,7 @@ from symnb.core import (
     SCHEDULE_COLORS,
     BatchedMLP,
     SymnbWarning,
-    _forget_vanished,
+    _Adam,
     figure_style,
     fit,
     jacobian,
@@ -149,6 +149,21 @@ def test_the_jacobian_is_that_of_differences():
     torch.testing.assert_close(jacobian(model, x), differences, rtol=1e-6, atol=1e-8)
 
 
+def test_the_jacobian_of_what_does_not_depend_on_its_input_is_zero():
+    constant, bias = torch.ones(2, 5, 4), nn.Parameter(torch.ones(4))
+    for network in (lambda x: constant, lambda x: constant + bias):
+        assert jacobian(network, torch.randn(2, 5, 3)).equal(torch.zeros(2, 5, 4, 3))
+
+
+def test_the_jacobian_can_be_trained():
+    "Σ J² of x ↦ a x² is 4 a² Σ x², the slope of which in a is 8 a Σ x²; without gradients it is a number."
+    a, x = nn.Parameter(torch.tensor(3.0)), torch.randn(2, 5, 1)
+    J = jacobian(lambda x: a * x**2, x)
+    torch.testing.assert_close(torch.autograd.grad(J.square().sum(), a)[0], 24 * x.square().sum())
+    with torch.no_grad():
+        assert not jacobian(lambda x: a * x**2, x).requires_grad
+
+
 def test_two_threads_do_not_share_a_jacobian():
     models = [BatchedMLP(2, (4, 16, 2), torch.tanh, torch_generator(seed, CPU)) for seed in range(3)]
     x = torch.randn(2, 200, 4)
@@ -246,11 +261,21 @@ def test_the_same_seed_gives_the_same_numbers():
 
 
 def test_adam_forgets_what_vanished_and_nothing_else():
-    p = torch.nn.Parameter(torch.ones(3))
-    adam = torch.optim.AdamW([p])
-    p.sum().backward()
-    adam.step()
-    memory = adam.state[p]["exp_avg"]
-    memory.copy_(torch.tensor([1e-36, -1e-25, 0.5]))
-    _forget_vanished(adam)
-    torch.testing.assert_close(memory, torch.tensor([0, -1e-25, 0.5]), rtol=0, atol=0)
+    adam = _Adam([torch.ones(3)], 0)
+    adam.mean[0].copy_(torch.tensor([1e-36, -1e-25, 0.5]))
+    adam.forget_vanished()
+    torch.testing.assert_close(adam.mean[0], torch.tensor([0, -1e-25, 0.5]), rtol=0, atol=0)
+
+
+def test_adam_takes_the_steps_of_torch():
+    values = torch.linspace(-1, 2, 6).reshape(2, 3)
+    (p, left), (q, _) = ([nn.Parameter(values.clone()), nn.Parameter(values.clone())] for _ in range(2))
+    loss, adam, reference = lambda w: (w**4 - w).sum(), _Adam([p, left], 0.1), torch.optim.AdamW([q], weight_decay=0.1)
+    for lr in (0.1, 0.02, 0.3):
+        adam.descend(loss(p), lr)
+        reference.param_groups[0]["lr"] = lr
+        reference.zero_grad()
+        loss(q).backward()
+        reference.step()
+    torch.testing.assert_close(p, q)
+    assert left.equal(values) and not p.equal(values)

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import ipywidgets as w
 import numpy as np
-import torch
 
-from ..core import BatchedMLP, jacobian
 from .panel import Panel, guarded, one_line, words
 from .pictures import LivePicture
 from .quick import DATASETS, KINDS, ProbeView, dataset, events, quick_probe
@@ -90,9 +88,6 @@ def _take_upload(controls: ProbeControls) -> "str | None":
     controls.upload_says.value, label = "", f"upload: {file['name']}"
     controls.uploaded = label, X
     return label
-
-# %% ../../nbs/lib/explorer/probe.ipynb #0009
-jacobian(BatchedMLP(1, (1, 1), generator=torch.Generator()), torch.zeros(1, 1, 1))
 
 # %% ../../nbs/lib/explorer/probe.ipynb #0010
 def _numbers(view: ProbeView) -> str:
