@@ -95,7 +95,7 @@ def figure_style() -> None:
 # %% ../nbs/lib/core.ipynb #0018
 class BatchedMLP(nn.Module):
     "K independent multilayer perceptrons, (K, n, sizes[0]) → (K, n, sizes[-1])."
-    def __init__(self, n_models: int, sizes: Iterable[int], activation: Callable = torch.relu,
+    def __init__(self, n_models: int, sizes: Iterable[int], activation: Callable = torch.relu_,
                  generator: torch.Generator | None = None):
         super().__init__()
         self.activation, self.weights, self.biases = activation, nn.ParameterList(), nn.ParameterList()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 # %% ../nbs/lib/packing.ipynb #0004
-ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "silu": silu}
+ACTIVATIONS = {"relu": torch.relu, "relu in place": torch.relu_, "tanh": torch.tanh, "silu": silu}
 
 
 def _name(cls: type) -> str:

@@ -18,17 +18,18 @@ OTHER_WEATHER = {"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "default"}
 def stages(jobs: int, scratch: str) -> list[tuple[str, list[str], dict[str, str]]]:
     """Name, command and environment of each, cheap before dear."""
     python, pytest = str(BIN / "python"), [str(BIN / "python"), "-m", "pytest", "-q"]
-    library = [str(BIN / "nbdev_test"), "--path", "nbs/lib", "--do_print", "--n_workers", str(jobs)]
+    library = [str(BIN / "nbdev_test"), "--do_print", "--n_workers", str(jobs)]
+    # The experiments have a stage of their own
+    with_index = ["--path", "nbs", "--skip_folder_re", "^([_.]|review$|latent_flows$|guides$)"]
     # All but what computes nothing: the runner, its records, the widgets
-    arithmetic = ["--skip_folder_re", "^([_.]|companion$|explorer$)"]
+    arithmetic = ["--path", "nbs/lib", "--skip_folder_re", "^([_.]|companion$|explorer$)"]
     # A file of tests that wait for other processes is the first of them; one worker more where each has one thread
     parallel = ["-n", str(jobs + (THREADS == 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
     return [
         ("style: line length, imports, names", [str(BIN / "ruff"), "check", "."], {}),
         ("the rules of the house", [*pytest, "tests/test_hygiene.py"], {}),
-        ("the library notebooks", library, EACH_JOB),
+        ("the index and the library notebooks", [*library, *with_index], EACH_JOB),
         ("the library notebooks in another weather", [*library, *arithmetic], EACH_JOB | OTHER_WEATHER),
-        ("the index", [str(BIN / "nbdev_test"), "--path", "nbs/index.ipynb", "--do_print"], EACH_JOB),
         (
             "every experiment, profile smoke",
             [str(BIN / "symnb"), "figures", "--profile", "smoke", "--jobs", str(jobs), "--out", scratch],

@@ -109,7 +109,7 @@ def plain(model, k, activation):
     return nn.Sequential(*layers[:-1])
 
 
-@pytest.mark.parametrize("function, activation", [(torch.relu, nn.ReLU), (torch.tanh, nn.Tanh)])
+@pytest.mark.parametrize("function, activation", [(torch.relu, nn.ReLU), (torch.relu_, nn.ReLU), (torch.tanh, nn.Tanh)])
 @pytest.mark.parametrize("sizes", [(3, 2), (3, 16, 2), (1, 8, 8, 8, 5)])
 def test_a_batched_network_is_k_plain_ones(sizes, function, activation):
     model = BatchedMLP(4, sizes, function, torch_generator(0, CPU)).double()
