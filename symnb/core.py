@@ -112,9 +112,8 @@ class BatchedMLP(nn.Module):
         return x
 
 # %% ../nbs/lib/core.ipynb #0020
-def jacobian(network: Callable, x: Tensor) -> Tensor:
-    "∂ network / ∂ x at each event: x (K, n, i) → (K, n, o, i), exact; a part of the graph where gradients are enabled."
-    keep = torch.is_grad_enabled()
+def jacobian(network: Callable, x: Tensor, create_graph: bool = False) -> Tensor:
+    "∂ network / ∂ x at each event: x (K, n, i) → (K, n, o, i), exact; with create_graph it can be differentiated."
     with torch.enable_grad():
         x = x if x.requires_grad else x.detach().requires_grad_()
         y = network(x)
@@ -123,9 +122,11 @@ def jacobian(network: Callable, x: Tensor) -> Tensor:
             [pulled] = torch.autograd.grad(y, x, weight, create_graph=True, allow_unused=True)
         if pulled is None:  # no output depends on x
             return y.new_zeros(*y.shape, x.shape[-1])
-        columns = [torch.autograd.grad(pulled, weight, e.expand_as(pulled), create_graph=keep, retain_graph=True)[0]
-                   for e in torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)]
-    return torch.stack(columns, -1)
+        along = lambda e: torch.autograd.grad(
+            pulled, weight, e.expand_as(pulled), create_graph=create_graph, retain_graph=True
+        )[0]
+        basis = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+        return torch.stack([along(e) for e in basis], -1)
 
 # %% ../nbs/lib/core.ipynb #0024
 @dataclass

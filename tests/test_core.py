@@ -156,12 +156,11 @@ def test_the_jacobian_of_what_does_not_depend_on_its_input_is_zero():
 
 
 def test_the_jacobian_can_be_trained():
-    "Σ J² of x ↦ a x² is 4 a² Σ x², the slope of which in a is 8 a Σ x²; without gradients it is a number."
+    "Σ J² of x ↦ a x² is 4 a² Σ x², the slope of which in a is 8 a Σ x²; it is a number where nobody asks for more."
     a, x = nn.Parameter(torch.tensor(3.0)), torch.randn(2, 5, 1)
-    J = jacobian(lambda x: a * x**2, x)
+    J = jacobian(lambda x: a * x**2, x, create_graph=True)
     torch.testing.assert_close(torch.autograd.grad(J.square().sum(), a)[0], 24 * x.square().sum())
-    with torch.no_grad():
-        assert not jacobian(lambda x: a * x**2, x).requires_grad
+    assert not jacobian(lambda x: a * x**2, x).requires_grad
 
 
 def test_two_threads_do_not_share_a_jacobian():

@@ -135,7 +135,7 @@ def evaluate(
     G = generators(x).detach()
     losses = flow_losses(G, row_space(jac)[0].to(x), form)
     if closure:
-        losses["closure"], bracket = closure_loss(G, jacobian(generators, x).detach())
+        losses["closure"], bracket = closure_loss(G, jacobian(generators, x))
     losses["total"] = sum(losses.values())
     return losses | ({"bracket": bracket} if closure else {})
 
@@ -173,7 +173,7 @@ def train_networks(
         losses = flow_losses(G, rows[source[:, None], events], form)
         if closure:
             few = batch_size // 4  # the brackets are dear
-            losses["closure"] = closure_loss(G[:, :, :few], jacobian(nets, u[:, :few]))[0]
+            losses["closure"] = closure_loss(G[:, :, :few], jacobian(nets, u[:, :few], create_graph=True))[0]
         return sum(weights[name] * value for name, value in losses.items())
 
     fit(loss, nets.parameters(), K, x.shape[1], generator=generator, batch_size=batch_size, lr=lr,
