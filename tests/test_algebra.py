@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 import torch
 
+from symnb import lie as alg
 from symnb.data import exceptional as exc
-from symnb.flows import algebra as alg
-from symnb.flows.catalogue import bianchi, matrices, preserving, simple_forms
-from symnb.flows.lie import draw_noise, estimate_noise
-from symnb.flows.roots import cartan_matrix, coxeter_plane, root_system, simple_roots
-from symnb.flows.structure import restrict
+from symnb.lie.catalogue import bianchi, matrices, preserving, simple_forms
+from symnb.lie.constants import draw_noise, estimate_noise
+from symnb.lie.roots import cartan_matrix, coxeter_plane, root_system, simple_roots
+from symnb.lie.structure import restrict
 
 pytestmark = pytest.mark.exact
 CLASSICAL = (

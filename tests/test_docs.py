@@ -303,7 +303,7 @@ def test_the_search_finds_pages_without_a_server(view):
     view.wait_for_selector("#search-results ul.search li a")
     view.wait_for_function("document.querySelector('.search-summary')?.textContent.includes('found')")
     links = view.eval_on_selector_all("#search-results ul.search li a", "all => all.map(a => a.getAttribute('href'))")
-    assert any("flows/lie" in link for link in links) and any(link.startswith("latent_flows/") for link in links)
+    assert any("lie/constants" in link for link in links) and any(link.startswith("latent_flows/") for link in links)
     view.click("#search-results ul.search li a")
     view.wait_for_selector("article h1")
     assert "/search.html" not in view.url and "Killing" in view.inner_text("article")

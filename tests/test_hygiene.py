@@ -32,6 +32,7 @@ ROOMS = [
     "plots_flows",
     "pages",
     "probe",
+    "lie",
     "flows",
     "compare",
     "explorer",

@@ -2,7 +2,6 @@
 import pytest
 import torch
 
-from symnb.flows.algebra import closure, identify, killing_form, signature
 from symnb.flows.families import linear, matrices
 from symnb.flows.matrices import (
     closure_residual,
@@ -12,6 +11,7 @@ from symnb.flows.matrices import (
     train_finite_matrices,
     train_matrices,
 )
+from symnb.lie import closure, identify, killing_form, signature
 
 pytestmark = pytest.mark.exact
 

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from .. import persistence
 from ..checks import SAMPLE, column_labels, keep_sample, units_of, validate_events
 from ..core import SymnbWarning, resolve_device
-from .algebra import identify, killing_form
 from .count import Counting
 from .families import Family, expressions, make_family, sparse_basis
 from .latents import train_autoencoder
@@ -27,6 +26,7 @@ from .oracle import as_oracle, check_oracle, oracle_jacobian, train_oracle
 from .report import Answering
 from .solvers import Solution, no_solution, solve_exact, solve_family, solve_networks
 from .using import STORED, Using
+from ..lie import identify, killing_form
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0005
 class _Prepare:

@@ -15,9 +15,9 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from ..checks import column_labels, column_names
-from .algebra import killing_form
 from .families import sparse_basis
 from .options import FAMILIES
+from ..lie import killing_form
 from ..pages import Words, drawn, matrix, settings, table, write_page
 
 if TYPE_CHECKING:  # only who draws should wait for matplotlib

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from ..core import jacobian
-from .algebra import Closure, closure, field_closure
 from .exact import ExactGenerators
 from .families import Family, FamilyField, field_jacobian, matrices
 from .families import field as family_field
@@ -24,6 +23,7 @@ from .matrices import invariance_factor, matrix_losses, train_matrices
 from .networks import OneRun, evaluate, flow_losses, train_networks
 from .nullspace import NullSpace, ensemble_jacobian, null_space
 from .oracle import row_space
+from ..lie import Closure, closure, field_closure
 
 # %% ../../nbs/lib/flows/solvers.ipynb #0004
 REFUSED = 0.3  # of the total loss; half a generator too many

@@ -18,7 +18,6 @@ from torch import Tensor
 from .. import persistence
 from ..checks import validate_events
 from ..core import BatchedMLP
-from .algebra import Closure
 from .exact import ExactGenerators
 from .families import Family, FamilyField
 from .latents import Autoencoder, Axes
@@ -26,6 +25,7 @@ from .networks import NetworkGenerators, OneRun
 from .oracle import BatchedOracle, OracleHealth, as_oracle, oracle_jacobian
 from .solvers import NoField, Solution, measure
 from .streamlines import streamlines
+from ..lie import Closure
 
 # %% ../../nbs/lib/flows/using.ipynb #0004
 class _Field:
