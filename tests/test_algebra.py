@@ -297,9 +297,10 @@ def test_signatures_that_several_types_share():
 
 def test_closure_of_what_does_not_close():
     J = matrices("so(3)")
-    c, residual, relative = alg.closure(J[:2])
+    c, residual, relative, commute = alg.closure(J[:2])
     bracket = J[0] @ J[1] - J[1] @ J[0]
-    assert np.abs(c).max() < 1e-12 and relative == pytest.approx(1) and residual == pytest.approx((bracket**2).sum())
+    assert not commute and np.abs(c).max() < 1e-12
+    assert relative == pytest.approx(1) and residual == pytest.approx((bracket**2).sum())
 
 
 def test_fields_have_the_algebra_of_their_matrices():
@@ -333,18 +334,19 @@ def test_noise_is_estimated():
     assert alg.jacobi_residual(draw_noise(12, rng)) == pytest.approx(1, rel=0.2)
 
 
-def test_noise_around_zero_is_abelian_and_two_generators_are_not_judged():
+def test_noise_around_zero_is_abelian_where_the_noise_is_told():
     rng = np.random.default_rng(0)
-    report = alg.identify(1e-3 * draw_noise(5, rng))
-    assert report.name == "R^5" and not report.safe
-    pair = 1e-3 * draw_noise(2, rng)
-    assert alg.identify(pair).name is None and alg.identify(pair, noise=1e-3).name == "R^2"
+    for n in (2, 3, 5):
+        c = 1e-3 * draw_noise(n, rng)
+        assert alg.identify(c, noise=1e-3).name == ("R^%d" % n)
+        assert n < 4 or alg.identify(c).name is None  # no algebra: the Jacobi identity has more than noise to say
     assert alg.identify(alg.structure_constants(matrices("aff(1)"))).safe
 
 
-@pytest.mark.parametrize("scale", [1e-4, 1e5])
-def test_the_scale_of_the_generators_does_not_matter(scale):
-    assert alg.identify(scale * alg.structure_constants(matrices("so(3) + R^2"))).name == "so(3) + R^2"
+@pytest.mark.parametrize("name", ["so(3) + R^2", "aff(1)", "e(2)", "heis(3)", "aff(1) + R"])
+@pytest.mark.parametrize("scale", [1e-6, 0.005, 1e5])
+def test_the_scale_of_the_generators_does_not_matter(name, scale):
+    assert name in alg.identify(scale * alg.structure_constants(matrices(name))).names
 
 
 # Bad input

@@ -215,12 +215,12 @@ class _Read:
             self.generator_matrices_ = self.coefficients_
 
     def _name(self) -> None:
-        relative = self.solution_.closure.relative
-        if relative > 0.05:
-            self.algebra_report_ = (f"these generators do not close: {relative:.0%} of their mean squared brackets "
-                                    "lies outside what they span with constant coefficients")
+        closed = self.solution_.closure
+        if closed.relative > 0.05:
+            self.algebra_report_ = (f"these generators do not close: {closed.relative:.0%} of their mean squared "
+                                    "brackets lies outside what they span with constant coefficients")
             return
-        report = identify(self.structure_constants_)
+        report = identify(self.structure_constants_ * (not closed.commute))
         self.algebra_, self.algebra_report_ = report.name, str(report)
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0012

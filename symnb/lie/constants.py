@@ -14,11 +14,16 @@ import numpy as np
 
 # %% ../../nbs/lib/lie/constants.ipynb #0004
 class Closure(NamedTuple):
-    """How generators close: `constants` c (N, N, N), `residual` (float) the closure loss of arXiv:2302.00806, eq. 15,
-    and `relative` (float) the same divided by the sum of the squared brackets (0 when all brackets vanish)."""
+    """How generators close.
+
+    constants: c (N, N, N); residual (float): the closure loss of arXiv:2302.00806, eq. 15; relative (float): its share
+    of the squared brackets or, where that is more, of a hundredth of what is typical for generators of this size, so
+    that those which commute up to small errors close; commute (bool): are the brackets below a hundredth?
+    """
     constants: np.ndarray
     residual: float
     relative: float
+    commute: bool = False
 
 
 def _as_array(values, name: str, ndim: int) -> np.ndarray:
@@ -37,10 +42,10 @@ def _as_array(values, name: str, ndim: int) -> np.ndarray:
     return array
 
 # %% ../../nbs/lib/lie/constants.ipynb #0005
-def _solve(basis: np.ndarray, brackets: Callable[[int], np.ndarray], name: str, terms: float) -> Closure:
+def _solve(basis: np.ndarray, brackets: Callable[[int], np.ndarray], name: str, terms: tuple[float, float]) -> Closure:
     """Expand brackets(a) = ([J_a, J_b]) for b > a, (N − a − 1, M), in the rows of basis (N, M), all real.
 
-    terms: the squared size that brackets could have; what is a rounding error beside it counts as zero.
+    terms: what the squared brackets of generators of this size typically add up to, and a rounding error in that.
     """
     N = len(basis)
     u, s, vt = np.linalg.svd(basis, full_matrices=False)
@@ -54,7 +59,11 @@ def _solve(basis: np.ndarray, brackets: Callable[[int], np.ndarray], name: str, 
         c[a, a + 1:] = inside / s @ u.T
         missed += ((values - inside @ vt) ** 2).sum()
         total += (values**2).sum()
-    return Closure(c - c.transpose(1, 0, 2), float(missed), float(missed / total) if total > 1e-20 * terms else 0.0)
+    typical, rounding = terms
+    if total <= rounding:
+        return Closure(np.zeros((N, N, N)), float(missed), 0.0, True)
+    scale = max(total, 0.01 * typical)
+    return Closure(c - c.transpose(1, 0, 2), float(missed), float(missed / scale), bool(total < 1e-4 * typical))
 
 
 def closure(matrices) -> Closure:
@@ -67,7 +76,8 @@ def closure(matrices) -> Closure:
     )
     brackets = lambda a: flat(J[a] @ J[a + 1:] - J[a + 1:] @ J[a])
     size = (np.abs(J) ** 2).sum((1, 2))
-    return _solve(flat(J), brackets, "matrices", np.triu(np.outer(size, size), 1).sum())
+    product = np.triu(np.outer(size, size), 1).sum()
+    return _solve(flat(J), brackets, "matrices", (2 * product / J.shape[1], 1e-20 * product))
 
 
 def structure_constants(matrices) -> np.ndarray:
@@ -90,8 +100,8 @@ def field_closure(fields, jacobians) -> Closure:
         value = np.einsum("bnij,nj->bni", D[a + 1:], G[a]) - np.einsum("nij,bnj->bni", D[a], G[a + 1:])
         return value.reshape(len(value), -1) / np.sqrt(G.shape[1])
     size, slope = (G**2).sum(2).mean(1), (D**2).sum((2, 3)).mean(1)
-    terms = np.outer(size, size + slope)
-    terms = terms.sum() - terms.trace()
+    pairs = lambda u, v: u.sum() * v.sum() - (u * v).sum()  # the sum over a ≠ b of u_a v_b
+    terms = pairs(size, slope) / G.shape[2], 1e-20 * pairs(size, size + slope)
     return _solve(G.reshape(len(G), -1) / np.sqrt(G.shape[1]), brackets, "fields", terms)
 
 # %% ../../nbs/lib/lie/constants.ipynb #0013
