@@ -6,9 +6,10 @@ import torch
 from symnb import lie as alg
 from symnb.data import exceptional as exc
 from symnb.lie.catalogue import bianchi, matrices, preserving, simple_forms
+from symnb.lie.compact import cartan_decomposition, compact_centre
 from symnb.lie.constants import draw_noise, estimate_noise
 from symnb.lie.roots import cartan_matrix, coxeter_plane, root_system, simple_roots
-from symnb.lie.structure import restrict
+from symnb.lie.structure import Ruler, restrict
 
 pytestmark = pytest.mark.exact
 CLASSICAL = (
@@ -45,6 +46,9 @@ SUMS = [
     "e(3) + so(3)",
     "heis(5) + aff(1)",
     "e(2) + e(2)",
+    "so(8) + e(3)",
+    "su(3) + sim(3) + so(1,3)",
+    "so(5) + so(5) + sim(2) + so(3) + R^2",
 ]
 MOTIONS = (
     "aff(1) aff(2) saff(2) saff(3) e(2) e(3) e(4) iso(1,1) iso(1,2) iso(1,3) iso(2,2) "
@@ -293,6 +297,32 @@ def test_signatures_that_several_types_share():
         assert alg.identify(alg.structure_constants(matrices(name))).name == name
 
 
+@pytest.mark.parametrize("name, other", [("so(6,12)", "so*(18)"), ("so*(18)", "so(6,12)")])
+def test_forms_with_one_signature_are_told_apart(name, other):
+    "153 generators, 72 of them positive, in both; u(9) has a centre, so(6) + so(12) has none."
+    c = alg.structure_constants(matrices(name))
+    report = alg.identify(alg.change_basis(c, skewed(len(c), np.random.default_rng(0))))
+    assert report.names == (name,) and other not in str(report) and report.safe
+
+
+@pytest.mark.parametrize("name, compact, flat", [
+    ("so(1,4)", 6, 0), ("so(2,3)", 4, 1), ("so(3,4)", 9, 0), ("su(2,3)", 12, 1), ("sl(5,R)", 10, 0), ("sl(2,R)", 1, 1),
+    ("sp(6,R)", 9, 1), ("sp(1,2)", 13, 0), ("so*(10)", 25, 1), ("su*(6)", 21, 0), ("sl(3,C)", 8, 0), ("so(7)", 21, 0),
+])
+def test_the_maximal_compact_subalgebra(name, compact, flat):
+    "so(p) + so(q) in so(p,q), s(u(p) + u(q)) in su(p,q), u(n) in sp(2n,R) and so*(2n), so(n) in sl(n,R), sp(n) in su*."
+    c = alg.structure_constants(matrices(name))
+    c = alg.change_basis(c, skewed(len(c), np.random.default_rng(1)))
+    K, P = cartan_decomposition(c)
+    assert len(K) == compact and len(P) == len(c) - compact and compact_centre(c, Ruler(c)) == flat
+    [form] = [f for f in simple_forms(len(c), len(P), name.endswith("C)")) if f.name == name]
+    assert form.compact_centre == flat
+    parts = alg.change_basis(c, np.vstack([K, P]))
+    for k, (a, b, g) in enumerate([(0, 0, 1), (0, 1, 0), (1, 1, 1)]):  # [k, k] in k, [k, p] in p, [p, p] in k
+        cut = [slice(None, compact), slice(compact, None)]
+        assert np.abs(parts[cut[a], cut[b], cut[g]]).max(initial=0) < 1e-8, k
+
+
 # Structure constants
 
 def test_closure_of_what_does_not_close():
@@ -401,4 +431,6 @@ def test_other_bad_arguments():
         matrices("so(three)")
     with pytest.raises(ValueError, match="semisimple"):
         root_system(alg.structure_constants(matrices("e(3)")))
+    with pytest.raises(ValueError, match="semisimple"):
+        cartan_decomposition(alg.structure_constants(matrices("e(3)")))
     assert restrict(c, np.eye(3)) == pytest.approx(c)

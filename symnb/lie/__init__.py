@@ -1,6 +1,7 @@
 """Lie algebras from their structure constants: needs NumPy and SciPy only, and is useful alone."""
 from symnb.lie.algebra import AlgebraReport, identify
 from symnb.lie.catalogue import bianchi, matrices
+from symnb.lie.compact import cartan_decomposition
 from symnb.lie.constants import (
     Closure,
     change_basis,
@@ -26,6 +27,7 @@ __all__ = [
     "AlgebraReport",
     "Closure",
     "bianchi",
+    "cartan_decomposition",
     "cartan_matrix",
     "cartan_subalgebra",
     "centre",

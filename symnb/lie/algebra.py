@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .constants import check_constants, jacobi_residual
-from .ideals import abelian_factor, simple_ideals, summands
+from .ideals import abelian_factor, semisimple_factor, simple_ideals, summands
 from .naming import killing_signature, name_other, name_simple
 from symnb.lie.structure import (
     Ruler,
@@ -105,30 +105,33 @@ def sum_names(parts: "list[tuple[str, ...]]", flat: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(n for n in names if n))
 
 # %% ../../nbs/lib/lie/algebra.ipynb #0011
-def _semisimple(c: np.ndarray, ruler: Ruler) -> list[tuple[str, ...]]:
-    "Names of the simple ideals, largest first."
-    found = []
-    for U, is_complex in simple_ideals(c, ruler):
-        forms = name_simple(restrict(c, U), is_complex, ruler)
-        found.append((len(U), tuple(f.name for f in forms)))
-    return [names for _, names in sorted(found, key=lambda f: (-f[0], f[1]))]
+def _semisimple(c: np.ndarray, ruler: Ruler) -> list[tuple[int, tuple[str, ...]]]:
+    "Dimension and names of each simple ideal."
+    return [(len(U), tuple(form.name for form in name_simple(restrict(c, U), is_complex, ruler)))
+            for U, is_complex in simple_ideals(c, ruler)]
+
+
+def _with_radical(c: np.ndarray, ruler: Ruler) -> list[tuple[int, tuple[str, ...]]]:
+    "Dimension and names of each indecomposable summand of an algebra without an Abelian one."
+    if not killing_signature(c, ruler.quiet())[2]:
+        return _semisimple(c, ruler)
+    S, rest = semisimple_factor(c, ruler)
+    found, c = (_semisimple(restrict(c, S), ruler) if len(S) else []), restrict(c, rest)
+    for U in summands(c, ruler):
+        part = restrict(c, U)
+        degenerate = killing_signature(part, ruler)[2]
+        found += [(len(U), name_other(part, ruler))] if degenerate else _semisimple(part, ruler)
+    return found
 
 
 def _parts(c: np.ndarray, ruler: Ruler) -> tuple[list[tuple[str, ...]], int]:
     "Names of the indecomposable summands that are not Abelian, largest first, and the dimension of the Abelian one."
     if not killing_signature(c, ruler)[2]:
-        return _semisimple(c, ruler), 0
-    rest, flat = abelian_factor(c, ruler)
-    if not len(rest):
-        return [], len(flat)
-    c = restrict(c, rest)
-    if not killing_signature(c, ruler.quiet())[2]:
-        return _semisimple(c, ruler), len(flat)
-    found = []
-    for U in sorted(summands(c, ruler), key=len, reverse=True):
-        part = restrict(c, U)
-        found += [name_other(part, ruler)] if killing_signature(part, ruler)[2] else _semisimple(part, ruler)
-    return found, len(flat)
+        found, flat = _semisimple(c, ruler), 0
+    else:
+        rest, factor = abelian_factor(c, ruler)
+        found, flat = _with_radical(restrict(c, rest), ruler) if len(rest) else [], len(factor)
+    return [names for _, names in sorted(found, key=lambda part: (-part[0], part[1]))], flat
 
 # %% ../../nbs/lib/lie/algebra.ipynb #0012
 def _invariants(c: np.ndarray, ruler: Ruler) -> dict:

@@ -65,7 +65,7 @@ def _solve(basis: np.ndarray, brackets: Callable[[int], np.ndarray], name: str, 
     scale = max(total, 0.01 * typical)
     return Closure(c - c.transpose(1, 0, 2), float(missed), float(missed / scale), bool(total < 1e-4 * typical))
 
-
+# %% ../../nbs/lib/lie/constants.ipynb #0006
 def closure(matrices) -> Closure:
     "Least-squares structure constants of matrices (N, d, d), real or complex, with the loss of eqs. 15 and 16."
     J = _as_array(matrices, "matrices", 3)
@@ -87,7 +87,7 @@ def structure_constants(matrices) -> np.ndarray:
     """
     return closure(matrices).constants
 
-# %% ../../nbs/lib/lie/constants.ipynb #0007
+# %% ../../nbs/lib/lie/constants.ipynb #0008
 def field_closure(fields, jacobians) -> Closure:
     """Structure constants of vector fields: values (N, n, d) and Jacobians ∂G/∂x (N, n, d, d) at n samples.
 
@@ -104,7 +104,7 @@ def field_closure(fields, jacobians) -> Closure:
     terms = pairs(size, slope) / G.shape[2], 1e-20 * pairs(size, size + slope)
     return _solve(G.reshape(len(G), -1) / np.sqrt(G.shape[1]), brackets, "fields", terms)
 
-# %% ../../nbs/lib/lie/constants.ipynb #0013
+# %% ../../nbs/lib/lie/constants.ipynb #0014
 def check_constants(c) -> np.ndarray:
     "c as a real (N, N, N) array. Raises ValueError for another shape, NaN, or c[a, b] ≠ −c[b, a] by more than 10 %."
     c = _as_array(c, "c", 3)
@@ -131,7 +131,7 @@ def trace_form(c: np.ndarray) -> np.ndarray:
     K = c.reshape(len(c), -1) @ c.transpose(0, 2, 1).reshape(len(c), -1).T
     return (K + K.T) / 2
 
-# %% ../../nbs/lib/lie/constants.ipynb #0014
+# %% ../../nbs/lib/lie/constants.ipynb #0015
 def killing_form(c) -> np.ndarray:
     """K[a, b] = tr(ad_a ad_b), (N, N), symmetric.
 
@@ -146,7 +146,7 @@ def signature(form: np.ndarray, tol: float = 1e-9) -> tuple[int, int, int]:
     cut = tol * np.abs(e).max(initial=0)
     return int((e > cut).sum()), int((e < -cut).sum()), int((np.abs(e) <= cut).sum())
 
-# %% ../../nbs/lib/lie/constants.ipynb #0017
+# %% ../../nbs/lib/lie/constants.ipynb #0018
 def _pairs(N: int) -> "tuple[np.ndarray, np.ndarray]":
     "Pairs (x, y), each (P, N): all pairs of basis vectors of a small algebra, random ones of a large one."
     if N <= 8:
@@ -180,7 +180,7 @@ def jacobi_residual(c) -> float:
     left = (_jacobiator(c, c) / 2) ** 2
     return float(np.sqrt(left.sum() / (3 / len(c) * (size[0] * size[1]).sum())))
 
-# %% ../../nbs/lib/lie/constants.ipynb #0020
+# %% ../../nbs/lib/lie/constants.ipynb #0021
 def draw_noise(N: int, rng: np.random.Generator) -> np.ndarray:
     "Standard normal errors of structure constants: (N, N, N), antisymmetric in the first two axes."
     noise = rng.normal(size=(N, N, N))

@@ -9,6 +9,7 @@ __all__ = ['killing_signature', 'casimir_misfit', 'name_simple', 'name_bianchi',
 import numpy as np
 
 from .catalogue import Form, casimirs, simple_forms
+from .compact import compact_centre
 from .constants import adjoint, trace_form
 from .ideals import casimir, killing_basis
 from .structure import Ruler, lower_central_series, nilradical
@@ -33,8 +34,7 @@ def casimir_misfit(c: np.ndarray, kind: str, is_complex: bool = False) -> float:
 
 
 def name_simple(c: np.ndarray, is_complex: bool, ruler: Ruler) -> list[Form]:
-    """The forms that fit a simple algebra, all isomorphic, or (su*(14) and su(5,9)) indistinguishable by these
-    invariants; [] for none."""
+    "The forms that fit a simple algebra, all isomorphic; [] for none."
     forms = simple_forms(len(c), killing_signature(c, ruler)[0], is_complex)
     kinds = sorted({f.type for f in forms})
     if not kinds:
@@ -44,6 +44,9 @@ def name_simple(c: np.ndarray, is_complex: bool, ruler: Ruler) -> list[Form]:
         if misfits[0][0] > 0.3 * misfits[1][0]:
             ruler.doubts.append(f"type: the Casimirs fit {misfits[0][1]} and {misfits[1][1]} almost equally well")
         forms = [f for f in forms if f.type == misfits[0][1]]
+    if len({f.compact_centre for f in forms}) > 1:
+        flat = compact_centre(c, ruler)
+        forms = [f for f in forms if f.compact_centre == flat]
     return forms
 
 # %% ../../nbs/lib/lie/naming.ipynb #0007
