@@ -47,12 +47,14 @@ SUMS = [
     "heis(5) + aff(1)",
     "e(2) + e(2)",
     "so(8) + e(3)",
+    "gal(3) + R",
+    "gal(3) + so(3)",
     "su(3) + sim(3) + so(1,3)",
     "so(5) + so(5) + sim(2) + so(3) + R^2",
 ]
 MOTIONS = (
     "aff(1) aff(2) saff(2) saff(3) e(2) e(3) e(4) iso(1,1) iso(1,2) iso(1,3) iso(2,2) "
-    "sim(2) sim(3) sim(1,3) heis(3) heis(5) heis(7)"
+    "sim(2) sim(3) sim(1,3) heis(3) heis(5) heis(7) gal(3) gal(4) carr(3) carr(4) carr(5)"
 ).split()
 BIANCHI = [
     ("I", None, "R^3"),

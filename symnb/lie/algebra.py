@@ -181,10 +181,11 @@ def identify(c, noise: float | None = None) -> AlgebraReport:
     """Name a real Lie algebra from its structure constants c (N, N, N), [J_a, J_b] = Σ_g c[a, b, g] J_g, in any basis.
 
     Known: sums of R^n, all simple algebras, all of dimension ≤ 3 (Bianchi), Heisenberg's, Euclidean, Poincaré,
-    similarity and affine algebras. noise: standard deviation of the errors of c; None estimates it from the Jacobi
-    identity. Raises ValueError when c is no array (N, N, N), has NaN, or is not antisymmetric; constants that break the
-    Jacobi identity get a report without a name. Noise can only hide structure: what it could have made counts as zero.
-    It is taken to be equally large in all constants, so noisy generators should first be made orthonormal.
+    similarity, affine, Galilei's and Carroll's algebras. noise: standard deviation of the errors of c; None estimates
+    it from the Jacobi identity. Raises ValueError when c is no array (N, N, N), has NaN, or is not antisymmetric;
+    constants that break the Jacobi identity get a report without a name. Noise can only hide structure: what it could
+    have made counts as zero. It is taken to be equally large in all constants, so noisy generators should first be made
+    orthonormal.
     """
     c = check_constants(c)
     c = (c - c.transpose(1, 0, 2)) / 2

@@ -67,6 +67,15 @@ def _translations(matrices: np.ndarray, extra: int = 1) -> np.ndarray:
     return out
 
 
+def _kinematic(rotations: np.ndarray, boosts: Callable[[int, int], "tuple[int, int]"]) -> np.ndarray:
+    "On (x, t, 1): rotations (N, n, n) of x, n boosts, the i-th with a one at boosts(n, i), and n + 1 translations."
+    n = rotations.shape[1]
+    out = _translations(np.pad(rotations, ((0, n), (0, 1), (0, 1))))
+    for i in range(n):
+        out[len(rotations) + i][boosts(n, i)] = 1
+    return out
+
+
 def _heisenberg(n: int) -> np.ndarray:
     "q_i, p_i and the centre, (2m + 1, m + 2, m + 2), n = 2m + 1."
     m = n // 2
@@ -107,6 +116,8 @@ def _builders(p: int, q: int) -> dict[str, Callable[[], np.ndarray]]:
         "sim(#,#)": lambda: _translations(scaled(so(p, q))),
         "aff(#)": lambda: _translations(gl(p)),
         "saff(#)": lambda: _translations(preserving(p, _imaginary, _trace)),
+        "gal(#)": lambda: _kinematic(so(p, 0), lambda n, i: (i, n)),
+        "carr(#)": lambda: _kinematic(so(p, 0), lambda n, i: (n, i)),
         "heis(#)": lambda: _heisenberg(p),
         "R": lambda: np.ones((1, 1, 1)),
         "R^#": lambda: np.eye(p)[:, :, None] * np.eye(p)[:, None],
@@ -117,8 +128,8 @@ def matrices(name: str) -> np.ndarray:
     """Generators (N, d, d), real or complex, of the algebra of that name.
 
     so(n) so(p,q) su(n) su(p,q) u(n) u(p,q) sl(n,R) gl(n,R) sp(2n,R) sp(n) sp(p,q) so*(2n) su*(2n),
-    so sl gl sp of (n,C), e(n) iso(p,q) sim(p,q) (with scalings) aff(n) saff(n) (volume kept), heis(2n+1), R^n, and
-    sums such as "so(3) + R".
+    so sl gl sp of (n,C), e(n) iso(p,q) sim(p,q) (with scalings) aff(n) saff(n) (volume kept), gal(n) carr(n) (motions
+    of Galilei's and Carroll's space and time), heis(2n+1), R^n, and sums such as "so(3) + R".
     """
     if " + " in name:
         parts = [matrices(part) for part in name.split(" + ")]
