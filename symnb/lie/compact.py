@@ -9,7 +9,7 @@ __all__ = ['cartan_decomposition', 'compact_centre']
 import numpy as np
 from scipy.linalg import expm
 
-from .constants import check_constants, killing_form
+from .constants import balance, check_constants, killing_form
 from .ideals import killing_basis
 from .structure import Ruler
 
@@ -35,9 +35,11 @@ def cartan_decomposition(c, steps: int = 100) -> tuple[np.ndarray, np.ndarray]:
     Raises ValueError when the Killing form is degenerate.
     """
     c = check_constants(c)
+    c, scale = balance(c)
     if np.linalg.cond(killing_form(c)) > 1e12:
         raise ValueError("c is not semisimple: its Killing form is degenerate")
     d, eta, S = killing_basis(c)
+    S = S * scale
     f = d * eta
     for _ in range(steps):
         boost, left = _boost(f, eta)

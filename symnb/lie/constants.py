@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Closure', 'closure', 'structure_constants', 'field_closure', 'check_constants', 'adjoint', 'trace_form',
-           'killing_form', 'signature', 'jacobi_residual', 'draw_noise', 'estimate_noise', 'change_basis']
+           'killing_form', 'signature', 'jacobi_residual', 'balance', 'draw_noise', 'estimate_noise', 'change_basis']
 
 # %% ../../nbs/lib/lie/constants.ipynb #0002
 from collections.abc import Callable
@@ -181,6 +181,31 @@ def jacobi_residual(c) -> float:
     return float(np.sqrt(left.sum() / (3 / len(c) * (size[0] * size[1]).sum())))
 
 # %% ../../nbs/lib/lie/constants.ipynb #0021
+def _in_units(c: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    "Constants of the generators scale[a] J_a."
+    return c * scale[:, None, None] * scale[:, None] / scale
+
+
+def balance(c: np.ndarray, least: float = 1e-14, sweeps: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """c (N, N, N) with each generator scaled by a power of two, so that constants are of similar size, and the scales.
+
+    Constants below `least` of the largest take no part: they might be rounding errors.
+    """
+    total = np.ones(len(c))
+    for _ in range(sweeps):
+        there = np.abs(c) > least * np.abs(c).max()
+        size = np.log2(np.abs(c), where=there, out=np.zeros(c.shape))
+        missing = np.where(there, size.sum() / max(there.sum(), 1) - size, 0)
+        ab, ag = there.sum(2), there.sum(1)  # least squares for log s_a + log s_b − log s_g = missing
+        gram = ab + ab.T - 2 * (ag + ag.T) + np.diag(2 * ab.sum(1) + ag.sum(0))
+        right = 2 * missing.sum((1, 2)) - missing.sum((0, 1))
+        scale = np.exp2(np.rint(np.linalg.lstsq(gram, right, rcond=1e-9)[0]))
+        if (scale == 1).all():
+            break
+        c, total = _in_units(c, scale), total * scale
+    return c, total
+
+# %% ../../nbs/lib/lie/constants.ipynb #0024
 def draw_noise(N: int, rng: np.random.Generator) -> np.ndarray:
     "Standard normal errors of structure constants: (N, N, N), antisymmetric in the first two axes."
     noise = rng.normal(size=(N, N, N))

@@ -8,7 +8,7 @@ __all__ = ['root_system', 'simple_roots', 'cartan_matrix', 'coxeter_plane']
 # %% ../../nbs/lib/lie/roots.ipynb #0002
 import numpy as np
 
-from .constants import adjoint, check_constants, killing_form
+from .constants import adjoint, balance, check_constants, killing_form
 from .ideals import killing_basis
 from .structure import cartan_subalgebra
 
@@ -18,7 +18,7 @@ def root_system(c, random_state: int = 0) -> np.ndarray:
 
     Lengths are those of the Killing form. Raises ValueError when the Killing form is degenerate.
     """
-    c = check_constants(c)
+    c = balance(check_constants(c))[0]
     if np.linalg.cond(killing_form(c)) > 1e10:
         raise ValueError(
             "c is not semisimple: its Killing form is degenerate, and roots need a Cartan subalgebra that "
