@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .constants import balance, check_constants, estimate_noise, jacobi_residual
-from .ideals import abelian_factor, semisimple_factor, simple_ideals, summands
+from .ideals import LARGEST, abelian_factor, leak, semisimple_factor, simple_ideals, summands
 from .naming import killing_signature, name_other, name_simple
 from symnb.lie.structure import (
     Ruler,
@@ -51,7 +51,8 @@ class AlgebraReport:
         text = " ≅ ".join(self.names[:4]) if self.name else "unknown, with these invariants"
         if self.candidates:
             text = f"too noisy for a name: {' or '.join(self.candidates)}?"
-        text += "".join(f"\n  {key.replace('_', ' ')}: {value}" for key, value in self.invariants.items())
+        told = {k: ", ".join(v) if k == "unsure" else v for k, v in self.invariants.items()}
+        text += "".join(f"\n  {key.replace('_', ' ')}: {value}" for key, value in told.items())
         if len(self.summands) > 1:
             text += "\n  direct sum of: " + ", ".join(s or "an unknown algebra" for s in self.summands)
         if self.noise > 1e-12:
@@ -118,9 +119,13 @@ def _with_radical(c: np.ndarray, ruler: Ruler) -> list[tuple[int, tuple[str, ...
     S, rest = semisimple_factor(c, ruler)
     found, c = (_semisimple(restrict(c, S), ruler) if len(S) else []), restrict(c, rest)
     for U in summands(c, ruler):
-        part = restrict(c, U)
-        degenerate = killing_signature(part, ruler)[2]
-        found += [(len(U), name_other(part, ruler))] if degenerate else _semisimple(part, ruler)
+        part, ruler_of_part = restrict(c, U), ruler.at_least(3 * leak(c, U))
+        if killing_signature(part, ruler_of_part)[2]:
+            found.append((len(U), name_other(part, ruler_of_part)))
+            if not found[-1][1] and len(U) > LARGEST:
+                ruler.doubts.append(f"direct summands: {len(U)} generators are too many to look for them")
+        else:
+            found += _semisimple(part, ruler_of_part)
     return found
 
 
@@ -135,25 +140,25 @@ def _parts(c: np.ndarray, ruler: Ruler) -> tuple[list[tuple[str, ...]], int]:
 
 # %% ../../nbs/lib/lie/algebra.ipynb #0012
 def _invariants(c: np.ndarray, ruler: Ruler) -> dict:
-    "Dimension, Killing signature, rank, and the dimensions of series, centre, radical and nilradical."
-    N, killing = len(c), killing_signature(c, ruler.quiet())
+    """Dimension, Killing signature, rank, and the dimensions of series, centre, radical and nilradical; and which of
+    them noise could have changed."""
+    N, unsure = len(c), []
+    def measure(name, function):
+        quiet = ruler.quiet()
+        value = function(quiet)
+        unsure.extend([name] if quiet.doubts else [])
+        return value
+    killing = measure("killing signature", lambda r: killing_signature(c, r))
     simple = not killing[2]
-    series, lower = (
-        ([N], [N]) if simple else [f(c, ruler=ruler.quiet()) for f in (derived_series, lower_central_series)]
-    )
+    sizes = {"rank": len(measure("rank", lambda r: cartan_subalgebra(c, ruler=r)))}
+    for name, function in (("derived_series", derived_series), ("lower_central_series", lower_central_series)):
+        sizes[name] = [N] if simple else measure(name.replace("_", " "), lambda r: function(c, ruler=r))
+    for name, function in (("centre", centre), ("radical", radical), ("nilradical", nilradical)):
+        sizes[name] = 0 if simple else len(measure(name, lambda r: function(c, ruler=r)))
+    series, lower = sizes["derived_series"], sizes["lower_central_series"]
     kind = ("Abelian" if lower == [N, 0] else "nilpotent" if lower[-1] == 0 else "solvable" if series[-1] == 0 else
             "semisimple" if simple else "neither solvable nor semisimple")
-    return {
-        "dimension": N,
-        "killing_signature": killing,
-        "rank": len(cartan_subalgebra(c, ruler=ruler.quiet())),
-        "kind": kind,
-        "derived_series": series,
-        "lower_central_series": lower,
-        "centre": 0 if simple else len(centre(c, ruler=ruler.quiet())),
-        "radical": 0 if simple else len(radical(c, ruler=ruler.quiet())),
-        "nilradical": 0 if simple else len(nilradical(c, ruler=ruler.quiet())),
-    }
+    return {"dimension": N, "killing_signature": killing, "kind": kind} | sizes | ({"unsure": unsure} if unsure else {})
 
 # %% ../../nbs/lib/lie/algebra.ipynb #0014
 EXACT = 1e-11  # relative errors of constants that were computed
@@ -194,12 +199,15 @@ def _judge(c: np.ndarray, ruler: Ruler) -> tuple[tuple[str, ...], tuple[str | No
 def identify(c, noise: float | None = None) -> AlgebraReport:
     """Name a real Lie algebra from its structure constants c (N, N, N), [J_a, J_b] = Σ_g c[a, b, g] J_g, in any basis.
 
-    Known: sums of R^n, all simple algebras, all of dimension ≤ 3 (Bianchi), Heisenberg's, Euclidean, Poincaré,
-    similarity, affine, Galilei's and Carroll's algebras. noise: standard deviation of the errors of c; None estimates
-    it from the Jacobi identity. Raises ValueError when c is no array (N, N, N), has NaN, or is not antisymmetric;
-    constants that break the Jacobi identity get a report without a name. Noise can only hide structure: what it could
-    have made counts as zero. It is taken to be equally large in all constants, so noisy generators should first be made
-    orthonormal.
+    Known: R^n, all simple algebras, all of dimension ≤ 3 (Bianchi), Heisenberg's, Euclidean, Poincaré, similarity,
+    affine, Galilei's and Carroll's algebras (in three dimensions and more), and direct sums of them, if no more than 30
+    generators are left without the semisimple summands. Generators may be in any basis and any units: exact constants
+    are balanced first.
+    noise: standard deviation of the errors of c; None estimates it from the Jacobi identity. What noise could have made
+    counts as zero. It is taken to be equally large in all constants, so noisy generators should be made orthonormal.
+
+    Raises ValueError when c is no array (N, N, N), has NaN, or is not antisymmetric; constants that break the Jacobi
+    identity get a report without a name.
     """
     c = check_constants(c)
     c, noise, unit = _in_fair_units((c - c.transpose(1, 0, 2)) / 2, noise)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LARGEST', 'killing_basis', 'casimir', 'commutant', 'eigenspaces', 'simple_ideals', 'is_complex', 'abelian_factor',
-           'semisimple_factor', 'summands']
+           'semisimple_factor', 'leak', 'summands']
 
 # %% ../../nbs/lib/lie/ideals.ipynb #0002
 import numpy as np
@@ -129,11 +129,17 @@ def semisimple_factor(c: np.ndarray, ruler: Ruler) -> tuple[np.ndarray, np.ndarr
     return (S, rest) if len(S) + len(rest) == len(c) and len(rest) else (none, everything)  # else noise is too large
 
 # %% ../../nbs/lib/lie/ideals.ipynb #0012
+def leak(c: np.ndarray, U: np.ndarray) -> float:
+    "The largest constant of a bracket that leads out of the span of the orthonormal rows of U, 0 for an ideal."
+    brackets = np.tensordot(U, c, 1)
+    return float(np.abs(brackets - brackets @ U.T @ U).max(initial=0))
+
+
 def summands(c: np.ndarray, ruler: Ruler) -> list[np.ndarray]:
     """Bases (k, N) of indecomposable ideals whose direct sum is the algebra, when its centre lies in its
     derived algebra."""
     N, rng = len(c), np.random.default_rng(0)
-    if N > LARGEST:
+    if N > LARGEST or N < 4:
         return [np.eye(N)]
     x = np.eye(N) if N <= 8 else np.linalg.qr(rng.normal(size=(N, max(6, N // 3))))[0].T
     def build(d):  # rows: the entries of T ad_x − ad_x T for each x
@@ -150,4 +156,10 @@ def summands(c: np.ndarray, ruler: Ruler) -> list[np.ndarray]:
         gap = min([abs(a[1] - b[1]) for i, a in enumerate(parts) for b in parts[:i]], default=0)
         if best is None or (len(parts), gap) > best[:2]:
             best = len(parts), gap, [U for U, _ in parts]
-    return best[2]
+    if len(best[2]) > 1 and best[1] < 3 * tol:
+        ruler.doubts.append(
+            f"direct summands: eigenvalues {best[1]:.1e} apart are near what noise can make ({tol:.1e})"
+        )
+    if len(best[2]) == 1:
+        return best[2]
+    return [part @ U for U in best[2] for part in summands(restrict(c, U), ruler)]

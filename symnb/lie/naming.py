@@ -59,7 +59,7 @@ def name_bianchi(c: np.ndarray, ruler: Ruler) -> tuple[str, ...]:
     gap = lambda d: np.array([[-np.linalg.det(shear(d))]])  # ((λ1 − λ2)/2)²
     there = lambda build, what: ruler.judge(np.linalg.norm(build(c), 2, keepdims=True)[0], ruler.cut(build, c), what)[0]
     if not there(shear, "Bianchi type, deviation of M from a multiple of 1"):
-        return ("Bianchi V",)
+        return ("Bianchi V",) if there(trace, "Bianchi type, trace of M") else ()
     if not there(gap, "Bianchi type, difference of the eigenvalues of M"):
         return ("Bianchi IV",)
     rotates = gap(c)[0, 0] < 0
@@ -185,7 +185,8 @@ def name_other(c: np.ndarray, ruler: Ruler) -> tuple[str, ...]:
     "Names of an indecomposable algebra that is not semisimple, or () for one that is not known here."
     N = len(c)
     if N == 2:
-        return "aff(1)", "aff(1,R)"
+        brackets = ruler.spaces(lambda d: d.reshape(-1, 2), c, "bracket of two generators")[0]
+        return ("aff(1)", "aff(1,R)") if len(brackets) else ()
     series = lower_central_series(c, ruler=ruler)
     if series[1:] == [1, 0]:
         return (f"heis({N})", "Heisenberg", *(["Bianchi II"] if N == 3 else []))

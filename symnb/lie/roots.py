@@ -53,7 +53,7 @@ def cartan_matrix(simple: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/lib/lie/roots.ipynb #0008
 def coxeter_plane(simple: np.ndarray) -> tuple[np.ndarray, int]:
-    "An orthonormal basis (2, rank) of the Coxeter plane, and the Coxeter number."
+    "An orthonormal basis (2, rank) of the Coxeter plane, (1, 1) for rank 1, and the Coxeter number."
     w = np.eye(simple.shape[1])
     for a in simple:
         w = w @ (np.eye(len(a)) - 2 * np.outer(a, a) / (a @ a))

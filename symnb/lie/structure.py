@@ -37,6 +37,12 @@ class _Noise:
         other.doubts = []
         return other
 
+    def at_least(self, level: float) -> "_Noise":
+        "A ruler with at least this level; its doubts are the same list."
+        other = copy(self)
+        other.level, other._draws = max(self.level, level), {} if level > self.level else self._draws
+        return other
+
     def relative(self, c: np.ndarray) -> float:
         "The level as a share of the largest constant."
         return self.level / max(np.abs(c).max(), 1e-300)
@@ -139,14 +145,15 @@ def nilradical(c, noise: float | None = None, ruler: Ruler | None = None) -> np.
     R, rng = radical(c, ruler=ruler), np.random.default_rng(0)
     if not len(R):
         return R
-    y = rng.normal(size=(4, len(R))) @ R
+    y = rng.normal(size=(4 + len(R) // 3, len(R))) @ R
+    most = min(len(R), 7 if ruler.relative(c) > 1e-9 else 25) + 1  # high powers of what is noisy say nothing
     def build(d):
         ad, rows = adjoint(d), []
         for Y in np.tensordot(y, ad, 1):
             Y, power = Y / max(np.linalg.norm(Y, 2), 1e-300), np.eye(len(d))
-            for _ in range(min(len(R), 6)):
-                power = power @ Y
+            for _ in range(most):
                 rows.append(np.einsum("aij,ji->a", ad, power))
+                power = power @ Y
         return np.array(rows) @ R.T
     return ruler.spaces(build, c, "nilradical")[1] @ R
 
