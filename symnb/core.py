@@ -114,13 +114,15 @@ class BatchedMLP(nn.Module):
 # %% ../nbs/lib/core.ipynb #0020
 def jacobian(network: Callable, x: Tensor, create_graph: bool = False) -> Tensor:
     "∂ network / ∂ x at each event: x (K, n, i) → (K, n, o, i), exact; with create_graph it can be differentiated."
+    if torch.is_inference_mode_enabled():
+        raise RuntimeError("jacobian has to differentiate: call it outside of torch.inference_mode, no_grad will do")
     with torch.enable_grad():
         x = x if x.requires_grad else x.detach().requires_grad_()
         y = network(x)
         pulled, weight = None, torch.zeros_like(y, requires_grad=True)
         if y.requires_grad:  # weight · J, the slope of which in the weight is J
             [pulled] = torch.autograd.grad(y, x, weight, create_graph=True, allow_unused=True)
-        if pulled is None:  # no output depends on x
+        if pulled is None or not pulled.requires_grad:  # no output depends on x, or all by steps
             return y.new_zeros(*y.shape, x.shape[-1])
         along = lambda e: torch.autograd.grad(
             pulled, weight, e.expand_as(pulled), create_graph=create_graph, retain_graph=True
@@ -180,7 +182,7 @@ class _Adam:
     def __init__(self, parameters: Iterable[Tensor], weight_decay: float):
         self.parameters, self.weight_decay = [*parameters], weight_decay
         self.mean, self.square = ([torch.zeros_like(p) for p in self.parameters] for _ in range(2))
-        self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
+        self.steps = [torch.zeros((), dtype=torch.float32, device=p.device) for p in self.parameters]
 
     @torch.no_grad()
     def forget_vanished(self, least: float = 1e-30) -> None:

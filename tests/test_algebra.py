@@ -335,6 +335,22 @@ def test_closure_of_what_does_not_close():
     assert relative == pytest.approx(1) and residual == pytest.approx((bracket**2).sum())
 
 
+def test_closure_does_not_depend_on_the_size_of_the_generators():
+    so3, one = matrices("so(3)"), np.eye(3)[None]
+    four = alg.closure(np.concatenate([so3, 1000 * one]))
+    assert not four.commute and four.relative < 1e-20
+    assert alg.identify(four.constants).name == "so(3) + R"
+    assert alg.closure(np.concatenate([so3[:2], 1000 * one])).relative > 0.5
+    planes = np.zeros((2, 4, 4))
+    planes[0, :2, :2] = planes[1, 2:, 2:] = [[0, -1], [1, 0]]
+    for seed in range(20):  # learned with errors of 0.1 to 3 %: they commute, or nothing is claimed
+        rng = np.random.default_rng(seed)
+        learned = alg.closure(planes + 10 ** rng.uniform(-3, -1.5) * rng.normal(size=planes.shape))
+        assert learned.commute or learned.relative > 0.05
+    shifts = np.broadcast_to(np.eye(3)[:, None], (3, 8, 3))
+    assert alg.field_closure(shifts, np.zeros((3, 8, 3, 3))).commute
+
+
 def test_fields_have_the_algebra_of_their_matrices():
     rng = np.random.default_rng(0)
     J, x = matrices("so(1,3)"), rng.normal(size=(60, 4))
@@ -413,12 +429,14 @@ def test_what_does_not_depend_on_units_can_be_asked_in_any():
 )
 def test_noise_in_a_skewed_basis_hides_a_name_but_makes_none(name, condition):
     "Noise of a millionth of the largest constant; unimodular algebras stay so, whatever it hides."
-    c = alg.structure_constants(matrices(name))
+    c, found = alg.structure_constants(matrices(name)), []
     for seed in range(12):
         rng = np.random.default_rng(seed)
         skew = alg.change_basis(c, skewed(len(c), rng, condition))
-        report = alg.identify(skew + 1e-6 * np.abs(skew).max() * draw_noise(len(c), rng))
-        assert report.name in (None, name), report
+        found.append(alg.identify(skew + 1e-6 * np.abs(skew).max() * draw_noise(len(c), rng)).name)
+        few = alg.identify(skew + 1e-13 * np.abs(skew).max() * draw_noise(len(c), rng))
+        assert few.name == name
+    assert {*found} <= {None, name}
 
 
 def test_many_equal_summands_are_taken_apart():
@@ -441,6 +459,11 @@ def test_what_is_not_known_is_not_named():
         affine[:2, :3, :3] = np.concatenate([rotations, np.diag(weights)[None]])
         affine[2 + np.arange(3), np.arange(3), 3] = 1
         assert "sim(3)" not in str(alg.identify(alg.structure_constants(affine)).name)
+    cubics = np.zeros((7, 5, 5))
+    cubics[0, :4, :4] = np.diag([3.0, 1, -1, -3])
+    cubics[1, :4, :4], cubics[2, :4, :4] = np.diag([3.0, 4, 3], 1) / 1, np.diag([1.0, 1, 1], -1)
+    cubics[3 + np.arange(4), np.arange(4), 4] = 1
+    assert alg.closure(cubics).relative < 1e-20 and alg.identify(alg.structure_constants(cubics)).name is None
     su2 = np.zeros((7, 5, 5))
     units = [1j * np.array(s) for s in ([[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]])]
     for k, u in enumerate(units):

@@ -1,4 +1,6 @@
 """The ground floor: devices, batched networks against plain ones, and the fit loop against closed forms."""
+import subprocess
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -151,8 +153,13 @@ def test_the_jacobian_is_that_of_differences():
 
 def test_the_jacobian_of_what_does_not_depend_on_its_input_is_zero():
     constant, bias = torch.ones(2, 5, 4), nn.Parameter(torch.ones(4))
-    for network in (lambda x: constant, lambda x: constant + bias):
+    for network in (lambda x: constant, lambda x: constant + bias, lambda x: torch.sign(x[..., :1] + bias)):
         assert jacobian(network, torch.randn(2, 5, 3)).equal(torch.zeros(2, 5, 4, 3))
+
+
+def test_the_jacobian_asks_for_gradients():
+    with torch.inference_mode(), pytest.raises(RuntimeError, match="inference_mode"):
+        jacobian(lambda x: x**2, torch.randn(2, 5, 3))
 
 
 def test_the_jacobian_can_be_trained():
@@ -278,3 +285,11 @@ def test_adam_takes_the_steps_of_torch():
         reference.step()
     torch.testing.assert_close(p, q)
     assert left.equal(values) and not p.equal(values)
+
+
+def test_a_training_does_not_wait_for_the_compiler_of_torch():
+    code = ("import sys; from symnb.probe.estimator import SymmetryProbe; from symnb.data.geometry import circle; "
+            "SymmetryProbe(max_steps=5, random_state=0).fit(circle(60, random_state=0)); "
+            "sys.exit('torch._dynamo' in sys.modules)")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr or "torch._dynamo was imported"

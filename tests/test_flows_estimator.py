@@ -57,6 +57,18 @@ def test_the_algebra_of_a_quadratic_form_is_found_and_named(name, n_generators):
     assert (signs < 0).sum() == 3 + 3 * (name == "so(4)") and (signs != 0).all()
 
 
+@pytest.mark.parametrize("oracle, name, n", [
+    (lambda x: torch.stack([x[..., :2].square().sum(-1), x[..., 2:].square().sum(-1)], -1), "R^2", 2),
+    (lambda x: x.prod(-1, keepdim=True), "R^3", 3),
+])
+@pytest.mark.exact
+def test_generators_that_commute_close(oracle, name, n):
+    "Rotations in two planes, and the scalings that keep xyzw: all brackets vanish, up to rounding errors."
+    flows = SymmetryFlows("all", oracle=oracle, generators="linear", random_state=0).fit(points(1000, 4))
+    assert flows.n_generators_ == n and flows.algebra_ == name
+    assert not flows.structure_constants_.any() and not flows.killing_form_.any()
+
+
 @pytest.mark.parametrize(
     "name, n", [("so(3)", 2), ("so(3)", 4), ("so(4)", 5), ("so(4)", 7), ("so(1,3)", 5), ("so(1,3)", 7)]
 )

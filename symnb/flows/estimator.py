@@ -220,7 +220,10 @@ class _Read:
             self.algebra_report_ = (f"these generators do not close: {closed.relative:.0%} of their mean squared "
                                     "brackets lies outside what they span with constant coefficients")
             return
-        report = identify(self.structure_constants_ * (not closed.commute))
+        if closed.commute:
+            self.structure_constants_ = np.zeros_like(self.structure_constants_)
+            self.killing_form_ = np.zeros_like(self.killing_form_)
+        report = identify(self.structure_constants_)
         self.algebra_, self.algebra_report_ = report.name, str(report)
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0012

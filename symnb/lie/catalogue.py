@@ -58,7 +58,7 @@ def _imaginary(X):
     return X.imag + 0j
 
 # %% ../../nbs/lib/lie/catalogue.ipynb #0006
-def _translations(matrices: np.ndarray, extra: int = 1) -> np.ndarray:
+def _translations(matrices: np.ndarray) -> np.ndarray:
     "The generators of x → Ax + b: matrices (N, n, n) and n translations as (n + 1) × (n + 1) matrices."
     n = matrices.shape[1]
     out = np.zeros((len(matrices) + n, n + 1, n + 1), matrices.dtype)
@@ -151,6 +151,8 @@ def matrices(name: str) -> np.ndarray:
     so sl gl sp of (n,C), e(n) iso(p,q) sim(p,q) (with scalings) aff(n) saff(n) (volume kept), gal(n) carr(n) (motions
     of Galilei's and Carroll's space and time), heis(2n+1), R^n, and sums such as "so(3) + R".
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name={name!r} must be a string such as 'so(1,3)'")
     if " + " in name:
         return _direct_sum([matrices(part) for part in name.split(" + ")])
     name = SAME.get(name.replace(" ", ""), name)

@@ -29,10 +29,12 @@ def _boost(f: np.ndarray, eta: np.ndarray, longest: float = 1.0) -> tuple[np.nda
     return expm(step * min(1, longest / max(np.linalg.norm(step, 2), 1e-300))), float(np.abs(step).max(initial=0))
 
 # %% ../../nbs/lib/lie/compact.ipynb #0005
-def cartan_decomposition(c, steps: int = 100) -> tuple[np.ndarray, np.ndarray]:
+def cartan_decomposition(c, steps: int = 100, least: float = 1e-10) -> tuple[np.ndarray, np.ndarray]:
     """Bases of the maximal compact subalgebra, (k, N), and of the rest, (p, N), of a semisimple algebra c (N, N, N).
 
-    Raises ValueError when the Killing form is degenerate.
+    The rows are orthonormal for the Killing form, with squares −1 and +1. steps: of Newton's method, at most, until
+    they are below `least`.
+    Raises ValueError when the Killing form is degenerate, and RuntimeError when the steps do not suffice.
     """
     c = check_constants(c)
     c, scale = balance(c)
@@ -43,15 +45,16 @@ def cartan_decomposition(c, steps: int = 100) -> tuple[np.ndarray, np.ndarray]:
     f = d * eta
     for _ in range(steps):
         boost, left = _boost(f, eta)
-        if left < 1e-10:
+        if left < least:
             break
         f, S = _turn(f, boost), boost @ S
+    else:
+        raise RuntimeError(f"c: no Cartan decomposition after {steps} steps: is it a Lie algebra, up to small errors?")
     return S[eta < 0], S[eta > 0]
 
 
 def compact_centre(c: np.ndarray, ruler: Ruler) -> int:
     "Dimension of the centre of the maximal compact subalgebra of a simple algebra."
-    d, eta, _ = killing_basis(c)
     K, P = cartan_decomposition(c)
     inverse = np.linalg.inv(np.vstack([K, P]))[:, :len(K)]  # coefficients along K
     inside = np.einsum("ai,bj,ijk,kg->abg", K, K, c, inverse, optimize=True)

@@ -146,7 +146,7 @@ def nilradical(c, noise: float | None = None, ruler: Ruler | None = None) -> np.
     if not len(R):
         return R
     y = rng.normal(size=(4 + len(R) // 3, len(R))) @ R
-    most = min(len(R), 7 if ruler.relative(c) > 1e-9 else 25) + 1  # high powers of what is noisy say nothing
+    most = min(len(R), 7 if ruler.relative(c) > 1e-5 else 60) + 1  # high powers of what is noisy say nothing
     def build(d):
         ad, rows = adjoint(d), []
         for Y in np.tensordot(y, ad, 1):
