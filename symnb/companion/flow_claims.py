@@ -136,7 +136,7 @@ _INSTRUMENTS = (
                 for bound in (f">= {d - 0.25}", f"<= {d + 0.25}")),
           reasons={8: "on the torus the bound prefers a third latent to a second cut"}),
     Claim("S9", "symnb", "calibration",
-          "On manifolds of known dimension the probe is among the best fast estimators without noise, and ahead with "
+          "On manifolds of known dimension the probe is among the best estimators without noise, and far ahead with "
           "noise.",
           "hits and mean absolute errors of the answer as it comes, beside the estimators of scikit-dimension with "
           "their defaults and with the best number of neighbours, one entry a draw of the samples",
