@@ -164,3 +164,15 @@ def test_words_follow_the_probability():
     assert level == "fairly sure" and words[1:] == ["+ a.", "− b."]
     assert "93 %" in words[0]
     assert tell_certainty([(True, "a.")])[0] == "sure"
+
+
+@pytest.mark.parametrize("hides", [False, True])
+def test_what_fills_all_columns_gets_no_probability(hides):
+    "Isotropic noise, and a helix of four turns with noise as large as its turns are apart: events cannot tell."
+    rng = np.random.default_rng(0)
+    t = rng.uniform(0, 8 * np.pi, 800)
+    X = np.stack([np.cos(t), np.sin(t), t / 7], 1) if hides else np.zeros((800, 3))
+    probe = SymmetryProbe(random_state=0).fit(X + 0.6 * rng.normal(size=(800, 3)))
+    assert probe.intrinsic_dim_ == 3 and np.isnan(probe.confidence_) and probe.plateaus_.confidence.isna().all()
+    told = str(probe.answer())
+    assert "upper bound" in told and "Not sure" in told and "are answered right" not in told

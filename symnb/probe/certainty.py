@@ -85,6 +85,9 @@ def reasons_for(probe, holds: bool, n_events: int) -> "list[tuple[bool, str]]":
         message, doubt = probe.intrinsic_message_, []
         if message:
             doubt = [(False, f"{message[0].upper()}{message[1:]}."), (False, "The count is a best guess.")]
+        elif step_at(probe.plateaus_, probe.resolution_).fills:
+            doubt = [(False, "All columns are filled, as by noise: whether it hides something nothing can tell."),
+                     (False, "The count is an upper bound.")]
         elif np.isnan(probe.confidence_):
             doubt = [(False, "How often such an answer is right is known for the usual training only, on the step that "
                              "answers.")]

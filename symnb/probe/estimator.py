@@ -86,7 +86,7 @@ class SymmetryProbe(TransformerMixin, BaseEstimator):
     ----------
     intrinsic_dim_, relevant_dim_ : local directions; latents that ordinary training uses (None if only progressive)
     confidence_, evidence_ : probability that intrinsic_dim_ is right, as counted with the usual training, NaN where
-        there is none; what witnesses say (amortised training)
+        there is none, as for what fills all columns; what witnesses say (amortised training)
     map_, plateaus_ : DataFrames, one row a resolution and one row a step (amortised training, else None)
     resolution_ : where the result was read; scan_ : directions at three resolutions (review's training, else None)
     relevance_, elbo_, dim_counts_, n_steps_ : by training: (runs, L), sorted; (runs,) nats; {count: runs}; (runs,)

@@ -137,7 +137,8 @@ def probe_amortised(x: np.ndarray, *, resolution: float | None = None, n_latents
     most = min(x.shape[1], plan.n_latents)
     plateaus = find_plateaus(table.resolution.to_numpy(), table.directions.to_numpy(), most)
     evidence = gather_evidence(found, plateaus, x, n_events)
-    known = plateaus.answer & (hidden is None and plan.hold[1] >= usual[0])  # probabilities are of the usual training
+    usually = hidden is None and plan.hold[1] >= usual[0]  # probabilities are of the usual training
+    known = plateaus.answer & ~plateaus.fills & usually  # what fills all columns may hide something thinner
     plateaus = plateaus.assign(confidence=np.where(known, confidence(evidence), np.nan))
     dimension, s, message = choose_step(plateaus, resolution)
     step = step_at(plateaus, s)
