@@ -9,7 +9,7 @@ __all__ = ['PROFILES', 'COLORS', 'SCHEDULE_COLORS', 'SymnbWarning', 'resolve_dev
 # %% ../nbs/lib/core.ipynb #0002
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,6 +111,30 @@ class BatchedMLP(nn.Module):
             x = torch.baddbmm(bias, x if layer == 0 else self.activation(x), weight)
         return x
 
+    def trace(self, x: Tensor) -> list[Tensor]:
+        "What enters each layer, and at the end the output: for `pull`."
+        found = [x]
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases)):
+            found.append(torch.baddbmm(bias, found[-1], weight))
+            if layer < len(self.weights) - 1:
+                found[-1] = self.activation(found[-1])
+        return found
+
+    def pull(self, found: list[Tensor], slope: Tensor, to_input: bool = False) -> tuple[list[Tensor], Tensor | None]:
+        """The gradient of a loss with the `slope` (K, n, o) in the output of a `trace`, by hand; with ReLU only.
+
+        Returns the gradients in the order of `parameters()`, and with to_input the slope in x, (K, n, i).
+        """
+        weights, biases = [], []
+        for layer in reversed(range(len(self.weights))):
+            weights.append(found[layer].mT @ slope)
+            biases.append(slope.sum(1, keepdim=True))
+            if layer or to_input:
+                slope = slope @ self.weights[layer].mT
+            if layer:
+                torch.ops.aten.threshold_backward.grad_input(slope, found[layer], 0, grad_input=slope)
+        return weights[::-1] + biases[::-1], slope if to_input else None
+
 # %% ../nbs/lib/core.ipynb #0020
 def jacobian(network: Callable, x: Tensor, create_graph: bool = False) -> Tensor:
     "∂ network / ∂ x at each event: x (K, n, i) → (K, n, o, i), exact; with create_graph it can be differentiated."
@@ -190,9 +214,12 @@ class _Adam:
         for mean in self.mean:
             mean.masked_fill_(mean.abs() < least, 0)
 
-    def descend(self, loss: Tensor, lr: float) -> None:
-        "One step; parameters without a part in the loss stay."
-        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True)
+    def slopes(self, loss: Tensor) -> "tuple[Tensor | None, ...]":
+        "The gradient of a loss in each parameter; None for those without a part in it."
+        return torch.autograd.grad(loss, self.parameters, allow_unused=True)
+
+    def descend(self, gradients: Sequence[Tensor | None], lr: float) -> None:
+        "One step; parameters without a gradient stay."
         touched = [k for k, gradient in enumerate(gradients) if gradient is not None]
         parameters, mean, square, steps = ([given[k] for k in touched]
                                            for given in (self.parameters, self.mean, self.square, self.steps))
@@ -206,15 +233,15 @@ def hold_at_most(max_steps: int) -> tuple[int, int]:
     return min(1000, max_steps), max_steps
 
 # %% ../nbs/lib/core.ipynb #w7702
-def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models: int, n_events: int, *,
+def fit(loss: "Callable[[Tensor], Tensor | tuple]", parameters: Iterable[Tensor], n_models: int, n_events: int, *,
         generator: torch.Generator, batch_size: int = 64, lr: float = 5e-3, hold: tuple[int, int] = (1000, 4000),
         decay: float = 1.0, weight_decay: float = 0.0, window: int = 100, tol: float = 0.01, patience: int = 3,
         on_plateau: Callable[[Tensor], Tensor] = torch.zeros_like, on_decay: Callable[[], None] = lambda: None,
         on_window: Callable[[int, int], None] = lambda step, total: None, verbose: bool = False) -> FitResult:
     """Train K models at once by Adam until all have converged; warns (SymnbWarning) when `hold[1]` came first for most.
 
-    loss(events (K, batch_size) int) → (K,); hold: fewest and most steps at the full rate; decay: cosine steps for each
-    step held; weight_decay: as AdamW's; on_plateau(runs (K,) bool) → (K,) bool: which of the runs go on with a changed
+    loss(events (K, batch_size) int) → (K,), or these and the gradients of their sum in the parameters, where they are
+    known; hold: fewest and most steps at the full rate; decay: cosine steps for each step held; weight_decay: as AdamW's; on_plateau(runs (K,) bool) → (K,) bool: which of the runs go on with a changed
     problem; on_decay(): once, when the rate begins to fall; on_window(step, most steps in all): each window, may raise.
     """
     adam = _Adam(parameters, weight_decay)
@@ -222,8 +249,9 @@ def fit(loss: Callable[[Tensor], Tensor], parameters: Iterable[Tensor], n_models
     done, total = torch.zeros(n_models, dtype=torch.bool, device=device), hold[1] + max(1, round(decay * hold[1]))
     with tqdm(total=total, disable=not verbose, desc="training", unit=" steps") as bar:
         while step != rate.last:
-            losses = loss(torch.randint(n_events, (n_models, batch_size), generator=generator, device=device))
-            adam.descend(losses.sum(), lr * rate(step))
+            found = loss(torch.randint(n_events, (n_models, batch_size), generator=generator, device=device))
+            losses, slopes = found if isinstance(found, tuple) else (found, adam.slopes(found.sum()))
+            adam.descend(slopes, lr * rate(step))
             if step % 100 == 0:
                 adam.forget_vanished()
             step, seen = step + 1, seen + 1

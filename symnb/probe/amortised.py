@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['principal_axes', 'AmortisedVAE', 'VAEAtResolution', 'linear_bound', 'AmortisedPlan', 'plan_amortised',
-           'TrainedAmortised', 'without_lost', 'train_amortised']
+           'TrainedAmortised', 'loss_and_slopes', 'without_lost', 'train_amortised']
 
 # %% ../../nbs/lib/probe/amortised.ipynb #0002
 import copy
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import BatchedMLP, FitResult, SymnbWarning, fit, torch_generator
-from .vae import TrainedVAE, default_latents, elbo
+from .vae import TrainedVAE, default_latents, elbo, kl_terms
 
 # %% ../../nbs/lib/probe/amortised.ipynb #0005
 def principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,6 +34,11 @@ def principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
     return eigenvalues.flip(-1).clamp(min=0).to(x), axes.flip(-1).to(x)
 
 # %% ../../nbs/lib/probe/amortised.ipynb #0007
+def _beside(y: Tensor, told: Tensor) -> Tensor:
+    "y (K, n, i) and told (…, 3) → (K, n, i + 3)."
+    return torch.cat([y, told.expand(*y.shape[:2], 3)], -1)
+
+
 class AmortisedVAE(nn.Module):
     """K variational autoencoders (review, section 4.1) whose resolution s is an input, for all s of a range.
 
@@ -62,26 +67,26 @@ class AmortisedVAE(nn.Module):
         self.register_buffer("eigenvalues", fit_latents(eigenvalues)[:, None, :])
         self.register_buffer("axes", fit_latents(axes) * self.linear)
 
-    def _told(self, y: Tensor, s: Tensor) -> Tensor:
-        "y (K, n, i) and what the networks are told of s (…, 1): (K, n, i + 3)."
+    def told(self, s: Tensor) -> Tensor:
+        "What the networks are told of s (…, 1), beside the events or the latents: (…, 3)."
         fine, coarse = self.span
-        position = 2 * (s / fine).log() / math.log(coarse / fine) - 1
-        return torch.cat([y, torch.cat([position, s / coarse, fine / s], -1).expand(*y.shape[:2], 3)], -1)
+        return torch.cat([2 * (s / fine).log() / math.log(coarse / fine) - 1, s / coarse, fine / s], -1)
 
-    def _weights(self, s: Tensor) -> Tensor:
-        return (self.eigenvalues - s**2).clamp(min=0).sqrt()
+    def linear_part(self, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        "Of the linear optimum at s: the weights of the decoder and of the encoder, and the logarithm of the variances."
+        eigenvalues = self.eigenvalues.clamp(min=1e-12)
+        weights = (self.eigenvalues - s**2).clamp(min=0).sqrt()
+        return weights, weights / eigenvalues, self.linear * (s**2 / eigenvalues).clamp(max=1).log()
 
     def encode(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         "x (K, n, d) at the resolutions s (K or 1, n or 1, 1) → posterior means and log-variances, (K, n, n_latents)."
-        mu, log_var = self.encoder(self._told(x, s)).chunk(2, dim=-1)
-        eigenvalues = self.eigenvalues.clamp(min=1e-12)
-        mu = mu + self._weights(s) / eigenvalues * (x @ self.axes)
-        log_var = log_var + self.linear * (s**2 / eigenvalues).clamp(max=1).log()
-        return mu, log_var.clamp(-20, 8)
+        mu, log_var = self.encoder(_beside(x, self.told(s))).chunk(2, dim=-1)
+        _, weights, log_variance = self.linear_part(s)
+        return mu + weights * (x @ self.axes), (log_var + log_variance).clamp(-20, 8)
 
     def decode(self, z: Tensor, s: Tensor) -> Tensor:
         "z (K, n, n_latents) at the resolutions s → (K, n, d)."
-        return self.decoder(self._told(z, s)) + (self._weights(s) * z) @ self.axes.mT
+        return self.decoder(_beside(z, self.told(s))) + (self.linear_part(s)[0] * z) @ self.axes.mT
 
     def at(self, s: "float | Tensor") -> "VAEAtResolution":
         "The autoencoders at the resolution s, one for all or (K, n)."
@@ -240,6 +245,34 @@ def _start(x: Tensor, plan: AmortisedPlan, generator: torch.Generator) -> Traine
     n_open = torch.tensor(plan.n_open, device=device)[:, None, None]
     return TrainedAmortised(vae, (torch.arange(plan.n_latents, device=device) < n_open).float(), plan)
 
+# %% ../../nbs/lib/probe/amortised.ipynb #h1a0b
+@torch.no_grad()
+def loss_and_slopes(vae: AmortisedVAE, x: Tensor, s: Tensor, mask: Tensor,
+                    noise: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """The mean of −ELBO of each run, (K,), and its gradient, in the order of `vae.parameters()`.
+
+    x (K, n, d), s (K, n, 1), mask (K, 1, L), noise (K, n, L): the numbers of `elbo` with the same noise.
+    """
+    s2, told, (weights, narrow, log_variance) = s**2, vae.told(s), vae.linear_part(s)
+    coding = vae.encoder.trace(_beside(x, told))
+    mu, raw = coding[-1].chunk(2, -1)
+    mu, raw = mu + narrow * (x @ vae.axes), raw + log_variance
+    log_var = raw.clamp(-20, 8)
+    spread = (0.5 * log_var).exp() * noise
+    z = (mu + spread) * mask
+    decoding = vae.decoder.trace(_beside(z, told))
+    miss = decoding[-1] + (weights * z) @ vae.axes.mT - x
+    misfit = (miss**2).sum(-1) / (2 * s2[..., 0]) + 0.5 * vae.n_features * (2 * math.pi * s2[..., 0]).log()
+    loss = (misfit + (kl_terms(mu, log_var) * mask).sum(-1)).mean(1)
+
+    miss = miss / (s2 * x.shape[1])
+    of_decoder, of_z = vae.decoder.pull(decoding, miss, to_input=True)
+    of_z = of_z[..., :vae.n_latents] + weights * (miss @ vae.axes)
+    of_mu = (of_z + mu / x.shape[1]) * mask
+    of_log_var = 0.5 * (of_z * spread + (log_var.exp() - 1) / x.shape[1]) * mask * (raw == log_var)
+    of_encoder, _ = vae.encoder.pull(coding, torch.cat([of_mu, of_log_var], -1))
+    return loss, of_encoder + of_decoder
+
 # %% ../../nbs/lib/probe/amortised.ipynb #0021
 def without_lost(runs: TrainedAmortised) -> TrainedAmortised:
     """The runs whose weights are finite; warns (SymnbWarning) where that is not all of them.
@@ -276,11 +309,12 @@ def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device 
     x, rows = x.expand(K, -1, -1), torch.arange(K, device=device)[:, None]
     strata = torch.arange(plan.batch_size, device=device) / plan.batch_size
 
-    def loss(events: Tensor) -> Tensor:
+    def loss(events: Tensor) -> tuple[Tensor, list[Tensor]]:
         nonlocal step
         u = (torch.rand(K, 1, generator=generator, device=device) + strata) % 1
         s, step = plan.finest(step) ** (1 - u) * plan.span[1] ** u, step + 1
-        return -elbo(runs.vae.at(s), x[rows, events], s**2, runs.mask, generator).mean(1)
+        noise = torch.randn(K, plan.batch_size, plan.n_latents, generator=generator, device=device)
+        return loss_and_slopes(runs.vae, x[rows, events], s[..., None], runs.mask, noise)
 
     if on_window:
         on_window(0, plan.most_steps, runs)
