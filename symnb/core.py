@@ -9,7 +9,7 @@ __all__ = ['PROFILES', 'COLORS', 'SCHEDULE_COLORS', 'SymnbWarning', 'resolve_dev
 # %% ../nbs/lib/core.ipynb #0002
 import math
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -214,18 +214,19 @@ class _Adam:
         for mean in self.mean:
             mean.masked_fill_(mean.abs() < least, 0)
 
-    def slopes(self, loss: Tensor) -> "tuple[Tensor | None, ...]":
-        "The gradient of a loss in each parameter; None for those without a part in it."
-        return torch.autograd.grad(loss, self.parameters, allow_unused=True)
-
-    def descend(self, gradients: Sequence[Tensor | None], lr: float) -> None:
-        "One step; parameters without a gradient stay."
+    def descend(self, found: "Tensor | tuple[Tensor, list[Tensor]]", lr: float) -> Tensor:
+        "One step down losses (K,), or losses and gradients; returns the losses. What has no part in them stays."
+        if isinstance(found, tuple):
+            losses, gradients = found
+        else:
+            losses, gradients = found, torch.autograd.grad(found.sum(), self.parameters, allow_unused=True)
         touched = [k for k, gradient in enumerate(gradients) if gradient is not None]
         parameters, mean, square, steps = ([given[k] for k in touched]
                                            for given in (self.parameters, self.mean, self.square, self.steps))
         with torch.no_grad():
             adamw(parameters, [gradients[k].contiguous() for k in touched], mean, square, [], steps, fused=True, lr=lr,
                   weight_decay=self.weight_decay, amsgrad=False, beta1=0.9, beta2=0.999, eps=1e-8, maximize=False)
+        return losses.detach()
 
 # %% ../nbs/lib/core.ipynb #0027
 def hold_at_most(max_steps: int) -> tuple[int, int]:
@@ -241,8 +242,9 @@ def fit(loss: "Callable[[Tensor], Tensor | tuple]", parameters: Iterable[Tensor]
     """Train K models at once by Adam until all have converged; warns (SymnbWarning) when `hold[1]` came first for most.
 
     loss(events (K, batch_size) int) → (K,), or these and the gradients of their sum in the parameters, where they are
-    known; hold: fewest and most steps at the full rate; decay: cosine steps for each step held; weight_decay: as AdamW's; on_plateau(runs (K,) bool) → (K,) bool: which of the runs go on with a changed
-    problem; on_decay(): once, when the rate begins to fall; on_window(step, most steps in all): each window, may raise.
+    known; hold: fewest and most steps at the full rate; decay: cosine steps for each step held; weight_decay: as
+    AdamW's; on_plateau(runs (K,) bool) → (K,) bool: which of the runs go on with a changed problem; on_decay(): once,
+    when the rate begins to fall; on_window(step, most steps in all): each window, may raise.
     """
     adam = _Adam(parameters, weight_decay)
     plateau, rate, history, device, mean, seen, step = _Plateau(tol, patience), _Rate(), [], generator.device, 0.0, 0, 0
@@ -250,12 +252,11 @@ def fit(loss: "Callable[[Tensor], Tensor | tuple]", parameters: Iterable[Tensor]
     with tqdm(total=total, disable=not verbose, desc="training", unit=" steps") as bar:
         while step != rate.last:
             found = loss(torch.randint(n_events, (n_models, batch_size), generator=generator, device=device))
-            losses, slopes = found if isinstance(found, tuple) else (found, adam.slopes(found.sum()))
-            adam.descend(slopes, lr * rate(step))
+            losses = adam.descend(found, lr * rate(step))
             if step % 100 == 0:
                 adam.forget_vanished()
             step, seen = step + 1, seen + 1
-            mean = mean + (losses.detach() - mean) / seen
+            mean = mean + (losses - mean) / seen
             if step % window and step != hold[1]:
                 continue
             bar.update(step - bar.n)

@@ -8,16 +8,9 @@ import torch
 from matplotlib.figure import Figure
 
 from symnb.core import SymnbWarning
-from symnb.probe.amortised import (
-    AmortisedVAE,
-    linear_bound,
-    plan_amortised,
-    principal_axes,
-    train_amortised,
-    without_lost,
-)
+from symnb.probe.amortised import AmortisedVAE, loss_and_slopes, plan_amortised, train_amortised, without_lost
 from symnb.probe.estimator import SymmetryProbe
-from symnb.probe.linear import linear_optimum
+from symnb.probe.linear import linear_bound, linear_optimum, principal_axes
 from symnb.probe.relevance import relevance
 from symnb.probe.results import choose_step
 from symnb.probe.staircase import (
@@ -28,6 +21,7 @@ from symnb.probe.staircase import (
     smooth_steps,
     tell_staircase,
 )
+from symnb.probe.vae import elbo
 
 pytestmark = pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
 GRID = np.geomspace(0.05, 1, 21)
@@ -258,3 +252,22 @@ def test_most_steps_are_those_of_a_training_that_is_never_done():
     for decay, total in ((0.5, 30), (1.0, 40), (0.01, 21)):
         plan = plan_amortised(2, n_runs=1, n_latents=2, hold=(20, 20), decay=decay)
         assert plan.most_steps == total == train_amortised(x, plan, random_state=0).fit.steps
+
+
+@pytest.mark.parametrize("d, n_latents", [(2, 1), (3, 5), (6, 4)])
+def test_the_gradient_by_hand_is_that_of_the_bound(d, n_latents):
+    "At any weights, with clamped variances and closed latents, for runs with and without the linear start."
+    g = torch.Generator().manual_seed(d)
+    x = torch.randn(3, 40, d, generator=g) @ torch.randn(3, d, d, generator=g)
+    vae = AmortisedVAE(*principal_axes(x), torch.tensor([True, False, True]), n_latents, hidden=(16, 8), generator=g)
+    with torch.no_grad():
+        vae.encoder.biases[-1][..., -1] = -25
+    s, noise = torch.rand(3, 40, 1, generator=g) + 0.05, torch.randn(3, 40, n_latents, generator=g)
+    mask = (torch.arange(n_latents) < torch.tensor([n_latents, 1, 2])[:, None, None]).float()
+    loss, slopes = loss_and_slopes(vae, x, s, mask, noise)
+    expected = -elbo(vae.at(s[..., 0]), x, s[..., 0] ** 2, mask, noise=noise).mean(1)
+    torch.testing.assert_close(loss, expected.detach(), rtol=1e-5, atol=1e-5)
+    exact = torch.autograd.grad(expected.sum(), list(vae.parameters()))
+    assert len(exact) == len(slopes)
+    for by_hand, by_autograd in zip(slopes, exact):
+        torch.testing.assert_close(by_hand, by_autograd, rtol=1e-4, atol=1e-5 * float(by_autograd.abs().max()))

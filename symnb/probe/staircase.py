@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .amortised import AmortisedVAE, TrainedAmortised, linear_bound, principal_axes
+from .amortised import AmortisedVAE, TrainedAmortised
 from .dimension import local_dimension, local_spectrum, nats_per_direction
+from .linear import linear_bound, principal_axes
 from .relevance import count_relevant, relevance
-from .vae import elbo
+from .vae import elbo_of
 
 # %% ../../nbs/lib/probe/staircase.ipynb #0004
 RESOLUTIONS = 21  # of a map: a sixth between neighbours, ten in a decade and more
@@ -39,7 +40,8 @@ def _read_at(runs: TrainedAmortised, whole: AmortisedVAE, s: float, x: torch.Ten
     e[numbers] = local_spectrum(whole.at(s), mu[numbers, :n], s2[numbers])
     generator = torch.Generator(x.device).manual_seed(0)  # the same noise for all runs: their difference counts
     noise = lambda: torch.randn((1, *held.shape[1:2], mu.shape[-1]), generator=generator, device=x.device)
-    bound = sum(elbo(vae, held, s2, runs.mask, noise=noise()).mean(1) for _ in range(draws)) / draws
+    posterior = vae.encode(held)
+    bound = sum(elbo_of(vae, held, posterior, s2, runs.mask, noise()).mean(1) for _ in range(draws)) / draws
     return -np.sort(-rho, axis=1), e, bound.double().cpu().numpy()
 
 # %% ../../nbs/lib/probe/staircase.ipynb #0005
