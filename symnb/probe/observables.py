@@ -28,13 +28,11 @@ def observable_table(latents: np.ndarray, observables: np.ndarray, names: "list[
 
     Columns: latent, observable, rank_correlation, r2_observable (from the latent), r2_latent (from the observable).
     """
-    rows = []
-    for j, z in enumerate(latents.T, start=1):
+    rows, from_observables = [], [predictability(value[:, None], latents) for value in observables.T]
+    for j, z in enumerate(latents.T):
         from_latent = predictability(z[:, None], observables)
-        for name, value, r2 in zip(names, observables.T, from_latent):
-            rows.append(
-                (f"z{j}", name, spearmanr(z, value).statistic, r2, predictability(value[:, None], z[:, None])[0])
-            )
+        for name, value, r2, back in zip(names, observables.T, from_latent, from_observables):
+            rows.append((f"z{j + 1}", name, spearmanr(z, value).statistic, r2, back[j]))
     for name, r2 in zip(names, predictability(latents, observables)):
         rows.append(("all", name, np.nan, r2, np.nan))
     return pd.DataFrame(rows, columns=["latent", "observable", "rank_correlation", "r2_observable", "r2_latent"])
