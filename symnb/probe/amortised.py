@@ -273,7 +273,7 @@ def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device 
     x = torch.as_tensor(np.asarray(x), dtype=torch.float32, device=device)
     x = x if x.ndim == 3 else x[None]
     runs, step = _start(x, plan, generator), 0
-    x, rows = x.expand(K, -1, -1), torch.arange(K, device=device)[:, None]
+    events_of_all, first = x.flatten(0, 1), torch.arange(len(x), device=device)[:, None] * x.shape[1]
     strata = torch.arange(plan.batch_size, device=device) / plan.batch_size
 
     def loss(events: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -281,7 +281,8 @@ def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device 
         u = (torch.rand(K, 1, generator=generator, device=device) + strata) % 1
         s, step = plan.finest(step) ** (1 - u) * plan.span[1] ** u, step + 1
         noise = torch.randn(K, plan.batch_size, plan.n_latents, generator=generator, device=device)
-        return loss_and_slopes(runs.vae, x[rows, events], s[..., None], runs.mask, noise)
+        drawn = nn.functional.embedding(first + events, events_of_all)
+        return loss_and_slopes(runs.vae, drawn, s[..., None], runs.mask, noise)
 
     if on_window:
         on_window(0, plan.most_steps, runs)
