@@ -102,8 +102,8 @@ def fit_weights(evidence: pd.DataFrame, right: np.ndarray,
 
 # %% ../../nbs/lib/probe/confidence.ipynb #0012
 WEIGHTS: "Mapping[str, float]" = MappingProxyType(dict(
-    width=0.2402, agreement=-0.9814, clear=5.479, needed=-0.57, neighbours=-4.113, least=2.717, events=-0.2352,
-    columns=-0.3593, discrete=-2.107, fine=1.921, filled=-0.06943, end=0.7137, constant=-0.5671,
+    width=0.2417, agreement=0.01734, clear=4.889, needed=-0.4724, neighbours=-3.579, least=2.24, events=-0.32,
+    columns=-0.3639, discrete=-1.769, fine=1.566, filled=0.006102, end=1.067, constant=-0.672,
 ))
 
 
@@ -116,7 +116,7 @@ def confidence(evidence: pd.DataFrame, weights: "Mapping[str, float]" = WEIGHTS)
     return np.clip(expit(x + weights["constant"]), 0.01, 0.99)
 
 # %% ../../nbs/lib/probe/confidence.ipynb #w7741
-HOLE_WEIGHTS: "Mapping[str, float]" = MappingProxyType(dict(margin=2.074, constant=1.661))
+HOLE_WEIGHTS: "Mapping[str, float]" = MappingProxyType(dict(margin=1.756, constant=1.533))
 
 
 def hole_confidence(margin: "float | np.ndarray", probability: "float | np.ndarray") -> np.ndarray:
