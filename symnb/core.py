@@ -112,7 +112,9 @@ class BatchedMLP(nn.Module):
         return x
 
     def trace(self, x: Tensor) -> list[Tensor]:
-        "What enters each layer, and at the end the output: for `pull`."
+        "What enters each layer, and at the end the output: what slopes by hand need, with ReLU only."
+        if self.activation not in (torch.relu, torch.relu_):
+            raise NotImplementedError("slopes by hand are known for ReLU only: use torch.autograd or jacobian")
         found = [x]
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases)):
             found.append(torch.baddbmm(bias, found[-1], weight))
@@ -121,7 +123,7 @@ class BatchedMLP(nn.Module):
         return found
 
     def pull(self, found: list[Tensor], slope: Tensor, to_input: bool = False) -> tuple[list[Tensor], Tensor | None]:
-        """The gradient of a loss with the `slope` (K, n, o) in the output of a `trace`, by hand; with ReLU only.
+        """The gradient of a loss with the `slope` (K, n, o) in the output of a `trace`, by hand.
 
         Returns the gradients in the order of `parameters()`, and with to_input the slope in x, (K, n, i).
         """
@@ -134,6 +136,15 @@ class BatchedMLP(nn.Module):
             if layer:
                 torch.ops.aten.threshold_backward.grad_input(slope, found[layer], 0, grad_input=slope)
         return weights[::-1] + biases[::-1], slope if to_input else None
+
+    def slopes(self, x: Tensor) -> Tensor:
+        "∂ output / ∂ x at each event, x (K, n, i) → (K, n, o, i): the product of the layers that are open there."
+        found, (K, n, _), o = self.trace(x), x.shape, self.weights[-1].shape[-1]
+        J = self.weights[-1].mT[:, None].expand(K, n, o, -1)
+        for layer in reversed(range(1, len(self.weights))):
+            J = (J * (found[layer] > 0)[:, :, None]).flatten(1, 2) @ self.weights[layer - 1].mT
+            J = J.unflatten(1, (n, o))
+        return J
 
 # %% ../nbs/lib/core.ipynb #0020
 def jacobian(network: Callable, x: Tensor, create_graph: bool = False) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from symnb.core import SymnbWarning
+from symnb.core import BatchedMLP, SymnbWarning, jacobian
 from symnb.probe.amortised import AmortisedVAE, loss_and_slopes, plan_amortised, train_amortised, without_lost
 from symnb.probe.estimator import SymmetryProbe
 from symnb.probe.linear import linear_bound, linear_optimum, principal_axes
@@ -21,7 +21,7 @@ from symnb.probe.staircase import (
     smooth_steps,
     tell_staircase,
 )
-from symnb.probe.vae import elbo
+from symnb.probe.vae import BatchedVAE, elbo
 
 pytestmark = pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
 GRID = np.geomspace(0.05, 1, 21)
@@ -271,3 +271,18 @@ def test_the_gradient_by_hand_is_that_of_the_bound(d, n_latents):
     assert len(exact) == len(slopes)
     for by_hand, by_autograd in zip(slopes, exact):
         torch.testing.assert_close(by_hand, by_autograd, rtol=1e-4, atol=1e-5 * float(by_autograd.abs().max()))
+
+
+@pytest.mark.parametrize("hidden", [(), (16,), (16, 8)])
+def test_the_jacobian_by_hand_is_that_of_automatic_differentiation(hidden):
+    g = torch.Generator().manual_seed(0)
+    x, z = torch.randn(3, 50, 5, generator=g), torch.randn(3, 50, 7, generator=g)
+    vae = AmortisedVAE(*principal_axes(x), torch.tensor([True, False, True]), 7, hidden=hidden, generator=g)
+    for autoencoders in (BatchedVAE(3, 5, 7, hidden, g), vae.at(0.3), vae.at(torch.rand(3, 50, generator=g))):
+        by_hand = autoencoders.decoder_jacobian(z)
+        torch.testing.assert_close(by_hand, jacobian(autoencoders.decode, z), rtol=1e-5, atol=1e-6)
+
+
+def test_slopes_by_hand_are_for_relu():
+    with pytest.raises(NotImplementedError, match="ReLU"):
+        BatchedMLP(1, (2, 3, 1), torch.tanh).slopes(torch.zeros(1, 4, 2))

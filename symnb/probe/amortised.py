@@ -108,6 +108,11 @@ class VAEAtResolution:
     def decode(self, z: Tensor) -> Tensor:
         return self.vae.decode(z, self.s)
 
+    def decoder_jacobian(self, z: Tensor) -> Tensor:
+        "∂x̂/∂z: z (K, n, n_latents) → (K, n, d, n_latents)."
+        straight = self.vae.axes[:, None] * self.vae.linear_part(self.s)[0][:, :, None]
+        return self.vae.decoder.slopes(_beside(z, self.vae.told(self.s)))[..., :z.shape[-1]] + straight
+
     def parameters(self):
         return self.vae.parameters()
 

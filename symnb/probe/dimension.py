@@ -19,7 +19,7 @@ from .vae import BatchedVAE
 def spectrum_of_events(vae: BatchedVAE, z: Tensor, s2: Tensor) -> Tensor:
     """Eigenvalues e of JᵀJ/s² at each event, J the decoder's Jacobian, sorted downwards: z (K, n, L) posterior means,
     s2 (K, 1) → (K, n, L)."""
-    J = jacobian(vae.decode, z)
+    J = vae.decoder_jacobian(z)
     return torch.linalg.eigvalsh((J.mT @ J).double().cpu()).clamp(min=0).flip(-1) / s2.double().cpu()[:, :, None]
 
 
@@ -51,7 +51,7 @@ def kept_spectrum(vae: BatchedVAE, x: Tensor, s2: Tensor) -> np.ndarray:
     """Share of a small displacement that reconstruction keeps, in each direction: eigenvalues of the mean of ∂x̂/∂x and
     JΣJᵀ/s², median over events, sorted downwards. x (K, n, d), s2 (K, 1) → (K, d)."""
     mu, log_var = vae.encode(x)
-    J, follows = jacobian(vae.decode, mu), jacobian(lambda x: vae.decode(vae.encode(x)[0]), x)
+    J, follows = vae.decoder_jacobian(mu), jacobian(lambda x: vae.decode(vae.encode(x)[0]), x)
     spread = (J * log_var.exp()[:, :, None, :]) @ J.mT / s2[:, :, None, None]
     kept = 0.5 * spread + 0.25 * (follows + follows.mT)
     return torch.linalg.eigvalsh(kept.double().cpu()).flip(-1).median(1).values.numpy()

@@ -29,20 +29,19 @@ def _read_at(runs: TrainedAmortised, whole: AmortisedVAE, s: float, x: torch.Ten
              draws: int) -> tuple:
     """Relevance and spectrum (K, L) of x (K, n, d), and the bound (K,) of `held`, at one resolution.
 
-    whole: those of the runs with all latents open. The spectrum is NaN for the others: Jacobians take time, and nobody
-    asks for theirs.
+    whole: those of the runs with all latents open. Relevance and spectrum are NaN for the others.
     """
     vae, s2 = runs.vae.at(s), torch.full((len(x), 1), s**2, device=x.device)
-    mu, log_var = vae.encode(x)
-    rho = relevance((mu * runs.mask).cpu().numpy(), (0.5 * log_var).exp().cpu().numpy())
-    n = max(20, min(300, 30_000 // x.shape[-1]))  # of events, for their Jacobians take room
-    e, numbers = np.full(rho.shape, np.nan), runs.open_runs
-    e[numbers] = local_spectrum(whole.at(s), mu[numbers, :n], s2[numbers])
+    numbers, n = runs.open_runs, max(20, min(300, 30_000 // x.shape[-1]))  # of events: their Jacobians take room
+    mu, log_var = whole.at(s).encode(x[numbers])
+    rho, e = np.full((2, *runs.mask.shape[::2]), np.nan)
+    rho[numbers] = -np.sort(-relevance(mu.cpu().numpy(), (0.5 * log_var).exp().cpu().numpy()), axis=1)
+    e[numbers] = local_spectrum(whole.at(s), mu[:, :n], s2[numbers])
     generator = torch.Generator(x.device).manual_seed(0)  # the same noise for all runs: their difference counts
     noise = lambda: torch.randn((1, *held.shape[1:2], mu.shape[-1]), generator=generator, device=x.device)
     posterior = vae.encode(held)
     bound = sum(elbo_of(vae, held, posterior, s2, runs.mask, noise()).mean(1) for _ in range(draws)) / draws
-    return -np.sort(-rho, axis=1), e, bound.double().cpu().numpy()
+    return rho, e, bound.double().cpu().numpy()
 
 # %% ../../nbs/lib/probe/staircase.ipynb #0005
 def _linear_elbo(x: np.ndarray, held: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -98,7 +97,7 @@ def share_of_directions(e: np.ndarray) -> np.ndarray:
 class ResolutionMap:
     """What K runs say at S resolutions (`read_resolutions`).
 
-    resolution (S,); relevance and spectrum (S, K, L), sorted downwards, the spectrum NaN where n_open < L; elbo (S, K),
+    resolution (S,); relevance and spectrum (S, K, L), sorted downwards, NaN where n_open < L; elbo (S, K),
     nats per held-out event; linear_elbo (S,), the best that a linear decoder has; n_open (K,), the latents that each
     run may use; linear (K,), which started from that decoder.
     """

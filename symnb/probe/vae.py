@@ -42,6 +42,10 @@ class BatchedVAE(nn.Module):
         "z (K, n, n_latents) → (K, n, d)."
         return self.decoder(z)
 
+    def decoder_jacobian(self, z: Tensor) -> Tensor:
+        "∂x̂/∂z: z (K, n, n_latents) → (K, n, d, n_latents)."
+        return self.decoder.slopes(z)
+
     def select(self, runs: "list[int] | np.ndarray") -> "BatchedVAE":
         "The autoencoders `runs` alone, in double precision on the CPU, for inference."
         runs = torch.as_tensor(np.asarray(runs), dtype=torch.long)
