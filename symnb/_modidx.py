@@ -516,6 +516,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                             'symnb.core._Rate': ('lib/core.html#_rate', 'symnb/core.py'),
                             'symnb.core._Rate.__call__': ('lib/core.html#_rate.__call__', 'symnb/core.py'),
                             'symnb.core._Rate.fall': ('lib/core.html#_rate.fall', 'symnb/core.py'),
+                            'symnb.core._keep_freed_memory': ('lib/core.html#_keep_freed_memory', 'symnb/core.py'),
                             'symnb.core._unfinished': ('lib/core.html#_unfinished', 'symnb/core.py'),
                             'symnb.core.figure_style': ('lib/core.html#figure_style', 'symnb/core.py'),
                             'symnb.core.fit': ('lib/core.html#fit', 'symnb/core.py'),

@@ -212,9 +212,15 @@ def _unfinished(n: int, n_models: int, steps: int) -> str:
     return f"{n} of {n_models} runs were still improving after {steps} steps"
 
 # %% ../nbs/lib/core.ipynb #w7711
+def _keep_freed_memory() -> None:
+    "Let the steps of a training reuse what they free: without effect where malloc is not glibc's."
+    torch.empty(28 << 20, dtype=torch.uint8)  # freed at once
+
+
 class _Adam:
     "AdamW by torch's own function; its class would import torch's compiler first, which takes a second."
     def __init__(self, parameters: Iterable[Tensor], weight_decay: float):
+        _keep_freed_memory()
         self.parameters, self.weight_decay = [*parameters], weight_decay
         self.mean, self.square = ([torch.zeros_like(p) for p in self.parameters] for _ in range(2))
         self.steps = [torch.zeros((), dtype=torch.float32, device=p.device) for p in self.parameters]

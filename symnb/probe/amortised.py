@@ -152,7 +152,7 @@ class AmortisedPlan:
     narrowing: int = 750
     hold: tuple[int, int] = (1000, 1500)
     batch_size: int = 128
-    decay: float = 0.5
+    decay: float = 0.4
 
     @property
     def most_steps(self) -> int:
