@@ -20,7 +20,7 @@ from ..checks import SAMPLE, column_labels, keep_sample, units_of, validate_even
 from ..core import SymnbWarning, resolve_device
 from .count import Counting
 from .families import Family, expressions, make_family, sparse_basis
-from .health import check_oracle, varying_outputs
+from .health import check_oracle, without_constants
 from .labels import Labels, keep_back, rare_class, read_labels
 from .latents import train_autoencoder
 from .nullspace import own_halves
@@ -98,10 +98,7 @@ class _Oracle:
                 verbose=self.verbose,
             ).cpu()
         as_oracle(self._oracle, z)  # raises for what cannot be used
-        with torch.no_grad():
-            varies = varying_outputs(self._oracle(z))
-        if varies.any() and not varies.all():  # everything preserves a constant
-            self.outputs_ = varies.nonzero().flatten().tolist()
+        self.outputs_ = without_constants(self._oracle, z)
 
     def _oracle(self, z: Tensor) -> Tensor:
         "The oracle's values (n, k) in the space of the flows, z (n, d), without constant ones."
