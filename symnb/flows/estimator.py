@@ -89,14 +89,8 @@ class _Oracle:
             several = self.generators in FAMILIES
             draw = torch.Generator().manual_seed(0)  # the events are in a random order already
             half = own_halves(len(z), 4, draw) if several else torch.arange(len(z))[None]
-            self.oracles_ = train_oracle(
-                z[half],
-                labels[half],
-                held_out=0.1,
-                random_state=self._rng,
-                device=self._device,
-                verbose=self.verbose,
-            ).cpu()
+            self.oracles_ = train_oracle(z[half], labels[half], held_out=0.1, random_state=self._rng,
+                                         device=self._device, verbose=self.verbose).cpu()
         as_oracle(self._oracle, z)  # raises for what cannot be used
         self.outputs_ = without_constants(self._oracle, z)
 
