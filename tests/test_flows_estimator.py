@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from symnb import SymmetryFlows
 from symnb.core import SymnbWarning
 from symnb.flows import estimator as module
-from symnb.flows import oracle
+from symnb.flows import health, oracle
 
 METRIC = {"so(3)": [1, 1, 1], "so(4)": [1, 1, 1, 1], "so(1,3)": [1, -1, -1, -1]}
 DIMENSION = {"so(3)": 3, "so(4)": 6, "so(1,3)": 6}
@@ -365,9 +365,9 @@ FEW = "a fifth of the events is kept back to judge the oracle by: it takes 20 at
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
     # conventions and not answers: a short training, without a judgement on the four events that a fifth of 20 is
     monkeypatch.setattr(
-        module, "train_oracle", functools.partial(oracle.train_oracle, steps=10, hidden=(8,), task="regression")
+        module, "train_oracle", functools.partial(oracle.train_oracle, steps=10, hidden=(8,))
     )
-    monkeypatch.setattr(module, "check_oracle", lambda function, z, y: oracle.check_oracle(function, z))
+    monkeypatch.setattr(module, "check_oracle", lambda function, z, y, learned: health.check_oracle(function, z))
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # or a check is skipped
     check(estimator)
 
@@ -434,3 +434,81 @@ def test_the_same_seed_gives_the_same_fit_with_a_learned_oracle(soon):
         fits.append(SymmetryFlows("all", generators="linear", random_state=0).fit(X, (X**2).sum(1)))
     np.testing.assert_array_equal(fits[0].oracle_(X), fits[1].oracle_(X))
     np.testing.assert_array_equal(fits[0].coefficients_, fits[1].coefficients_)
+
+
+# Oracles as they come (shared cases 22 to 26): any precision, units and steepness; labels of any kind
+
+def r2(x):
+    return x.square().sum(1)
+
+
+def columns(*functions):
+    return lambda x: torch.stack([f(x) for f in functions], 1)
+
+
+def all_linear(oracle, X, **how):
+    return SymmetryFlows("all", oracle=oracle, generators="linear", random_state=0, **how).fit(X)
+
+
+@pytest.mark.parametrize("oracle, algebra", [
+    (lambda x: r2(x).exp(), "so(3)"), (lambda x: r2(x)**4, "so(3)"), (lambda x: r2(x)**20, "so(3)"),
+    (lambda x: r2(x).log(), "so(3)"), (lambda x: (r2(x)**2 / 4).exp(), "so(3)"),
+    (columns(lambda x: 1e7 * (x[:, 0]**2 + x[:, 1]**2), lambda x: x[:, 2]), "R"),
+    (columns(lambda x: 1e-9 * r2(x), lambda x: 1e9 * x[:, 2]), "R"),
+    (columns(lambda x: r2(x).exp(), lambda x: x[:, 2]), "R"),
+    (columns(r2, lambda x: 0 * x[:, 2] + 5), "so(3)"), (columns(r2, lambda x: r2(x)**2), "so(3)")])
+def test_an_oracle_may_be_steep_and_have_any_units(oracle, algebra):
+    flows = all_linear(oracle, np.random.default_rng(0).normal(size=(1000, 3)))
+    assert flows.algebra_ == algebra and flows.losses_["invariance"] < 1e-15
+
+
+def test_a_ratio_is_preserved_by_the_dilation():
+    flows = all_linear(lambda x: x[:, 0] / x[:, 1], np.abs(np.random.default_rng(0).normal(size=(1000, 2))) + 0.01)
+    assert flows.expressions_ == ["x ∂x + y ∂y"]
+
+
+def test_an_output_in_small_units_counts_where_the_noise_is_given():
+    X = np.random.default_rng(0).normal(size=(1000, 3))
+    flows = all_linear(columns(r2, lambda x: 0.02 * x[:, 2]), X, noise=0.02)
+    assert flows.expressions_ == ["-y ∂x + x ∂y"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_a_module_in_any_precision(dtype):
+    torch.manual_seed(0)
+    plane = torch.nn.Linear(3, 1).to(dtype)
+    flows = all_linear(plane, np.random.default_rng(0).normal(size=(1000, 3)))
+    w = plane.weight.detach().double()[0]
+    assert flows.n_generators_ == 6  # all matrices with w A = 0
+    assert np.abs(np.einsum("i,aij->aj", w, flows.generator_matrices_)).max() < 10 * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("kind", ["text", "object", "truth values", "whole", "whole float"])
+def test_labels_of_any_kind_say_the_same(kind):
+    X = np.random.default_rng(0).normal(size=(1200, 2))
+    far = (X**2).sum(1) > 1.4
+    y = {"text": np.where(far, "out", "in"), "object": np.where(far, "out", "in").astype(object), "truth values": far,
+         "whole": 2 * far + 3, "whole float": far.astype(float)}[kind]
+    flows = SymmetryFlows("all", generators="linear", random_state=0).fit(X, y)
+    assert flows.n_generators_ == 1 and abs(np.trace(flows.generator_matrices_[0])) < 0.1
+
+
+def test_a_rare_class_is_named_and_nothing_is_claimed():
+    X, y = np.random.default_rng(0).normal(size=(1000, 2)), np.where(np.arange(1000) < 3, "rare", "common")
+    with pytest.warns(SymnbWarning, match="3 events of the class rare, in 1000"):
+        flows = SymmetryFlows("all", generators="linear", random_state=0).fit(X, y)
+    assert flows.n_generators_ == 0
+
+
+def test_whole_numbers_may_be_a_quantity():
+    X = np.random.default_rng(0).integers(-6, 7, size=(1200, 2)).astype(float)
+    flows = SymmetryFlows("all", generators="linear", random_state=0).fit(X, (X**2).sum(1).astype(int))
+    assert flows.n_generators_ == 1 and flows.oracles_.classes is None
+
+
+def test_the_task_can_be_set():
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    with pytest.raises(ValueError, match="task="):
+        SymmetryFlows(task="ranking").fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="fractions"):
+        SymmetryFlows(task="classes").fit(X, X[:, 0])

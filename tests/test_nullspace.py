@@ -152,7 +152,7 @@ def test_nothing_is_claimed_and_the_message_says_why(oracle, why):
 def test_random_labels():
     x, labels = events(600, 3), events(600, 1, seed=1)[:, 0]
     half = own_halves(600, 4, torch.Generator().manual_seed(0))
-    oracles = train_oracle(x[half], labels[half].numpy(), task="regression", hidden=(32, 32), steps=300, random_state=0)
+    oracles = train_oracle(x[half], labels[half].numpy(), task="quantity", hidden=(32, 32), steps=300, random_state=0)
     fresh = events(300, 3, seed=2)
     space = null_space(oracle_jacobian(oracles, fresh.expand(4, -1, -1)), fresh)
     assert space.n == 0 and "uncertain" in space.message
@@ -163,7 +163,7 @@ def test_learned_oracle_counts_right_and_names_its_noise():
     x = events(1000, 3)
     y = form(1, 1, 1)(x)[:, 0] + 0.3 * events(1000, 1, seed=1)[:, 0]
     half = own_halves(1000, 4, torch.Generator().manual_seed(0))
-    oracles = train_oracle(x[half], y[half].numpy(), task="regression", hidden=(48, 48), steps=600, random_state=0)
+    oracles = train_oracle(x[half], y[half].numpy(), task="quantity", hidden=(48, 48), steps=600, random_state=0)
     fresh = events(500, 3, seed=2)
     jac = oracle_jacobian(oracles, fresh.expand(4, -1, -1))
     space = null_space(jac, fresh)

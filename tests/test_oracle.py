@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from symnb.flows.labels import class_probabilities, oracle_score, read_labels
-from symnb.flows.oracle import as_oracle, check_oracle, oracle_jacobian, row_space, train_oracle
+from symnb.flows.health import check_oracle, dead_events, varying_outputs
+from symnb.flows.labels import class_probabilities, keep_back, oracle_score, rare_class, read_labels
+from symnb.flows.oracle import as_oracle, oracle_jacobian, row_space, train_oracle
 
 
 def events(n=600, d=3, seed=0):
@@ -94,8 +95,8 @@ def test_training_repeats_itself():
 @pytest.mark.exact
 def test_labels_of_any_number_are_classes():
     x, y = events(300), np.array([4, -1, 9])[np.arange(300) % 3]
-    target, classes = read_labels(y, x)
-    assert classes.tolist() == [-1, 4, 9] and np.array_equal(classes[target], y)
+    labels = read_labels(y, x)
+    assert labels.classes.tolist() == [-1, 4, 9] and np.array_equal(labels.classes[labels.values], y)
     assert train_oracle(x, y, steps=20, hidden=(8,)).select(0)(x).shape == (300, 3)
 
 
@@ -103,6 +104,33 @@ def test_labels_of_any_number_are_classes():
 def test_one_logit_is_that_of_the_second_class():
     p = class_probabilities(torch.tensor([[0.0], [20.0]]))
     torch.testing.assert_close(p, torch.tensor([[0.5, 0.5], [0.0, 1.0]]))
+
+
+@pytest.mark.parametrize("y, task, classes", [
+    (["b", "a"] * 100, "classes", ["a", "b"]), (np.array(["b", "a"] * 100, dtype=object), "classes", ["a", "b"]),
+    ([True, False] * 100, "classes", [False, True]), ([2.0, 1.0] * 100, "classes", [1, 2]),
+    (np.arange(200) % 18, "classes", list(range(18))), (np.arange(200) % 40, "quantity", None),
+    ((np.arange(200) % 11) ** 2 + (np.arange(200) % 7) ** 2, "quantity", None),
+    (np.linspace(0, 1, 200), "quantity", None)])
+def test_classes_and_quantities_are_told_apart(y, task, classes):
+    labels = read_labels(y, torch.zeros(200, 2))
+    assert labels.task == task and (classes is None or labels.classes.tolist() == classes)
+    assert labels[[3, 1]].task == task and len(labels[np.arange(10)]) == 10 and read_labels(labels, None) is labels
+
+
+def test_eighteen_numbers_in_a_hundred_events_are_a_quantity():
+    assert read_labels(np.arange(100) % 18, torch.zeros(100, 2)).task == "quantity"
+
+
+@pytest.mark.exact
+def test_no_class_is_missing_on_either_side():
+    x, y = torch.zeros(400, 2), np.r_[np.zeros(388), np.ones(12)]
+    for seed in range(20):
+        labels, order = read_labels(y, x), np.random.default_rng(seed).permutation(400)
+        test, train = keep_back(labels, order, 20)
+        assert sorted([*test, *train]) == list(range(400)) and {0, 1} == {*y[test]} == {*y[train]}
+    assert rare_class(labels) is None and rare_class(read_labels(np.linspace(0, 1, 400), x)) is None
+    assert "3 events of the class 1.0, in 400" in rare_class(read_labels(np.r_[np.zeros(397), np.ones(3)], x))
 
 
 # Oracles that no symmetry may be claimed from
@@ -183,13 +211,42 @@ def test_unusable_events_are_named(x, error, words):
 
 
 @pytest.mark.parametrize("y, task, error, words", [
-    (["a", "b"] * 10, "auto", TypeError, "y has labels of type"),
-    (np.array(["0", "1"] * 10, dtype=object), "auto", TypeError, "y has labels of type"),
-    ([0.5, 1.0] * 10, "classes", ValueError, "not integers"),
+    (["a", "b"] * 10, "quantity", TypeError, "y has texts"), ([1j] * 20, "auto", TypeError, "y has labels of type"),
+    (np.array(["a", None] * 10, dtype=object), "auto", ValueError, "missing labels"),
+    ([0.5, 1.0] * 10, "classes", ValueError, "fractions"),
     ([1] * 20, "auto", ValueError, "one value only"), ([2.5] * 20, "auto", ValueError, "one value only"),
     ([0, 1] * 9, "auto", ValueError, "y has shape"), (np.zeros((3, 20)), "auto", ValueError, "y has shape"),
-    ([0.0, np.nan] * 10, "auto", ValueError, "not finite"), (range(20), "auto", ValueError, "20 classes"),
+    ([0.0, np.nan] * 10, "auto", ValueError, "not finite"), (range(20), "classes", ValueError, "20 classes"),
     ([0, 1] * 10, "ranking", ValueError, "task='ranking'")])
 def test_unusable_labels_are_named(y, task, error, words):
     with pytest.raises(error, match=words):
         train_oracle(torch.zeros(20, 2), y, task=task)
+
+
+# Steep oracles, and outputs in any units
+
+STEEP = {"exp": torch.exp, "log": torch.log, "power": lambda r2: r2**20, "inverse": lambda r2: r2**-0.5}
+
+
+@pytest.mark.parametrize("name", STEEP)
+def test_a_steep_oracle_is_not_flat(name):
+    x = events().double()
+    health = check_oracle(lambda x: STEEP[name](x.square().sum(1)), x)
+    assert health.ok and health.dead_share < 0.01 and health.rank == 1
+
+
+@pytest.mark.exact
+def test_the_units_of_outputs_do_not_change_the_row_space():
+    jac = torch.randn(50, 3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rows, rank = row_space(jac)
+    scaled, again = row_space(jac * torch.tensor([1e7, 1.0, 1e-5], dtype=torch.float64)[:, None])
+    assert (rank == 3).all() and (again == 3).all()
+    torch.testing.assert_close(rows.mT @ rows, scaled.mT @ scaled)
+
+
+@pytest.mark.exact
+def test_an_output_that_is_constant_to_rounding_does_not_vary():
+    x = events().double()
+    value = torch.stack([x[:, 0], 1e6 + 1e-12 * x[:, 1], 1e-30 * x[:, 2]], 1)
+    assert varying_outputs(value).tolist() == [True, False, True]
+    assert dead_events(torch.ones(len(x)), value[:, :0]).all()

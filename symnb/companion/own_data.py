@@ -81,6 +81,8 @@ def add_flows(commands: argparse._SubParsersAction) -> None:
     _add_file_options(sub, "none")
     sub.add_argument("--target", required=True, metavar="COLUMN",
                      help="the column that shall not change: classes, or a quantity")
+    sub.add_argument("--task", choices=["auto", "classes", "quantity"], default="auto",
+                     help="what the target is; auto takes texts and up to twenty different whole numbers for classes")
     sub.add_argument("--generators", choices=("linear", "affine", "polynomial", "mlp", "exact"), default="linear",
                      help="kind of fields (default: linear)")
     sub.add_argument("--n", default="all", metavar="N", help="how many generators: a number, or all (default: all)")
@@ -172,7 +174,8 @@ def _flows(args: argparse.Namespace) -> int:
     from symnb.flows.estimator import SymmetryFlows  # torch takes seconds to import
     _half_the_cores()
     X = _rescaled(X, args.scale)
-    flows = SymmetryFlows(args.n if args.n == "all" else int(args.n), generators=args.generators,
+    task = "classes" if classes and args.task == "auto" else args.task
+    flows = SymmetryFlows(args.n if args.n == "all" else int(args.n), generators=args.generators, task=task,
                           latent_dim=args.latent_dim, random_state=args.seed, device=args.device,
                           verbose=not args.quiet)
     _, seconds, warned = _timed(lambda: flows.fit(X, y))

@@ -7,6 +7,7 @@ __all__ = ['SymmetryFlows']
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0002
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,16 +20,36 @@ from ..checks import SAMPLE, column_labels, keep_sample, units_of, validate_even
 from ..core import SymnbWarning, resolve_device
 from .count import Counting
 from .families import Family, expressions, make_family, sparse_basis
+from .health import check_oracle, without_constants
+from .labels import Labels, keep_back, rare_class, read_labels
 from .latents import train_autoencoder
 from .nullspace import own_halves
 from .options import FAMILIES, check_flow_parameters
-from .oracle import as_oracle, check_oracle, oracle_jacobian, train_oracle
+from .oracle import as_oracle, oracle_jacobian, train_oracle
 from .report import Answering
 from .solvers import Solution, no_solution, solve_exact, solve_family, solve_networks
 from .using import STORED, Using
 from ..lie import identify, killing_form
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0005
+def _read(y, X: np.ndarray, oracle, task: str) -> "tuple[np.ndarray | None, Labels | None]":
+    "y as an array, and as it is read, once for all."
+    if y is None:
+        if oracle == "mlp":
+            raise ValueError("oracle='mlp' requires y to be passed, but the target y is None: "
+                             "give labels to learn from, or an oracle (n, d) → (n, k)")
+        return None, None
+    y = np.asarray(y)
+    if len(np.shape(y)) < 1 or len(y) != len(X):
+        raise ValueError(f"y has shape {np.shape(y)}, X has {len(X)} events: give one label for each event")
+    return y, read_labels(y, torch.tensor(X), task)
+
+
+def _is_learned(oracle) -> bool:
+    "Has its gradient an error that is the same everywhere? One with weights has been trained."
+    return oracle == "mlp" or as_oracle(oracle).like is not None
+
+# %% ../../nbs/lib/flows/estimator.ipynb #f9a03
 class _Prepare:
     "From events and labels to the space of the flows and an oracle on it."
     def _prepare(self, X, y) -> "tuple[Tensor, np.ndarray, np.ndarray]":
@@ -39,26 +60,16 @@ class _Prepare:
         if len(X) < 20:
             raise ValueError(f"X has {len(X)} samples (events): "
                              "give at least 20, and some hundreds for a reliable answer")
-        y = self._labels(X, y)
+        y, labels = _read(y, X, self.oracle, self.task)
         order = self._rng.permutation(len(X))
         self._sample, self._sample_y = keep_sample(X, order), None if y is None else y[order[:SAMPLE]]
-        test, train = np.split(order, [min(len(X) // 5, 2000)])
-        Z, part = self._encode_all(X, train, test), (lambda rows: None if y is None else y[rows])
+        test, train = keep_back(labels, order, min(len(X) // 5, 2000))
+        Z, part = self._encode_all(X, train, test), (lambda rows: None if labels is None else labels[rows])
         self._learn_oracle(Z[train], part(train))
-        self.health_ = check_oracle(self._oracle, Z[test], part(test))
+        self.health_ = check_oracle(self._oracle, Z[test], part(test), learned=_is_learned(self.oracle))
+        if self.oracle == "mlp" and (rare := rare_class(labels)):
+            self.health_ = replace(self.health_, ok=False, message=rare)
         return Z, train, test
-
-    def _labels(self, X: np.ndarray, y) -> "np.ndarray | None":
-        if y is None:
-            if self.oracle == "mlp":
-                raise ValueError("oracle='mlp' requires y to be passed, but the target y is None: "
-                                 "give labels to learn from, or an oracle (n, d) → (n, k)")
-            return None
-        y = np.asarray(y)
-        y = np.asarray(y.tolist()) if y.dtype == object else y  # numbers in a column of objects
-        if len(np.shape(y)) < 1 or len(y) != len(X):
-            raise ValueError(f"y has shape {np.shape(y)}, X has {len(X)} events: give one label for each event")
-        return y
 
     def _encode_all(self, X: np.ndarray, train: np.ndarray, test: np.ndarray) -> Tensor:
         "The space in which flows are sought: X itself, or its latents."
@@ -72,27 +83,23 @@ class _Prepare:
 # %% ../../nbs/lib/flows/estimator.ipynb #0006
 class _Oracle:
     "The oracle: given, or learned from labels."
-    def _learn_oracle(self, z: Tensor, y: "np.ndarray | None") -> None:
-        self.oracles_ = None
+    def _learn_oracle(self, z: Tensor, labels: "Labels | None") -> None:
+        self.oracles_ = self.outputs_ = None
         if self.oracle == "mlp":
             several = self.generators in FAMILIES
             draw = torch.Generator().manual_seed(0)  # the events are in a random order already
             half = own_halves(len(z), 4, draw) if several else torch.arange(len(z))[None]
-            self.oracles_ = train_oracle(
-                z[half],
-                y[half.numpy()],
-                held_out=0.1,
-                random_state=self._rng,
-                device=self._device,
-                verbose=self.verbose,
-            ).cpu()
+            self.oracles_ = train_oracle(z[half], labels[half], held_out=0.1, random_state=self._rng,
+                                         device=self._device, verbose=self.verbose).cpu()
         as_oracle(self._oracle, z)  # raises for what cannot be used
+        self.outputs_ = without_constants(self._oracle, z)
 
     def _oracle(self, z: Tensor) -> Tensor:
-        "The oracle's values (n, k) in the space of the flows, z (n, d)."
+        "The oracle's values (n, k) in the space of the flows, z (n, d), without constant ones."
         if self.oracles_ is not None:
             return self.oracles_(z.expand(self.oracles_.n_models, *z.shape)).mean(0)
-        return as_oracle(self.oracle)(z if self.autoencoder_ is None else self.autoencoder_.decode(z))
+        value = as_oracle(self.oracle)(z if self.autoencoder_ is None else self.autoencoder_.decode(z))
+        return value if self.outputs_ is None else value[..., self.outputs_]
 
     def _standardised(self, u: Tensor) -> Tensor:
         "The oracle's values (n, k) at points u (n, d) in the solvers' units."
@@ -134,6 +141,7 @@ class _Families:
         learned = isinstance(self.oracle, nn.Module) and self.noise is None
         return solve_family(self._jacobian(z) * self.scale_, z / self.scale_, fresh, family, N,
                             noise=self._precision(z), learned=learned, n_replicas=self.n_replicas,
+                            exact=None if _is_learned(self.oracle) or self.noise is not None else True,
                             random_state=self._rng)
 
     def _precision(self, z: Tensor) -> "float | None":
@@ -141,7 +149,7 @@ class _Families:
         if self.noise is not None or self.oracle == "mlp":
             return self.noise
         x = z[:2] if self.autoencoder_ is None else self.autoencoder_.decode(z[:2])
-        dtype = as_oracle(self.oracle).function(x).dtype
+        dtype = as_oracle(self.oracle).raw(x).dtype
         return torch.finfo(dtype).eps ** 0.7 if dtype.is_floating_point else None
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0009
@@ -230,7 +238,7 @@ class _Read:
 class _Fit:
     "Training and its reading."
     def fit(self, X, y=None):
-        """Find generators on the events X (n, d) with labels y (n,): integers for classes, or a quantity.
+        """Find generators on the events X (n, d) with labels y (n,): classes, or a quantity.
 
         y may be None when `oracle` is given. Raises ValueError or TypeError, naming the argument, for input that
         cannot be used; an oracle in which no symmetry can be claimed leaves n_generators_ = 0 and warns.
@@ -250,8 +258,9 @@ class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Co
     from labels; or a function or torch module (n, d) → (n, k) of torch tensors; with latent_dim it acts on decoded
     events. generators: 'mlp', 'linear', 'affine', 'polynomial' (of `degree`), or 'exact' (projected on the null space
     of the oracle's Jacobian). latent_dim: None works on X itself, an int in the latent space of an autoencoder. device:
-    'auto', 'cpu', 'cuda' or 'cuda:N'. closure: networks that close as an algebra, normalised on average, instead of
-    orthogonal flows, normalised at every event. noise: relative error of a given oracle's Jacobian; None takes the
+    'auto', 'cpu', 'cuda' or 'cuda:N'. task: what y is, 'classes' or 'quantity'; 'auto' takes texts, truth values and
+    few different whole numbers for classes. closure: networks that close as an algebra, normalised on average, instead
+    of orthogonal flows, normalised at every event. noise: relative error of a given oracle's Jacobian; None takes the
     precision of its numbers. n_replicas: trainings of which the best is kept. max_steps: of networks.
 
     Attributes after `fit`: n_generators_ (0 where no symmetry can be claimed), message_ (why), losses_ (invariance,
@@ -266,11 +275,11 @@ class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Co
     save, column_labels = persistence.save, column_labels
 
     def __init__(self, n_generators=1, oracle="mlp", generators="mlp", latent_dim=None, device="auto",
-                 random_state=None, verbose=False, *, degree=2, closure=False, noise=None, n_replicas=4,
-                 max_steps=2000):
+                 random_state=None, verbose=False, *, task="auto", degree=2, closure=False, noise=None,
+                 n_replicas=4, max_steps=2000):
         self.n_generators, self.oracle, self.generators, self.latent_dim = n_generators, oracle, generators, latent_dim
         self.device, self.random_state, self.verbose = device, random_state, verbose
-        self.degree, self.closure, self.noise = degree, closure, noise
+        self.task, self.degree, self.closure, self.noise = task, degree, closure, noise
         self.n_replicas, self.max_steps = n_replicas, max_steps
 
     def __sklearn_tags__(self):

@@ -19,11 +19,21 @@ from ..core import SymnbWarning
 from .families import Family, expressions, field, make_family, polynomial, sparse_basis
 
 # %% ../../nbs/lib/flows/nullspace.ipynb #0004
-def invariance_rows(jac: Tensor, noise: float = 0.0) -> Tensor:
-    """Orthonormal rows (n, r, d) that span those of jac (n, k, d); towards `noise` × the typical |J| they fade,
-    below they are zero."""
+def _typical(size: Tensor, exact: bool) -> Tensor:
+    "Of lengths (n, ...) over the events: the median of exact ones, which may be steep, or the root mean square."
+    rms, middle = size.square().mean(0).sqrt(), size.median(0).values
+    return torch.where(middle > 0, middle, rms) if exact else rms
+
+
+def invariance_rows(jac: Tensor, noise: float = 0.0, exact: bool = False) -> Tensor:
+    """Orthonormal rows (n, r, d) that span those of jac (n, k, d), whatever the units of the outputs.
+
+    Towards `noise` × the typical |J| they fade, below they are zero.
+    """
+    unit = _typical(jac.norm(dim=-1), exact)
+    jac = jac * torch.where(unit > 0, 1 / unit, 0.0)[:, None]
     _, size, rows = torch.linalg.svd(jac, full_matrices=False)
-    floor = noise * size[:, 0].square().mean().sqrt()
+    floor = noise * _typical(size[:, 0], exact)
     return rows * torch.where(size > floor, size / (size**2 + floor**2).sqrt(), 0.0)[..., None]
 
 
@@ -119,19 +129,19 @@ def null_space(
     *,
     noise: float | None = None,  # relative error of jac; None: precision of its numbers, or the ensemble's disagreement
     degree: int = 2,  # of polynomials
+    exact: bool | None = None,  # is the error of jac relative to each event's own? None: one oracle, without noise
     min_gap: float | None = None,  # the smallest convincing step in the singular values: 100, or 3.5 for a noisy oracle
     max_dead: float = 0.01,  # share of events without a gradient that is tolerated
 ) -> NullSpace:
-    """All fields of a family that preserve an oracle: the null space of J(x) C f(x) = 0.
+    """All fields of a family that preserve an oracle: the null space of J(x) C f(x) = 0; none, and why, in doubt.
 
-    Raises ValueError for shapes that do not fit and for fewer conditions than unknowns. Where nothing can be claimed
-    N is 0 and the message says why.
+    Raises ValueError for shapes that do not fit and for fewer conditions than unknowns.
     """
-    exact = noise is None and jac.ndim == 3
-    min_gap = min_gap or (100 if exact else 3.5)
+    min_gap = min_gap or (100 if noise is None and jac.ndim == 3 else 3.5)
+    exact = noise is None and jac.ndim == 3 if exact is None else exact
     jac, x, fam, noise = _checked(jac, x, family, degree, noise)
     gradient = jac.flatten(1).norm(dim=1)
-    dead = float((gradient <= 1e-3 * gradient.square().mean().sqrt()).double().mean())
+    dead = float((gradient <= (0.0 if exact else 1e-3) * gradient.square().mean().sqrt()).double().mean())
     if dead > max_dead:
         return _nothing(fam, x, noise, _flat(dead))
     if noise * min_gap > 1:
@@ -139,7 +149,7 @@ def null_space(
     unit = _units(x)
     jac, f = jac * unit, fam.features(x / unit)
     W, Z = whiten(f)
-    rows = invariance_rows(jac, noise)
+    rows = invariance_rows(jac, noise, exact)
     conditions, unknowns = int((rows.square().sum(-1) > 0.1).sum()), fam.dim * W.shape[1]
     if conditions < unknowns:
         raise ValueError(_too_few(len(x), conditions, unknowns, fam))

@@ -7,6 +7,7 @@ __all__ = ['FAMILIES', 'GENERATORS', 'check_flow_parameters']
 
 # %% ../../nbs/lib/flows/options.ipynb #0002
 from ..checks import ParameterError, check_choice, check_whole
+from .labels import TASKS
 
 # %% ../../nbs/lib/flows/options.ipynb #0004
 FAMILIES = ("linear", "affine", "polynomial")
@@ -24,5 +25,6 @@ def check_flow_parameters(flows) -> None:
     if flows.latent_dim is not None:
         check_whole("latent_dim", flows.latent_dim)
     check_choice("generators", flows.generators, GENERATORS)
+    check_choice("task", flows.task, TASKS)
     if flows.oracle != "mlp" and not callable(flows.oracle):
         raise ParameterError(f"oracle={flows.oracle!r} must be 'mlp', or a function or torch module (n, d) → (n, k)")

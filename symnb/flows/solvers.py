@@ -98,9 +98,10 @@ def _total(losses: dict) -> dict[str, float]:
     return losses | {"total": sum(losses.values())}
 
 # %% ../../nbs/lib/flows/solvers.ipynb #0012
-def all_of_family(jac: Tensor, x: Tensor, family: Family, noise: float | None, learned: bool = False) -> NullSpace:
+def all_of_family(jac: Tensor, x: Tensor, family: Family, noise: float | None, learned: bool = False,
+                  exact: bool | None = None) -> NullSpace:
     "The null space; if `learned` and nothing is exact, the one below the largest step of the singular values."
-    found = null_space(jac, x, family, noise=noise)
+    found = null_space(jac, x, family, noise=noise, exact=exact)
     s = found.singular_values
     if found.n or not learned or jac.ndim == 4 or len(s) < 2:
         return found
@@ -112,11 +113,12 @@ def orthonormal(C: Tensor) -> Tensor:
     "A basis (N, d, p) of the same space as C that is orthogonal, with Σ C² = 2 as for a rotation."
     return math.sqrt(2) * torch.linalg.qr(C.flatten(1).T).Q.T.reshape(C.shape)
 
-
+# %% ../../nbs/lib/flows/solvers.ipynb #f9a02
 def solve_family(jac: Tensor, x: Tensor, fresh: "tuple[Tensor, Tensor]", family: Family, n: "int | str", *,
-                 noise: float | None = None, learned: bool = False, n_replicas: int = 4, random_state=None) -> Solution:
+                 noise: float | None = None, learned: bool = False, exact: bool | None = None, n_replicas: int = 4,
+                 random_state=None) -> Solution:
     "n generators of a family, or 'all', from jac ((R,) n, k, d) at x (n, d); losses on `fresh` Jacobians and events."
-    space = all_of_family(jac, x, family, noise, learned)
+    space = all_of_family(jac, x, family, noise, learned, exact)
     if n == "all":
         if not space.n:
             return no_solution(space.message)

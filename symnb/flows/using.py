@@ -20,9 +20,10 @@ from ..checks import validate_events
 from ..core import BatchedMLP
 from .exact import ExactGenerators
 from .families import Family, FamilyField
+from .health import OracleHealth
 from .latents import Autoencoder, Axes
 from .networks import NetworkGenerators, OneRun
-from .oracle import BatchedOracle, OracleHealth, as_oracle, oracle_jacobian
+from .oracle import BatchedOracle, as_oracle, oracle_jacobian
 from .solvers import NoField, Solution, measure
 from .streamlines import streamlines
 from ..lie import Closure
