@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 from torch.nn import functional
 
@@ -42,6 +41,8 @@ def dead_events(size: Tensor, value: Tensor | None = None, neighbours: int = 30)
         return size <= 1e-3 * size.square().mean().sqrt()
     if not value.shape[1]:
         return torch.ones_like(size, dtype=torch.bool)
+    from sklearn.neighbors import NearestNeighbors  # slow to import
+
     rank = value.argsort(0).argsort(0).cpu().numpy()
     near = NearestNeighbors(n_neighbors=min(neighbours, len(size))).fit(rank).kneighbors(rank, return_distance=False)
     return size <= torch.finfo(size.dtype).eps ** 0.7 * size[torch.as_tensor(near)].median(1).values
