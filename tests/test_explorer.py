@@ -256,10 +256,10 @@ def test_walking_shows_the_flow_the_oracle_and_the_decoder(model):
     explorer.t.value = -0.8
     at = explorer.plane.at
     assert np.isclose(explorer.times[at], -0.8) and np.array_equal(explorer.walk.z, path)
-    assert np.array_equal(explorer.walk.logit, model.oracle_(path)[:, 0]) and np.array_equal(
+    assert np.array_equal(explorer.walk.logit, model.oracle_values(path)[:, 0]) and np.array_equal(
         explorer.walk.images, model.decode(path)
     )
-    assert f"{model.oracle_(path)[at, 0]:.4f}" in explorer.numbers.value
+    assert f"{model.oracle_values(path)[at, 0]:.4f}" in explorer.numbers.value
     drift = explorer.walk.logit[at] - explorer.walk.logit[np.abs(explorer.times).argmin()]
     assert explorer.walk.drift(at) == drift and f"{drift:+.4f}" in explorer.numbers.value
     explorer.close()

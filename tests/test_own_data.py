@@ -12,7 +12,7 @@ from test_tables import bad_files, mixed_final_states, write_lhe
 from symnb.companion.cli import main
 from symnb.data.collider import MOMENTA, drell_yan, ee_to_mumu
 from symnb.data.geometry import circle, disk
-from symnb.flows import estimator, oracle
+from symnb.flows import learning, oracle
 
 
 def run(*words) -> int:
@@ -75,7 +75,7 @@ def test_graded_events_are_told_with_their_resolution(tmp_path, capsys):
 
 
 def test_flows_find_the_rotation(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(estimator, "train_oracle", functools.partial(oracle.train_oracle, steps=800))
+    monkeypatch.setattr(learning, "train_oracle", functools.partial(oracle.train_oracle, steps=800))
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(3000, 2)), columns=["x [cm]", "y [cm]"])
     table["r2"] = table.iloc[:, 0] ** 2 + table.iloc[:, 1] ** 2
@@ -105,7 +105,7 @@ def test_flows_find_the_rotation(tmp_path, capsys, monkeypatch):
 
 
 def test_flows_with_classes_of_text(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(estimator, "train_oracle", functools.partial(oracle.train_oracle, steps=400))
+    monkeypatch.setattr(learning, "train_oracle", functools.partial(oracle.train_oracle, steps=400))
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1500, 2))
     pd.DataFrame(x, columns=["a", "b"]).assign(kind=np.where(np.hypot(*x.T) > 1.2, "far", "near")).to_parquet(

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from sklearn.exceptions import NotFittedError
 
 from symnb import SymmetryFlows, SymmetryProbe
-from symnb.flows import estimator, oracle
+from symnb.flows import learning, oracle, search
 from symnb.persistence import FORMAT
 
 pytestmark = pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
@@ -124,23 +124,24 @@ def test_events_of_the_fit_are_kept_and_change_no_number(probe, events):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(estimator, "train_oracle", functools.partial(oracle.train_oracle, steps=60))
-    autoencoder = functools.partial(estimator.train_autoencoder, steps=60)
-    monkeypatch.setattr(estimator, "train_autoencoder", autoencoder)
+    monkeypatch.setattr(learning, "train_oracle", functools.partial(oracle.train_oracle, steps=60))
+    autoencoder = functools.partial(search.train_autoencoder, steps=60)
+    monkeypatch.setattr(search, "train_autoencoder", autoencoder)
 
 
 CASES = [
-    (g, given, latents)
+    (g, norm if given else "mlp", latents)
     for g in ("mlp", "linear", "affine", "polynomial", "exact")
     for given in (False, True)
     for latents in (None, 2)
-]
+] + [("linear", "formula", None), ("exact", "formula", None)]
 
 
-@pytest.mark.parametrize("generators, given, latents", CASES)
-def test_flows_come_back_to_the_last_bit(events, tmp_path, quick, generators, given, latents):
+@pytest.mark.parametrize("generators, phi, latents", CASES)
+def test_flows_come_back_to_the_last_bit(events, tmp_path, quick, generators, phi, latents):
+    given = callable(phi)
     n = "all" if generators in ("linear", "polynomial") else 1
-    flows = SymmetryFlows(n, generators=generators, oracle=norm if given else "mlp", latent_dim=latents, max_steps=20,
+    flows = SymmetryFlows(n, generators=generators, oracle=phi, latent_dim=latents, max_steps=20,
                           n_replicas=1, random_state=0, closure=generators == "mlp" and latents is None)
     flows.fit(events, None if given else norm(events.to_numpy()))
     again = SymmetryFlows.load(flows.save(tmp_path / "flows.safetensors"), **({"oracle": norm} if given else {}))
@@ -149,8 +150,8 @@ def test_flows_come_back_to_the_last_bit(events, tmp_path, quick, generators, gi
     Z = flows.encode(events[:30])
     same(again.encode(events[:30]), Z)
     for ask in [
-        lambda f: f.generators_(Z),
-        lambda f: f.oracle_(Z),
+        lambda f: f.fields(Z),
+        lambda f: f.oracle_values(Z),
         lambda f: f.decode(Z),
         lambda f: f.summary(),
         lambda f: f.score(events),
@@ -163,7 +164,7 @@ def test_flows_come_back_to_the_last_bit(events, tmp_path, quick, generators, gi
 def test_flows_without_an_answer_come_back(events, tmp_path, quick):
     flows = SymmetryFlows(2, n_replicas=1, max_steps=5, random_state=0).fit(events, np.arange(600) % 2)
     again = SymmetryFlows.load(flows.save(tmp_path / "none.safetensors"))
-    assert again.n_generators_ == 0 and again.generators_(np.zeros((4, 3))).shape == (0, 4, 3)
+    assert again.n_generators_ == 0 and again.fields(np.zeros((4, 3))).shape == (0, 4, 3)
     assert again.score(events) == flows.score(events) == -2 and np.isnan(again.losses_["total"])
     same((again.summary(), again._sample_y), (flows.summary(), flows._sample_y))
 

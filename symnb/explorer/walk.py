@@ -11,31 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from ..core import COLORS
 from ..data.digits import Digits, small_digits
 from ..flows.estimator import SymmetryFlows
-from ..flows.solvers import Solution
 from ..plots_flows import image_strip, latent_plane
 
 # %% ../../nbs/lib/explorer/walk.ipynb #0004
 STAGES = ("autoencoder", "oracle", "generator")
-
-
-class _Staged(SymmetryFlows):
-    "SymmetryFlows that say what they train next."
-    def _encode_all(self, *args) -> Tensor:
-        self._on_stage(0)
-        return super()._encode_all(*args)
-
-    def _learn_oracle(self, *args) -> None:
-        self._on_stage(1)
-        super()._learn_oracle(*args)
-
-    def _solve(self, *args) -> Solution:
-        self._on_stage(2)
-        return super()._solve(*args)
 
 
 def fit_digits(digits: Digits | None = None, generators: str = "mlp", seed: int = 0,
@@ -45,13 +28,9 @@ def fit_digits(digits: Digits | None = None, generators: str = "mlp", seed: int 
     on_stage: called before each of `STAGES`.
     """
     digits = digits or small_digits("both", (0, 1))
-    flows = _Staged(n_generators=1, oracle="mlp", generators=generators, latent_dim=2, device="cpu", random_state=seed,
-                    max_steps=1000, n_replicas=2)
-    flows._on_stage = on_stage
-    try:
-        return flows.fit(digits.images, digits.labels)
-    finally:
-        del flows._on_stage  # it may hold a thread, and a model is there to be kept
+    flows = SymmetryFlows(n_generators=1, oracle="mlp", generators=generators, latent_dim=2, device="cpu",
+                          random_state=seed, max_steps=1000, n_replicas=2)
+    return flows.fit(digits.images, digits.labels, on_stage=lambda stage: on_stage(STAGES.index(stage)))
 
 # %% ../../nbs/lib/explorer/walk.ipynb #0007
 TIMES = np.linspace(-1.6, 1.6, 81)
@@ -81,13 +60,13 @@ def walk(flows: SymmetryFlows, start: np.ndarray, t: np.ndarray = TIMES) -> Walk
     if not flows.n_generators_:
         raise ValueError(f"there is no symmetry to follow: {flows.message_}")
     z = flows.flow(np.reshape(start, (1, 2)), t)[:, 0]
-    return Walk(np.asarray(t), z, flows.oracle_(z)[:, 0], flows.decode(z))
+    return Walk(np.asarray(t), z, flows.oracle_values(z)[:, 0], flows.decode(z))
 
 # %% ../../nbs/lib/explorer/walk.ipynb #0011
 def oracle_plane(flows: SymmetryFlows, digits: Digits, figure: Figure):
     "The latent plane under the oracle, with the digits in it, on an empty `figure`; returns the axes."
     names = tuple(str(c) for c in np.unique(digits.labels))
-    probability = lambda z: 1 / (1 + np.exp(-flows.oracle_(z)[:, 0]))
+    probability = lambda z: 1 / (1 + np.exp(-flows.oracle_values(z)[:, 0]))
     z, labels = flows.encode(digits.images), (digits.labels == digits.labels.max()).astype(int)
     ax = latent_plane(z, labels, probability, figure.subplots(), names=names)
     ax.legend(loc="upper left", markerscale=3, frameon=True, framealpha=0.8)

@@ -7,274 +7,85 @@ __all__ = ['SymmetryFlows']
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0002
 import warnings
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
-from torch import Tensor, nn
 
 from .. import persistence
-from ..checks import SAMPLE, column_labels, keep_sample, units_of, validate_events
-from ..core import SymnbWarning, resolve_device
-from .count import Counting
-from .families import Family, expressions, make_family, sparse_basis
-from .health import check_oracle, without_constants
-from .labels import Labels, keep_back, rare_class, read_labels
-from .latents import train_autoencoder
-from .nullspace import own_halves
-from .options import FAMILIES, check_flow_parameters
-from .oracle import as_oracle, oracle_jacobian, train_oracle
-from .report import Answering
-from .solvers import Solution, no_solution, solve_exact, solve_family, solve_networks
-from .using import STORED, Using
-from ..lie import identify, killing_form
+from ..checks import SAMPLE, column_labels, column_names, keep_sample, units_of
+from ..core import SymnbWarning
+from . import questions, report
+from .count import ByClassOrInstance, count
+from .search import FlowsInputs, FlowsResult, find_flows, read_inputs
 
-# %% ../../nbs/lib/flows/estimator.ipynb #0005
-def _read(y, X: np.ndarray, oracle, task: str) -> "tuple[np.ndarray | None, Labels | None]":
-    "y as an array, and as it is read, once for all."
-    if y is None:
-        if oracle == "mlp":
-            raise ValueError("oracle='mlp' requires y to be passed, but the target y is None: "
-                             "give labels to learn from, or an oracle (n, d) → (n, k)")
-        return None, None
-    y = np.asarray(y)
-    if len(np.shape(y)) < 1 or len(y) != len(X):
-        raise ValueError(f"y has shape {np.shape(y)}, X has {len(X)} events: give one label for each event")
-    return y, read_labels(y, torch.tensor(X), task)
+# %% ../../nbs/lib/flows/estimator.ipynb #f9c01
+def _keep(flows, asked: FlowsInputs, found: FlowsResult) -> None:
+    "The attributes of fitted flows."
+    flows._sample, flows._sample_y = keep_sample(asked.X, asked.order), None
+    if asked.y is not None:
+        flows._sample_y = asked.y[asked.order[:SAMPLE]]
+    flows.health_, flows.frame_, flows.solution_ = found.health, found.frame, found.solution
+    flows.autoencoder_, flows.learned_oracle_ = found.oracle.autoencoder, found.oracle.learned
+    flows.outputs_, flows.singular_values_ = found.oracle.outputs, found.solution.singular_values
+    flows.n_generators_, flows.losses_ = found.solution.n, found.solution.losses
+    flows.message_ = found.solution.message
+    flows.structure_constants_, flows.killing_form_ = found.constants, found.killing
+    flows.algebra_, flows.algebra_report_ = found.algebra, found.report
+    flows.coefficients_, flows.expressions_ = found.coefficients, found.formulas
+    flows.generator_matrices_ = found.coefficients if flows.generators == "linear" else None
+    if not found.solution.found:
+        warnings.warn(flows.message_, SymnbWarning, stacklevel=3)
 
-
-def _is_learned(oracle) -> bool:
-    "Has its gradient an error that is the same everywhere? One with weights has been trained."
-    return oracle == "mlp" or as_oracle(oracle).like is not None
-
-# %% ../../nbs/lib/flows/estimator.ipynb #f9a03
-class _Prepare:
-    "From events and labels to the space of the flows and an oracle on it."
-    def _prepare(self, X, y) -> "tuple[Tensor, np.ndarray, np.ndarray]":
-        "The space of the flows, with the oracle learned and judged; and which events are for training and testing."
-        check_flow_parameters(self)
-        self._rng, self._device = check_random_state(self.random_state), resolve_device(self.device)
-        self.units_, X = units_of(X), validate_events(self, X)
-        if len(X) < 20:
-            raise ValueError(f"X has {len(X)} samples (events): "
-                             "give at least 20, and some hundreds for a reliable answer")
-        y, labels = _read(y, X, self.oracle, self.task)
-        order = self._rng.permutation(len(X))
-        self._sample, self._sample_y = keep_sample(X, order), None if y is None else y[order[:SAMPLE]]
-        test, train = keep_back(labels, order, min(len(X) // 5, 2000))
-        Z, part = self._encode_all(X, train, test), (lambda rows: None if labels is None else labels[rows])
-        self._learn_oracle(Z[train], part(train))
-        self.health_ = check_oracle(self._oracle, Z[test], part(test), learned=_is_learned(self.oracle))
-        if self.oracle == "mlp" and (rare := rare_class(labels)):
-            self.health_ = replace(self.health_, ok=False, message=rare)
-        return Z, train, test
-
-    def _encode_all(self, X: np.ndarray, train: np.ndarray, test: np.ndarray) -> Tensor:
-        "The space in which flows are sought: X itself, or its latents."
-        self.autoencoder_ = None
-        if self.latent_dim is not None:
-            self.autoencoder_ = train_autoencoder(X[train], self.latent_dim, held_out=X[test], device=self._device,
-                                                  random_state=self._rng, verbose=self.verbose).cpu()
-        Z = torch.tensor(X, dtype=torch.float64)
-        return Z if self.autoencoder_ is None else self.autoencoder_.encode(Z)
-
-# %% ../../nbs/lib/flows/estimator.ipynb #0006
-class _Oracle:
-    "The oracle: given, or learned from labels."
-    def _learn_oracle(self, z: Tensor, labels: "Labels | None") -> None:
-        self.oracles_ = self.outputs_ = None
-        if self.oracle == "mlp":
-            several = self.generators in FAMILIES
-            draw = torch.Generator().manual_seed(0)  # the events are in a random order already
-            half = own_halves(len(z), 4, draw) if several else torch.arange(len(z))[None]
-            self.oracles_ = train_oracle(z[half], labels[half], held_out=0.1, random_state=self._rng,
-                                         device=self._device, verbose=self.verbose).cpu()
-        as_oracle(self._oracle, z)  # raises for what cannot be used
-        self.outputs_ = without_constants(self._oracle, z)
-
-    def _oracle(self, z: Tensor) -> Tensor:
-        "The oracle's values (n, k) in the space of the flows, z (n, d), without constant ones."
-        if self.oracles_ is not None:
-            return self.oracles_(z.expand(self.oracles_.n_models, *z.shape)).mean(0)
-        value = as_oracle(self.oracle)(z if self.autoencoder_ is None else self.autoencoder_.decode(z))
-        return value if self.outputs_ is None else value[..., self.outputs_]
-
-    def _standardised(self, u: Tensor) -> Tensor:
-        "The oracle's values (n, k) at points u (n, d) in the solvers' units."
-        return self._oracle(self.mean_ + self.scale_ * u)
-
-    def _jacobian(self, z: Tensor) -> Tensor:
-        "Of the oracle, (n, k, d), or of each of several, (R, n, k, d)."
-        if self.oracles_ is not None and self.oracles_.n_models > 1:
-            return oracle_jacobian(self.oracles_, z.expand(self.oracles_.n_models, *z.shape))
-        return oracle_jacobian(self._oracle, z)
-
-    def oracle_(self, Z) -> np.ndarray:
-        "The oracle's values (n, k) at Z (n, d): logits, or the quantity."
-        with torch.no_grad():
-            return self._oracle(self._points(Z)).numpy()
-
-# %% ../../nbs/lib/flows/estimator.ipynb #0008
-class _Families:
-    "The units in which solvers see events, and generators of a family."
-    def _frame(self, z: Tensor) -> None:
-        spread = z.std(0)
-        self.mean_, self.scale_ = z.mean(0), spread.square().mean().sqrt()
-        if spread.min() < spread.max() / 30:
-            warnings.warn("the columns of X have spreads that differ by more than a factor 30, "
-                          "and lengths of generators are those of the largest: "
-                          "bring the columns to comparable units, or use generators='linear'",
-                          SymnbWarning, stacklevel=5)
-
-    def _solve_family(self, Z: Tensor, train: np.ndarray, test: np.ndarray, N: "int | str") -> Solution:
-        family = make_family(self.generators, Z.shape[1], self.degree)
-        if N != "all" and N > family.n_coefficients:
-            raise ValueError(f"n_generators={N}: {self.generators} fields in {Z.shape[1]} dimensions "
-                             f"have {family.n_coefficients} coefficients")
-        z = Z[train[: max(5000, 3 * family.n_coefficients)]]
-        size = z.square().mean(0).sqrt()  # the origin stays
-        self.mean_ = torch.zeros_like(size)
-        self.scale_ = size if size.max() > 30 * size.min() > 0 else size.square().mean().sqrt()
-        fresh = oracle_jacobian(self._oracle, Z[test]) * self.scale_, Z[test] / self.scale_
-        learned = isinstance(self.oracle, nn.Module) and self.noise is None
-        return solve_family(self._jacobian(z) * self.scale_, z / self.scale_, fresh, family, N,
-                            noise=self._precision(z), learned=learned, n_replicas=self.n_replicas,
-                            exact=None if _is_learned(self.oracle) or self.noise is not None else True,
-                            random_state=self._rng)
-
-    def _precision(self, z: Tensor) -> "float | None":
-        "The relative error of the Jacobian, where it is known to be worse than that of the events."
-        if self.noise is not None or self.oracle == "mlp":
-            return self.noise
-        x = z[:2] if self.autoencoder_ is None else self.autoencoder_.decode(z[:2])
-        dtype = as_oracle(self.oracle).raw(x).dtype
-        return torch.finfo(dtype).eps ** 0.7 if dtype.is_floating_point else None
-
-# %% ../../nbs/lib/flows/estimator.ipynb #0009
-class _Solve:
-    "Generators of any kind."
-    def _solve(self, Z: Tensor, train: np.ndarray, test: np.ndarray) -> Solution:
-        d, N = Z.shape[1], self.n_generators
-        self.mean_, self.scale_ = torch.zeros(d, dtype=Z.dtype), torch.ones((), dtype=Z.dtype)
-        if not self.health_.ok:
-            return no_solution(f"no symmetry is claimed: {self.health_.message}")
-        if self.generators in FAMILIES:
-            return self._solve_family(Z, train, test, N)
-        if N != "all" and N > d:
-            raise ValueError(f"n_generators={N}: {d} dimensions have at most {d} orthogonal directions; ask for fewer")
-        z, fresh = Z[train[:5000]], Z[test]
-        self._frame(z)
-        oracle, u, v = self._standardised, (z - self.mean_) / self.scale_, (fresh - self.mean_) / self.scale_
-        if self.generators == "exact":
-            free = d - self.health_.rank
-            if N != "all" and N > free:
-                raise ValueError(f"n_generators={N}: the oracle's Jacobian has rank {self.health_.rank} "
-                                 f"in {d} dimensions, which leaves {free} exact generators")
-            return solve_exact(oracle, u, (oracle_jacobian(oracle, v), v), N) if free else self._full_rank(d)
-        return self._solve_networks(oracle_jacobian(oracle, u), u, (oracle_jacobian(oracle, v), v), N)
-
-    def _solve_networks(self, jac: Tensor, u: Tensor, fresh: "tuple[Tensor, Tensor]", N: "int | str") -> Solution:
-        d = u.shape[1]
-        if N == "all" and d == self.health_.rank:
-            return self._full_rank(d)
-        how = dict(as_algebra=bool(self.closure), n_replicas=self.n_replicas, steps=self.max_steps,
-                   device=self._device, verbose=self.verbose)
-        solution = None
-        # downwards, to the first set that can be learned
-        for n in [N] if N != "all" else range(d - self.health_.rank, 0, -1):
-            solution = solve_networks(jac, u, fresh, n, random_state=self._rng, **how)
-            if solution.found:
-                break
-        return solution
-
-    def _full_rank(self, d: int) -> Solution:
-        return no_solution(f"no symmetry is claimed: the oracle's Jacobian has rank {d}, "
-                           "so that every direction changes it")
-
-# %% ../../nbs/lib/flows/estimator.ipynb #0010
-class _Read:
-    "From a solution to the attributes."
-    def _read(self) -> None:
-        s = self.solution_
-        self.n_generators_, self.losses_, self.message_ = s.n, s.losses, s.message
-        self.singular_values_ = s.singular_values
-        self.structure_constants_ = self.killing_form_ = self.algebra_ = None
-        self.algebra_report_ = ("these are no symmetries, and have no algebra" if s.n
-                                else "no generators, no algebra")
-        if self.generators in FAMILIES:
-            self._write_out(s.family or make_family(self.generators, len(self.mean_), self.degree), s.coefficients)
-        if s.found:
-            self.structure_constants_, self.killing_form_ = s.closure.constants, killing_form(s.closure.constants)
-            self._name()
-        else:
-            warnings.warn(self.message_, SymnbWarning, stacklevel=3)
-
-    def _write_out(self, family: Family, C: "Tensor | None") -> None:
-        "Coefficients in the units of X, and formulas."
-        scale = torch.cat([self.scale_.new_ones(1), self.scale_.expand(family.dim)])
-        monomials = scale[torch.tensor(family.monomials)].prod(1)
-        C = scale.new_zeros(0, family.dim, family.n_features) if C is None else C * scale[1:, None] / monomials
-        names = list(getattr(self, "feature_names_in_", [])) if self.latent_dim is None else []
-        self.coefficients_ = C.numpy()
-        self.expressions_ = expressions(family, sparse_basis(C), names or None) if len(C) else []
-        if family.name == "linear":
-            self.generator_matrices_ = self.coefficients_
-
-    def _name(self) -> None:
-        closed = self.solution_.closure
-        if closed.relative > 0.05:
-            self.algebra_report_ = (f"these generators do not close: {closed.relative:.0%} of their mean squared "
-                                    "brackets lies outside what they span with constant coefficients")
-            return
-        if closed.commute:
-            self.structure_constants_ = np.zeros_like(self.structure_constants_)
-            self.killing_form_ = np.zeros_like(self.killing_form_)
-        report = identify(self.structure_constants_)
-        self.algebra_, self.algebra_report_ = report.name, str(report)
-
-# %% ../../nbs/lib/flows/estimator.ipynb #0012
-class _Fit:
-    "Training and its reading."
-    def fit(self, X, y=None):
-        """Find generators on the events X (n, d) with labels y (n,): classes, or a quantity.
-
-        y may be None when `oracle` is given. Raises ValueError or TypeError, naming the argument, for input that
-        cannot be used; an oracle in which no symmetry can be claimed leaves n_generators_ = 0 and warns.
-        """
-        Z, train, test = self._prepare(X, y)
-        self.target_name_ = str(getattr(y, "name", None) or ("the label" if self.oracle == "mlp" else "the oracle"))
-        self.solution_ = self._solve(Z, train, test)
-        self._read()
-        return self
+# %% ../../nbs/lib/flows/estimator.ipynb #f9c03
+def _renamed(old: str, new: Callable) -> Callable:
+    def method(self, Z) -> np.ndarray:
+        warnings.warn(f"{old}(Z) is called {new.__name__}(Z) now", DeprecationWarning, stacklevel=2)
+        return new(self, Z)
+    method.__name__, method.__doc__ = old, f"The old name of `{new.__name__}`."
+    return method
 
 # %% ../../nbs/lib/flows/estimator.ipynb #0013
-class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Counting, Answering,
-                    BaseEstimator):
+class SymmetryFlows(BaseEstimator):
     """Which transformations x → x + ε G(x) leave an oracle φ unchanged, and what algebra do their generators form?
 
-    After A. Roman et al., arXiv:2302.00806, sections 2 and 3. n_generators: a number, or 'all'. oracle: 'mlp' learns it
-    from labels; or a function or torch module (n, d) → (n, k) of torch tensors; with latent_dim it acts on decoded
-    events. generators: 'mlp', 'linear', 'affine', 'polynomial' (of `degree`), or 'exact' (projected on the null space
-    of the oracle's Jacobian). latent_dim: None works on X itself, an int in the latent space of an autoencoder. device:
-    'auto', 'cpu', 'cuda' or 'cuda:N'. task: what y is, 'classes' or 'quantity'; 'auto' takes texts, truth values and
-    few different whole numbers for classes. closure: networks that close as an algebra, normalised on average, instead
-    of orthogonal flows, normalised at every event. noise: relative error of a given oracle's Jacobian; None takes the
-    precision of its numbers. n_replicas: trainings of which the best is kept. max_steps: of networks.
+    After A. Roman et al., arXiv:2302.00806, sections 2 and 3.
 
-    Attributes after `fit`: n_generators_ (0 where no symmetry can be claimed), message_ (why), losses_ (invariance,
-    normalization, orthogonality, closure, total; on events that were kept back), structure_constants_ (N, N, N),
-    killing_form_ (N, N), algebra_ (a name, or None), algebra_report_, health_ (of the oracle), autoencoder_,
-    singular_values_; for families coefficients_ (N, d, p) and expressions_, for linear ones generator_matrices_
-    (N, d, d); units_ (of the columns, from X.attrs["units"]), target_name_ (of a Series y).
+    Parameters
+    ----------
+    n_generators : int or 'all'
+    oracle : 'auto' learns it from labels, as a formula (a polynomial for a rising function of a quantity, or for the
+        log-odds of classes) where that is as good as a network; 'formula' or 'mlp', the one or the other; or a function
+        or torch module (n, d) → (n, k) of torch tensors. With latent_dim it acts on decoded events, and is no formula.
+    generators : 'mlp', 'linear', 'affine', 'polynomial' (of `degree`), or 'exact' (projected on the null space of the
+        oracle's Jacobian)
+    latent_dim : int, optional. None works on X itself, an int in the latent space of an autoencoder.
+    device : 'auto', 'cpu', 'cuda' or 'cuda:N'
+    random_state, verbose : as in scikit-learn; verbose shows progress bars
+    task : what y is, 'classes' or 'quantity'; 'auto' takes texts, truth values and few different whole numbers for
+        classes
+    closure : networks that close as an algebra, normalised on average, instead of orthogonal flows, normalised at every
+        event
+    noise : relative error of a given oracle's Jacobian; None takes the precision of its numbers
+    n_replicas, max_steps : trainings of which the best is kept; steps of networks
+
+    Attributes
+    ----------
+    n_generators_, message_ : how many, 0 where no symmetry can be claimed, and why
+    losses_ : invariance, normalization, orthogonality, closure, total; on events that were kept back
+    structure_constants_, killing_form_ : (N, N, N) and (N, N); algebra_, algebra_report_ : a name or None, and more
+    coefficients_, expressions_ : (N, d, p) and formulas, of families; generator_matrices_ : (N, d, d), of linear ones
+    health_, learned_oracle_, autoencoder_ : of the oracle, what was learned, or None; singular_values_ : of families
+    units_, target_name_ : of the columns, from X.attrs["units"]; of a Series y
     """
-    _kept = persistence.Kept(
-        STORED, ("solution_", "mean_", "scale_", "n_generators_", "losses_", "health_", "message_", "algebra_report_",
-                 "autoencoder_", "oracles_", "n_features_in_", "target_name_"), ("oracle",))
-    save, column_labels = persistence.save, column_labels
+    _kept = persistence.Kept(questions.STORED, questions.NEEDED, ("oracle",), since=4)
+    save, load, column_labels = persistence.save, classmethod(questions.load), column_labels
+    fields, oracle_values, flow, plot = questions.fields, questions.oracle_values, questions.flow, questions.plot
+    encode, decode, score, summary = questions.encode, questions.decode, questions.score, questions.summary
+    answer, report, count = report.answer, report.report, ByClassOrInstance(count)
+    generators_, oracle_ = _renamed("generators_", fields), _renamed("oracle_", oracle_values)
 
-    def __init__(self, n_generators=1, oracle="mlp", generators="mlp", latent_dim=None, device="auto",
+    def __init__(self, n_generators=1, oracle="auto", generators="mlp", latent_dim=None, device="auto",
                  random_state=None, verbose=False, *, task="auto", degree=2, closure=False, noise=None,
                  n_replicas=4, max_steps=2000):
         self.n_generators, self.oracle, self.generators, self.latent_dim = n_generators, oracle, generators, latent_dim
@@ -286,3 +97,18 @@ class SymmetryFlows(_Fit, _Prepare, _Oracle, _Families, _Solve, _Read, Using, Co
         tags = super().__sklearn_tags__()
         tags.target_tags.required = isinstance(self.oracle, str)
         return tags
+
+    def fit(self, X, y=None, *, on_stage=lambda stage: None):
+        """Find generators on the events X (n, d) with labels y (n,): classes, or a quantity.
+
+        y may be None when `oracle` is given; on_stage is called before what may take long, with 'autoencoder',
+        'oracle' or 'generator'. Raises ValueError or TypeError, naming the argument, for input that
+        cannot be used; an oracle in which no symmetry can be claimed leaves n_generators_ = 0 and warns.
+        """
+        asked = read_inputs(self, X, y)
+        self.units_ = units_of(X)
+        self.target_name_ = str(getattr(y, "name", None) or ("the oracle" if callable(self.oracle) else "the label"))
+        names = column_names(self) if hasattr(self, "feature_names_in_") and self.latent_dim is None else None
+        _keep(self, asked, find_flows(asked.X, asked.labels, asked.plan, asked.order, asked.rng, names,
+                                       on_stage))
+        return self

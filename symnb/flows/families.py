@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Family', 'linear', 'affine', 'polynomial', 'make_family', 'field', 'FamilyField', 'field_jacobian', 'matrices',
-           'sparse_basis', 'expressions']
+           'sparse_basis', 'expressions', 'monomial_words']
 
 # %% ../../nbs/lib/flows/families.ipynb #0002
 from collections.abc import Sequence
@@ -143,14 +143,15 @@ def expressions(
     names = list(names)
     if len(names) != family.dim:
         raise ValueError(f"names has {len(names)} entries, the fields have {family.dim} features")
-    monomials = [_monomial(m, names) for m in family.monomials]
+    monomials = [monomial_words(m, names) for m in family.monomials]
     return [
         _formula(C / C.abs().max().clamp(min=torch.finfo(C.dtype).tiny), monomials, names, tolerance)
         for C in coefficients.detach()
     ]
 
 
-def _monomial(monomial: tuple[int, ...], names: list[str]) -> str:
+def monomial_words(monomial: tuple[int, ...], names: list[str]) -> str:
+    "Such as 'x² y' for (1, 1, 2); '' for the constant."
     powers = {j: monomial.count(j) for j in sorted(set(monomial) - {0})}
     return " ".join(
         names[j - 1] + (str(n).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) if n > 1 else "")
