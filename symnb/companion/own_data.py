@@ -86,6 +86,10 @@ def add_flows(commands: argparse._SubParsersAction) -> None:
     sub.add_argument("--generators", choices=("linear", "affine", "polynomial", "mlp", "exact"), default="linear",
                      help="kind of fields (default: linear)")
     sub.add_argument("--n", default="all", metavar="N", help="how many generators: a number, or all (default: all)")
+    sub.add_argument("--oracle", choices=("auto", "formula", "mlp"), default="auto",
+                     help="what learns the target: a polynomial, a network, or what is better (default: auto)")
+    sub.add_argument("--tolerance", type=float, metavar="SHARE",
+                     help="look for approximate symmetries too, broken by at most this share of their size, as 0.05")
     sub.add_argument("--latent-dim", type=_whole(1), metavar="D",
                      help="look for them among D latents of an autoencoder")
     sub.set_defaults(run=_flows)
@@ -176,7 +180,8 @@ def _flows(args: argparse.Namespace) -> int:
     X = _rescaled(X, args.scale)
     task = "classes" if classes and args.task == "auto" else args.task
     flows = SymmetryFlows(args.n if args.n == "all" else int(args.n), generators=args.generators, task=task,
-                          latent_dim=args.latent_dim, random_state=args.seed, device=args.device,
+                          oracle=args.oracle, tolerance=args.tolerance, latent_dim=args.latent_dim,
+                          random_state=args.seed, device=args.device,
                           verbose=not args.quiet)
     _, seconds, warned = _timed(lambda: flows.fit(X, y))
     _print_answer(flows.answer(), seconds, warned)

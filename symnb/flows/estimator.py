@@ -30,6 +30,9 @@ def _keep(flows, asked: FlowsInputs, found: FlowsResult) -> None:
     flows.outputs_, flows.singular_values_ = found.oracle.outputs, found.solution.singular_values
     flows.n_generators_, flows.losses_ = found.solution.n, found.solution.losses
     flows.message_ = found.solution.message
+    flows.defects_, flows.region_ = found.defects, found.region
+    flows.n_kept_back_ = min(found.n_kept_back, SAMPLE)
+    flows.defect_ = np.zeros(0) if found.defects is None else found.defects.high
     flows.structure_constants_, flows.killing_form_ = found.constants, found.killing
     flows.algebra_, flows.algebra_report_ = found.algebra, found.report
     flows.coefficients_, flows.expressions_ = found.coefficients, found.formulas
@@ -67,12 +70,16 @@ class SymmetryFlows(BaseEstimator):
     closure : networks that close as an algebra, normalised on average, instead of orthogonal flows, normalised at every
         event
     noise : relative error of a given oracle's Jacobian; None takes the precision of its numbers
+    tolerance : largest defect at which a symmetry is claimed. None: 0.25, of which only the oracle's error may be the
+        cause. With a number families are searched for approximate symmetries as well.
     n_replicas, max_steps : trainings of which the best is kept; steps of networks
 
     Attributes
     ----------
     n_generators_, message_ : how many, 0 where no symmetry can be claimed, and why
     losses_ : invariance, normalization, orthogonality, closure, total; on events that were kept back
+    defect_ : (N,) the largest share of each generator's size across the level sets that the events leave open, at 95 %;
+        defects_ : with its estimate and the lowest; region_ : where that was tested (`symnb.flows.defects`)
     structure_constants_, killing_form_ : (N, N, N) and (N, N); algebra_, algebra_report_ : a name or None, and more
     coefficients_, expressions_ : (N, d, p) and formulas, of families; generator_matrices_ : (N, d, d), of linear ones
     health_, learned_oracle_, autoencoder_ : of the oracle, what was learned, or None; singular_values_ : of families
@@ -82,15 +89,17 @@ class SymmetryFlows(BaseEstimator):
     save, load, column_labels = persistence.save, classmethod(questions.load), column_labels
     fields, oracle_values, flow, plot = questions.fields, questions.oracle_values, questions.flow, questions.plot
     encode, decode, score, summary = questions.encode, questions.decode, questions.score, questions.summary
+    defects = questions.defects
     answer, report, count = report.answer, report.report, ByClassOrInstance(count)
     generators_, oracle_ = _renamed("generators_", fields), _renamed("oracle_", oracle_values)
 
     def __init__(self, n_generators=1, oracle="auto", generators="mlp", latent_dim=None, device="auto",
                  random_state=None, verbose=False, *, task="auto", degree=2, closure=False, noise=None,
-                 n_replicas=4, max_steps=2000):
+                 tolerance=None, n_replicas=4, max_steps=2000):
         self.n_generators, self.oracle, self.generators, self.latent_dim = n_generators, oracle, generators, latent_dim
         self.device, self.random_state, self.verbose = device, random_state, verbose
-        self.task, self.degree, self.closure, self.noise = task, degree, closure, noise
+        self.task, self.degree, self.closure = task, degree, closure
+        self.noise, self.tolerance = noise, tolerance
         self.n_replicas, self.max_steps = n_replicas, max_steps
 
     def __sklearn_tags__(self):
@@ -108,7 +117,7 @@ class SymmetryFlows(BaseEstimator):
         asked = read_inputs(self, X, y)
         self.units_ = units_of(X)
         self.target_name_ = str(getattr(y, "name", None) or ("the oracle" if callable(self.oracle) else "the label"))
-        names = column_names(self) if hasattr(self, "feature_names_in_") and self.latent_dim is None else None
+        names = [str(name) for name in column_names(self)] if self.latent_dim is None else None
         _keep(self, asked, find_flows(asked.X, asked.labels, asked.plan, asked.order, asked.rng, names,
                                        on_stage))
         return self

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .families import Family, monomial_words, polynomial
 from .labels import Labels, class_probabilities
@@ -80,21 +81,33 @@ def least_squares(features: Tensor, y: Tensor) -> Tensor:
 
 def logistic(features: Tensor, y: Tensor, n_classes: int, penalty: float = 1e-5, steps: int = 30) -> Tensor:
     "The coefficients (K − 1, p) of the log-odds of classes y (n,) against the first: a penalised maximum likelihood."
-    n, p, K = *features.shape, n_classes - 1
-    C = features.new_zeros(K, p)
-    target = torch.nn.functional.one_hot(y, n_classes)[:, 1:].to(features)
+    n, C = len(features), features.new_zeros(n_classes - 1, features.shape[1])
+    target = functional.one_hot(y, n_classes)[:, 1:].to(features)
+
+    def odds(C: Tensor) -> Tensor:
+        return torch.cat([features.new_zeros(n, 1), features @ C.T], 1)
+
+    def loss(C: Tensor) -> float:
+        return float(functional.cross_entropy(odds(C), y) + 0.5 * penalty * C.square().sum())
+    now = loss(C)
     for _ in range(steps):
-        share = torch.cat([features.new_zeros(n, 1), features @ C.T], 1).softmax(1)[:, 1:]
+        share = odds(C).softmax(1)[:, 1:]
         slope = (share - target).T @ features / n + penalty * C
-        weight = torch.diag_embed(share) - share[:, :, None] * share[:, None]
-        bend = torch.einsum("nij,np,nq->ipjq", weight, features, features) if K * p < 60 else torch.stack([
-            torch.stack([(features * weight[:, i, j, None]).T @ features for j in range(K)], 1) for i in range(K)])
-        bend = bend.reshape(K * p, K * p) / n + penalty * torch.eye(K * p).to(features)
-        step = torch.linalg.solve(bend, slope.flatten()).reshape(K, p)
-        C = C - step
-        if step.norm() <= 1e-8 * C.norm():
+        step = torch.linalg.solve(_bend(features, share, penalty), slope.flatten()).reshape(C.shape)
+        size = next((0.5**k for k in range(20) if loss(C - 0.5**k * step) <= now), 0.0)
+        C, before, now = C - size * step, now, loss(C - size * step)
+        if before - now <= 1e-9 * now:
             break
     return C
+
+
+def _bend(features: Tensor, share: Tensor, penalty: float) -> Tensor:
+    "The matrix of second derivatives of the penalised loss, (K'·p, K'·p), for probabilities share (n, K')."
+    n, K = share.shape
+    weight = torch.diag_embed(share) - share[:, :, None] * share[:, None]
+    blocks = [torch.cat([(features * weight[:, i, j, None]).T @ features for j in range(K)], 1) for i in range(K)]
+    whole = torch.cat(blocks) / n
+    return whole + penalty * torch.eye(len(whole), dtype=whole.dtype)
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a12
 def _alternate(features: Tensor, y: np.ndarray, knots: int = 100, rounds: int = 8) -> Rising:
@@ -190,17 +203,14 @@ def _far(old: Tensor, new: Tensor, rounding: float = 1e-12) -> bool:
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a20
 def together(x: Tensor, labels: Labels, degree: int, rising: str, n_models: int = 4, generator=None) -> FormulaOracle:
-    """n_models fits to halves of x (n, d), half of them one degree richer, as one oracle of the richer family.
-
-    Where x has too few events for the richer one all have the same degree.
-    """
+    """n_models fits to x (n, d): the last to all events and one degree richer, the others to halves, as one oracle of
+    the richer family. Where x has too few events for that all have the same degree."""
     halves = own_halves(len(x), n_models, generator or torch.Generator().manual_seed(0))
     plain = fit_formula(x, labels, degree, rising, halves)
     n_outputs, p = plain.coefficients.shape[1], math.comb(x.shape[1] + degree + 1, degree + 1)
     if p * n_outputs > min(len(x) / 4, 1500) or n_models < 2:
         return plain
-    rich = fit_formula(x, labels, degree + 1, rising, halves[1::2])
-    return _joined(plain.select(torch.arange(0, n_models, 2)), rich)
+    return _joined(plain.select(torch.arange(n_models - 1)), fit_formula(x, labels, degree + 1, rising))
 
 
 def _joined(plain: FormulaOracle, rich: FormulaOracle) -> FormulaOracle:

@@ -8,6 +8,7 @@ __all__ = ['FAMILIES', 'GENERATORS', 'ORACLES', 'FlowsPlan', 'plan_flows']
 # %% ../../nbs/lib/flows/options.ipynb #0002
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 
@@ -34,6 +35,7 @@ class FlowsPlan:
     degree: int = 2
     closure: bool = False
     noise: "float | None" = None
+    tolerance: "float | None" = None
     n_replicas: int = 4
     max_steps: int = 2000
 
@@ -49,6 +51,9 @@ def plan_flows(device="cpu", random_state=None, **parameters) -> FlowsPlan:
         check_whole("n_generators", plan.n_generators)
     if plan.latent_dim is not None:
         check_whole("latent_dim", plan.latent_dim)
+    if plan.tolerance is not None and not (isinstance(plan.tolerance, Real) and 0 < plan.tolerance < 1):
+        raise ParameterError(f"tolerance={plan.tolerance!r} must be a number between 0 and 1, or None: "
+                             "the largest defect of an approximate symmetry")
     check_choice("generators", plan.generators, GENERATORS)
     check_choice("task", plan.task, TASKS)
     if not (callable(plan.oracle) or isinstance(plan.oracle, str) and plan.oracle in ORACLES):

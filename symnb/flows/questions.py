@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STORED', 'NEEDED', 'oracle_of', 'fields', 'oracle_values', 'flow', 'encode', 'decode', 'encode_sample', 'summary',
-           'score', 'travel', 'plot', 'load']
+           'score', 'defects', 'travel', 'plot', 'load']
 
 # %% ../../nbs/lib/flows/questions.ipynb #f6a02
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from torch import Tensor
 from .. import persistence
 from ..checks import validate_events
 from ..core import BatchedMLP
+from .defects import Defects, Region, measure_defects
 from .exact import ExactGenerators
 from .families import Family, FamilyField
 from .formulas import FormulaOracle, Rising
@@ -127,6 +128,28 @@ def score(flows, X, y=None) -> float:
     jac = oracle_jacobian(oracle_of(flows), z) * frame.scale
     return -measure(flows.solution_.field, jac, frame(z), bool(flows.closure))["total"]
 
+# %% ../../nbs/lib/flows/questions.ipynb #f6a14
+def defects(flows, generators, X=None) -> Defects:
+    """By how much the oracle of a fit breaks given generators: matrices (N, d, d) that act on the space of the
+    flows, or a function of a tensor, (n, d) → (N, n, d).
+
+    X: events (n, d) that the oracle has not seen; None takes those that were kept back from the fit. ValueError for
+    another shape.
+    """
+    z = torch.tensor(encode_sample(flows)[: flows.n_kept_back_] if X is None else encode(flows, X))
+    if callable(generators):
+        field = generators(z)
+    else:
+        A = torch.as_tensor(check_array(generators, allow_nd=True, dtype=np.float64, input_name="generators"))
+        A = A if A.ndim == 3 else A[None]
+        if A.shape[1:] != (z.shape[1],) * 2:
+            raise ValueError(f"generators has shape {tuple(A.shape)}: give matrices (N, {z.shape[1]}, {z.shape[1]})")
+        field = torch.einsum("aij,nj->ani", A, z)
+    oracle, scale = oracle_of(flows), flows.frame_.scale
+    noise = (oracle.precision(z) or 0.0) if flows.noise is None else flows.noise
+    with torch.no_grad():
+        return measure_defects(field / scale, oracle.jacobians(z) * scale, noise)
+
 # %% ../../nbs/lib/flows/questions.ipynb #f6a10
 def travel(flows, Z: np.ndarray, weights: np.ndarray, n_starts: int = 8) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
     """Times (T,), in which an event moves by about one spread each way; paths (T, m, d) and the oracle's values on
@@ -164,9 +187,9 @@ def plot(flows, X=None, generator: "int | np.ndarray" = 0, ax=None):
 
 # %% ../../nbs/lib/flows/questions.ipynb #f6a12
 STORED = (Solution, NoField, FamilyField, Family, Closure, Frame, OneRun, NetworkGenerators, BatchedMLP,
-          ExactGenerators, BatchedOracle, FormulaOracle, Rising, OracleHealth, Autoencoder, Axes)
+          ExactGenerators, BatchedOracle, FormulaOracle, Rising, OracleHealth, Defects, Region, Autoencoder, Axes)
 NEEDED = ("solution_", "frame_", "n_generators_", "losses_", "health_", "message_", "algebra_report_", "autoencoder_",
-          "learned_oracle_", "outputs_", "n_features_in_", "target_name_")
+          "learned_oracle_", "outputs_", "defects_", "region_", "n_kept_back_", "n_features_in_", "target_name_")
 
 
 def load(cls, path: "str | Path", oracle: "Callable | None" = None):

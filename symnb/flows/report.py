@@ -101,7 +101,11 @@ def _lead(flows, what: str, where: str) -> "list[str]":
         return [f"No symmetry of {what} is claimed: {flows.message_.removeprefix('no symmetry is claimed: ')}."]
     several = f"{n} independent {kind} transformations" if n > 1 else f"one {kind} transformation"
     subject = what[0].upper() + what[1:] if what.startswith("the ") else what  # a name is left as it is
-    lines = [f"{subject} does not change under {several} of {where}."]
+    covered = np.nanmin(flows.region_.share, initial=1.0)
+    there = "" if covered > 0.9 else f", where the events are: they cover {covered:.0%} of each orbit"
+    approximate = (flows.defects_.low > 1e-6).any()
+    change = "changes little" if approximate else "does not change"
+    lines = [f"{subject} {change} under {several} of {where}{there}."]
     if flows.algebra_:
         several = f"Their generators close and form {_algebra_words(flows.algebra_)}."
         lines.append(several if n > 1 else "It generates a group of one parameter.")
@@ -110,12 +114,37 @@ def _lead(flows, what: str, where: str) -> "list[str]":
     return lines
 
 
+def _percent(share: float) -> str:
+    "A share between 0 and 1 with two digits, '0.53 %'; below a millionth its power of ten."
+    return f"{100 * share:.2g} %" if share >= 1e-6 else f"10^{np.ceil(np.log10(max(share, 1e-16))):.0f}"
+
+
+def _tested(flows) -> "list[str]":
+    "How well the generators hold, and where."
+    found, region, values = flows.defects_, flows.region_, np.atleast_2d(flows.region_.values)
+    lines = [f"Defect: at most {_percent(found.high.max())} of a generator's size points across the level sets, "
+             f"with 95 %, on {flows.n_kept_back_} events kept back."]
+    broken = np.flatnonzero(found.low > 1e-6)
+    if len(broken):
+        a = broken[found.estimate[broken].argmax()]
+        lines.append(f"{len(broken)} of them {'are' if len(broken) > 1 else 'is'} approximate, broken by up to "
+                     f"{_percent(found.estimate[a])} ({_percent(found.low[a])} to {_percent(found.high[a])}).")
+    where = f"Region: values of the oracle from {values[0, 0]:.3g} to {values[1, 0]:.3g}"
+    closed, far = region.share[np.isfinite(region.share)], np.nanmin(np.ptp(region.reach, axis=1), initial=np.inf)
+    if len(closed):
+        where += f"; the events cover {closed.min():.0%} of each closed orbit"
+    elif np.isfinite(far):
+        where += f"; the events cover {far:.2g} units of the parameter of an orbit, or more"
+    return [*lines, where + "."]
+
+
 def _how_well(flows) -> "list[str]":
     losses = ", ".join(f"{k} {v:.2g}" for k, v in flows.losses_.items() if k not in ("bracket",) and np.isfinite(v))
     names = [str(name) for name in column_names(flows)]
     learned = tell_learned(flows.learned_oracle_, torch.tensor(encode_sample(flows)), flows.target_name_, names)
     lines = [f"Oracle: {learned}; {flows.health_.message}."]
     lines += [f"Generators: {flows.message_}."] * bool(flows.n_generators_)
+    lines += _tested(flows) if flows.solution_.found else []
     return lines + [f"Losses on events kept back: {losses}."] * bool(losses)
 
 # %% ../../nbs/lib/flows/report.ipynb #0012
