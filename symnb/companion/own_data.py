@@ -193,7 +193,7 @@ def _flows(args: argparse.Namespace) -> int:
         print(f"Saved: {flows.save(args.save)}")
     return 0
 
-
+# %% ../../nbs/lib/companion/own_data.ipynb #d0a01
 def _rescaled(X, scale: str):
     "The events in the units of `scale`, with columns named after what was done to them."
     if scale == "none":

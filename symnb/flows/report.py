@@ -113,7 +113,7 @@ def _lead(flows, what: str, where: str) -> "list[str]":
         lines.append("Their generators do not form an algebra with a known name, with constant coefficients.")
     return lines
 
-
+# %% ../../nbs/lib/flows/report.ipynb #f9d01
 def _percent(share: float) -> str:
     "A share between 0 and 1 with two digits, '0.53 %'; below a millionth its power of ten."
     return f"{100 * share:.2g} %" if share >= 1e-6 else f"10^{np.ceil(np.log10(max(share, 1e-16))):.0f}"
@@ -137,7 +137,7 @@ def _tested(flows) -> "list[str]":
         where += f"; the events cover {far:.2g} units of the parameter of an orbit, or more"
     return [*lines, where + "."]
 
-
+# %% ../../nbs/lib/flows/report.ipynb #f9d02
 def _how_well(flows) -> "list[str]":
     losses = ", ".join(f"{k} {v:.2g}" for k, v in flows.losses_.items() if k not in ("bracket",) and np.isfinite(v))
     names = [str(name) for name in column_names(flows)]

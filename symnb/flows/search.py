@@ -234,7 +234,7 @@ def _written_out(frame: Frame, solution: Solution, plan: FlowsPlan, names: "list
     C = scale.new_zeros(0, family.dim, family.n_features) if C is None else C * scale[1:, None] / monomials
     return dict(coefficients=C.numpy(), formulas=expressions(family, sparse_basis(C), names) if len(C) else [])
 
-
+# %% ../../nbs/lib/flows/search.ipynb #f5a1b
 def _tested(problem: FlowsProblem, plan: FlowsPlan, frame: Frame, solution: Solution) -> dict:
     "The defects of the generators, and the region, on the events kept back."
     z, oracle, field = problem.fresh, problem.oracle, solution.field
@@ -254,7 +254,7 @@ def _claimed(result: FlowsResult, plan: FlowsPlan) -> FlowsResult:
            f"leave open that up to {most:.0%} of their size points across the level sets, more than {bound:.0%}")
     return replace(result, solution=replace(no_solution(why), singular_values=result.solution.singular_values))
 
-
+# %% ../../nbs/lib/flows/search.ipynb #f5a1c
 def _named(solution: Solution) -> dict:
     "The algebra of a solution, and its name."
     if not solution.found:
