@@ -5,8 +5,9 @@ import torch
 
 from symnb.core import SymnbWarning
 from symnb.flows.families import affine, field, field_jacobian, linear, make_family, matrices, polynomial, sparse_basis
-from symnb.flows.nullspace import count_null, ensemble_jacobian, null_space, own_halves, whiten
+from symnb.flows.nullspace import count_null, ensemble_jacobian, null_space, own_halves
 from symnb.flows.oracle import oracle_jacobian, train_oracle
+from symnb.flows.system import whiten
 from symnb.lie import closure, field_closure, identify
 
 pytestmark = pytest.mark.exact
