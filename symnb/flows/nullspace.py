@@ -142,7 +142,7 @@ def _share(weights: "Tensor | None", x: Tensor) -> "tuple[Tensor | None, str]":
     "Weights |w| that sum to 1 (None: all the same), and what is to be said of them."
     if weights is None:
         return None, ""
-    weights = torch.as_tensor(weights, device=x.device).detach().double()
+    weights = torch.as_tensor(weights, dtype=torch.float64, device=x.device).detach()
     if weights.shape != x.shape[:1]:
         raise ValueError(f"weights has shape {tuple(weights.shape)}: give one number for each of the {len(x)} events")
     if bad := int((~torch.isfinite(weights)).sum()):
@@ -160,7 +160,7 @@ def _effective(x: Tensor, weights: "Tensor | None") -> float:
     "(Σ w)² / Σ w², the number of events without weights."
     if weights is None:
         return float(len(x))
-    w = torch.as_tensor(weights).double()
+    w = torch.as_tensor(weights, dtype=torch.float64)
     w = w / w.abs().max()
     return float(w.sum() ** 2 / w.square().sum())
 
