@@ -1,12 +1,16 @@
 "The null space: the group decides what is found, and where there is no group nothing is claimed."
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from symnb.core import SymnbWarning
 from symnb.flows.families import affine, field, field_jacobian, linear, make_family, matrices, polynomial, sparse_basis
-from symnb.flows.nullspace import count_null, ensemble_jacobian, null_space, own_halves, whiten
+from symnb.flows.nullspace import count_null, ensemble_jacobian, null_space, own_halves
 from symnb.flows.oracle import oracle_jacobian, train_oracle
+from symnb.flows.system import whiten
 from symnb.lie import closure, field_closure, identify
 
 pytestmark = pytest.mark.exact
@@ -267,3 +271,143 @@ def test_families_refuse():
     with pytest.raises(ValueError, match="names has 2"):
         search(form(1, 1, 1), events(99, 3)).expressions(["x", "y"])
     assert make_family("affine", 2) == affine(2)
+
+
+# Weights
+
+def sphere(n=400, d=3, seed=0):
+    x = events(n, d, seed)
+    return 2 * x[:, None], x
+
+
+def test_whole_weights_are_repetitions():
+    jac, x = sphere()
+    often = torch.arange(400) % 4
+    weighted = null_space(jac, x, "affine", weights=often)
+    repeated = null_space(jac.repeat_interleave(often, 0), x.repeat_interleave(often, 0), "affine")
+    assert weighted.n == repeated.n == 3
+    assert torch.allclose(weighted.singular_values, repeated.singular_values, rtol=1e-10, atol=1e-13)
+    space = torch.cat([weighted.coefficients, repeated.coefficients]).flatten(1)
+    assert torch.linalg.matrix_rank(space, atol=1e-10) == 3
+    assert weighted.n_effective == pytest.approx(600**2 / 1400) and repeated.n_effective == 600
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1.0, 1e200])
+def test_weights_have_no_unit(unit):
+    jac, x = sphere()
+    weights = unit * events(400, 1, seed=3)[:, 0]
+    space, other = null_space(jac, x, weights=weights), null_space(jac, x, weights=weights / unit)
+    assert torch.allclose(space.singular_values, other.singular_values, rtol=1e-9, atol=1e-14) and space.n == 3
+    assert space.n_effective == pytest.approx(other.n_effective)
+
+
+def test_negative_weights_do_not_cancel_conditions():
+    "Half of the events obey a sphere, half an ellipsoid: their common symmetry is one rotation, whatever the signs."
+    x = events(800, 3)
+    slope = torch.where(torch.arange(800) % 2 == 0, 1.0, 3.0)
+    jac = 2 * (x * torch.stack([torch.ones(800), torch.ones(800), slope], 1))[:, None]
+    for signs in (torch.ones(800), torch.where(slope > 1, -1.0, 1.0)):
+        space = null_space(jac, x, weights=signs.double())
+        assert space.n == 1 and space.expressions() == ["-y ∂x + x ∂y"]
+    assert "400 of them are negative" in space.message and space.n_effective == 0
+    copies = null_space(torch.cat([jac, jac]), torch.cat([x, x]), weights=torch.ones(1600).index_fill(
+        0, torch.arange(800), -1.0))
+    assert copies.n == 1 and copies.singular_values[1] > 0.05
+
+
+def test_events_without_weight_do_not_count():
+    jac, x = sphere()
+    wrong = torch.cat([jac, events(100, 3, seed=5)[:, None]]), torch.cat([x, 50 + events(100, 3, seed=6)])
+    weights = torch.cat([torch.ones(400), torch.zeros(100)]).double()
+    space, plain = null_space(*wrong, weights=weights), null_space(jac, x)
+    assert space.n == 3 and torch.allclose(space.singular_values, plain.singular_values, rtol=1e-9, atol=1e-13)
+    assert null_space(*wrong, weights=weights + 1e-3).n == 0
+
+
+def test_weights_too_small_to_tell_anything_are_no_conditions():
+    jac, x = sphere()
+    for faint in (0.0, 1e-30):
+        with pytest.raises(ValueError, match="give 5 conditions for 9 unknown"):
+            null_space(jac, x, weights=torch.where(torch.arange(400) < 5, 1.0, faint).double())
+
+
+def test_weights_of_an_ensemble():
+    "The oracles disagree only where the weights vanish."
+    x, draw = events(1000, 3), torch.Generator().manual_seed(1)
+    noise = torch.where(torch.arange(1000) < 500, 0.01, 1.0)[:, None, None]
+    jac = 2 * x[:, None] + noise * torch.randn(4, 1000, 1, 3, generator=draw, dtype=torch.float64)
+    weights = (torch.arange(1000) < 500).double()
+    assert null_space(jac, x).noise > 0.3 and null_space(jac, x).n == 0
+    space = null_space(jac, x, weights=weights)
+    assert space.n == 3 and space.noise == pytest.approx(0.01 / 2, rel=0.1)
+
+
+@pytest.mark.parametrize("weights, error", [
+    (torch.ones(9), r"weights has shape \(9,\): give one number for each of the 10 events"),
+    (torch.ones(10, 1), "weights has shape"),
+    (torch.zeros(10), "weights are all zero"),
+    (torch.full((10,), float("inf")), "weights has 10 values that are not finite"),
+])
+def test_bad_weights(weights, error):
+    with pytest.raises(ValueError, match=error):
+        null_space(torch.ones(10, 1, 2), events(10, 2), weights=weights)
+
+
+# Chunks
+
+def both(x):
+    return torch.stack([(x[..., :2] ** 2).sum(-1), (x[..., 2:] ** 4).sum(-1)], -1)
+
+
+@pytest.mark.parametrize("how", [{}, dict(noise=1e-3), dict(weights=events(500, 1, seed=2)[:, 0]), dict(exact=False)])
+@pytest.mark.parametrize("family", ["linear", "affine", "polynomial"])
+def test_chunks_change_nothing(family, how):
+    x = events(500, 3)
+    jac = oracle_jacobian(both, x)
+    whole = null_space(jac, x, family, chunk=500, **how)
+    for given in (jac, lambda x: oracle_jacobian(both, x)):
+        parts = null_space(given, x, family, chunk=37, **how)
+        assert parts.n == whole.n > 0 and parts.noise == whole.noise and parts.n_effective == whole.n_effective
+        assert torch.allclose(parts.singular_values, whole.singular_values, rtol=1e-8, atol=1e-13)
+        spaces = torch.cat([parts.coefficients, whole.coefficients]).flatten(1)
+        assert torch.linalg.matrix_rank(spaces, atol=1e-9) == whole.n
+
+
+def test_chunks_of_an_ensemble():
+    x, draw = events(500, 3), torch.Generator().manual_seed(1)
+    jac = 2 * x[:, None] + 0.05 * torch.randn(5, 500, 1, 3, generator=draw, dtype=torch.float64)
+    jac = jac * torch.tensor([1, 3, 1, 0.1, 1])[:, None, None, None]
+    whole, parts = null_space(jac, x), null_space(jac, x, chunk=64)
+    assert whole.n == parts.n == 3 and parts.noise == pytest.approx(whole.noise) == pytest.approx(
+        ensemble_jacobian(jac)[1])
+    assert torch.allclose(parts.singular_values, whole.singular_values, rtol=1e-9)
+
+
+def test_a_function_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"jac has shape \(2, 3\)"):
+        null_space(lambda x: x, events(50, 3))
+    with pytest.raises(ValueError, match="jac has shape"):
+        null_space(lambda x: x[:2, None], events(50, 3))
+    with pytest.raises(ValueError, match="not finite"):
+        null_space(lambda x: x[:, None] / (x[:, :1, None] > -1), events(500, 3))
+    with pytest.raises(ValueError, match="chunk=0"):
+        null_space(*sphere(), chunk=0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is counted in other units")
+def test_a_million_events_need_little_memory():
+    "Less than the rows of the linear system, 160 MB, on top of events and Jacobians."
+    code = """
+import resource, torch
+from symnb.flows.nullspace import null_space
+torch.set_num_threads(1)
+x = torch.randn(1_000_000, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+jac = 2 * x[:, None] * torch.tensor([1.0, -1, -1, -1])
+null_space(jac[:1000], x[:1000], "affine")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+space = null_space(jac, x, "affine")
+more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+assert space.n == 6 and space.singular_values[5] < 1e-12, space.message
+assert more < 120_000, more
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -14,20 +14,20 @@ import torch
 from torch import Tensor
 
 from ..core import torch_generator
-from .families import Family, field, linear, make_family, matrices
+from .families import Family, conditions, field, linear, make_family, matrices
 from .oracle import row_space
 
 # %% ../../nbs/lib/flows/matrices.ipynb #0004
 def invariance_factor(
     family: Family,
-    jac: Tensor,  # (n, k, d)
+    jac: Tensor,  # (n, k, d), d the columns of the family
     x: Tensor,  # (n, d)
     chunk: int = 2048,
 ) -> Tensor:
     "Upper triangular U (d·p, d·p) with |U c|² the mean over events of |J G|², J with orthonormal rows."
     U = x.new_zeros(0, family.n_coefficients, dtype=torch.float64)
     for J, part in zip(jac.double().split(chunk), x.double().split(chunk)):
-        rows = torch.einsum("nrd,np->nrdp", row_space(J)[0], family.features(part)).flatten(0, 1).flatten(1)
+        rows = conditions(family, row_space(J)[0], family.features(family.split(part)))
         U = torch.linalg.qr(torch.cat([U, rows / len(x) ** 0.5])).R
     return U
 
