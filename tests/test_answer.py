@@ -10,7 +10,7 @@ from conftest import without_pictures
 
 from symnb import SymmetryFlows, SymmetryProbe
 from symnb.data.collider import MOMENTA, ee_to_mumu
-from symnb.flows import learning, oracle, search
+from symnb.flows import learning, oracle, problem
 from symnb.flows.report import in_basis, kind_of, readable_basis
 from symnb.pages import Words
 from symnb.probe.answer import tell_count, tell_scan, tell_topology
@@ -49,7 +49,7 @@ def probe(events):
 def soon(monkeypatch):
     """Oracles and autoencoders that are trained for a short while, for answers that do not depend on how well."""
     monkeypatch.setattr(learning, "train_oracle", functools.partial(oracle.train_oracle, steps=200))
-    monkeypatch.setattr(search, "train_autoencoder", functools.partial(search.train_autoencoder, steps=200))
+    monkeypatch.setattr(problem, "train_autoencoder", functools.partial(problem.train_autoencoder, steps=200))
 
 
 def headings(page: str) -> "list[str]":

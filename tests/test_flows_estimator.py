@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from symnb import SymmetryFlows
 from symnb.core import SymnbWarning
-from symnb.flows import learning, oracle, search
+from symnb.flows import learning, oracle, problem
 
 METRIC = {"so(3)": [1, 1, 1], "so(4)": [1, 1, 1, 1], "so(1,3)": [1, -1, -1, -1]}
 DIMENSION = {"so(3)": 3, "so(4)": 6, "so(1,3)": 6}
@@ -96,7 +96,7 @@ def test_count_needs_not_to_be_told(name):
 def soon(monkeypatch):
     """Oracles and autoencoders that are trained for a short while, for answers that do not depend on how well."""
     monkeypatch.setattr(learning, "train_oracle", functools.partial(oracle.train_oracle, steps=200))
-    monkeypatch.setattr(search, "train_autoencoder", functools.partial(search.train_autoencoder, steps=200))
+    monkeypatch.setattr(problem, "train_autoencoder", functools.partial(problem.train_autoencoder, steps=200))
 
 
 def test_a_learned_oracle_gives_the_rotations():
@@ -506,3 +506,59 @@ def test_the_task_can_be_set():
         SymmetryFlows(task="ranking").fit(X, X[:, 0])
     with pytest.raises(ValueError, match="fractions"):
         SymmetryFlows(task="classes").fit(X, X[:, 0])
+
+
+# Several points at once
+
+def pairs(n=1500, seed=0):
+    columns = [f"{c}_{i}" for i in (1, 2) for c in "xyzt"]
+    return pd.DataFrame(np.random.default_rng(seed).normal(size=(n, 8)), columns=columns)
+
+
+def interval(x):
+    return ((x[:, :4] - x[:, 4:]) ** 2 * x.new_tensor([-1, -1, -1, 1])).sum(1)
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_the_interval_of_two_events_has_the_poincare_transformations(learned, tmp_path):
+    X = pairs()
+    y = interval(torch.tensor(X.to_numpy())).numpy() if learned else None
+    given = {} if learned else {"oracle": interval}
+    flows = SymmetryFlows("all", generators="affine", points=2, random_state=0, **given).fit(X, y)
+    assert flows.algebra_ == "iso(1,3)" and flows.coefficients_.shape == (10, 4, 5)
+    assert flows.fields(X[:5]).shape == (10, 5, 8) and "-y ∂x + x ∂y" in flows.expressions_
+    again = SymmetryFlows.load(flows.save(tmp_path / "pairs.safetensors"), **given)
+    np.testing.assert_array_equal(again.fields(X[:5]), flows.fields(X[:5]))
+    assert again.points_ == flows.points_
+    path = flows.flow(X[:5], [0.0, 0.3], 2)
+    np.testing.assert_allclose(*(interval(torch.tensor(p)) for p in path), rtol=1e-5, atol=1e-6)
+
+
+def test_a_generator_of_ones_own_acts_on_every_point():
+    flows = SymmetryFlows("all", oracle=interval, generators="linear", points=2, random_state=0).fit(pairs())
+    boost, turn = np.zeros((2, 4, 4))
+    boost[0, 3] = boost[3, 0] = turn[0, 1] = 1
+    turn[1, 0] = -1
+    found = flows.defects([boost, turn, np.eye(4)])
+    assert (found.high[:2] < 1e-6).all() and found.low[2] > 0.3
+
+
+def test_order_of_columns_and_units_play_no_part():
+    X = pairs()[[f"{c}_{i}" for c in "xyzt" for i in (1, 2)]] * 1e-3
+    def shuffled(x):
+        return interval(torch.cat([x[:, ::2], x[:, 1::2]], 1))
+    for points in (2, [["x_1", "y_1", "z_1", "t_1"], ["x_2", "y_2", "z_2", "t_2"]], [[0, 2, 4, 6], [1, 3, 5, 7]]):
+        flows = SymmetryFlows("all", oracle=shuffled, generators="affine", points=points, random_state=0).fit(X)
+        assert flows.algebra_ == "iso(1,3)"
+
+
+@pytest.mark.parametrize("points, more, words", [
+    (3, {}, "points=3 does not divide|n_points=3 does not divide"),
+    ([[0, 1], [2, 3]], {}, "name each of the 8 columns once"),
+    ("two", {}, "points='two' must be a number"),
+    (2, dict(generators="mlp"), "is for generators='linear'"),
+    (2, dict(latent_dim=2), "is for generators='linear'"),
+])
+def test_points_that_cannot_be_are_named(points, more, words):
+    with pytest.raises(ValueError, match=words):
+        SymmetryFlows("all", **dict(oracle=interval, generators="affine", points=points) | more).fit(pairs(100))

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from sklearn.exceptions import NotFittedError
 
 from symnb import SymmetryFlows, SymmetryProbe
-from symnb.flows import learning, oracle, search
+from symnb.flows import learning, oracle, problem
 from symnb.persistence import FORMAT
 
 pytestmark = pytest.mark.filterwarnings("ignore::symnb.core.SymnbWarning")
@@ -125,8 +125,8 @@ def test_events_of_the_fit_are_kept_and_change_no_number(probe, events):
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(learning, "train_oracle", functools.partial(oracle.train_oracle, steps=60))
-    autoencoder = functools.partial(search.train_autoencoder, steps=60)
-    monkeypatch.setattr(search, "train_autoencoder", autoencoder)
+    autoencoder = functools.partial(problem.train_autoencoder, steps=60)
+    monkeypatch.setattr(problem, "train_autoencoder", autoencoder)
 
 
 CASES = [

@@ -86,6 +86,8 @@ def add_flows(commands: argparse._SubParsersAction) -> None:
     sub.add_argument("--generators", choices=("linear", "affine", "polynomial", "mlp", "exact"), default="linear",
                      help="kind of fields (default: linear)")
     sub.add_argument("--n", default="all", metavar="N", help="how many generators: a number, or all (default: all)")
+    sub.add_argument("--points", type=_whole(2), metavar="K",
+                     help="an event is K points, with columns such as x1, y1, x2, y2: the same field acts on each")
     sub.add_argument("--oracle", choices=("auto", "formula", "mlp"), default="auto",
                      help="what learns the target: a polynomial, a network, or what is better (default: auto)")
     sub.add_argument("--tolerance", type=float, metavar="SHARE",
@@ -180,7 +182,7 @@ def _flows(args: argparse.Namespace) -> int:
     X = _rescaled(X, args.scale)
     task = "classes" if classes and args.task == "auto" else args.task
     flows = SymmetryFlows(args.n if args.n == "all" else int(args.n), generators=args.generators, task=task,
-                          oracle=args.oracle, tolerance=args.tolerance, latent_dim=args.latent_dim,
+                          oracle=args.oracle, tolerance=args.tolerance, points=args.points, latent_dim=args.latent_dim,
                           random_state=args.seed, device=args.device,
                           verbose=not args.quiet)
     _, seconds, warned = _timed(lambda: flows.fit(X, y))

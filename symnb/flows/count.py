@@ -17,7 +17,8 @@ from sklearn.base import clone
 from ..checks import check_whole
 from ..core import SymnbWarning
 from .options import FAMILIES, FlowsPlan
-from .search import FlowsProblem, pose_problem, read_inputs, solve_flows
+from .problem import FlowsProblem, pose_problem, read_inputs
+from .search import solve_flows
 from .solvers import REFUSED
 
 # %% ../../nbs/lib/flows/count.ipynb #0004

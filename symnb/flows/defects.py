@@ -14,8 +14,9 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from .nullspace import ensemble_jacobian, invariance_rows
+from .nullspace import ensemble_jacobian
 from .streamlines import streamlines
+from .system import invariance_rows
 
 # %% ../../nbs/lib/flows/defects.ipynb #f8a05
 @dataclass(frozen=True)

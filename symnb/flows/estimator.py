@@ -17,7 +17,8 @@ from ..checks import SAMPLE, column_labels, column_names, keep_sample, units_of
 from ..core import SymnbWarning
 from . import questions, report
 from .count import ByClassOrInstance, count
-from .search import FlowsInputs, FlowsResult, find_flows, read_inputs
+from .problem import FlowsInputs, read_inputs
+from .search import FlowsResult, find_flows
 
 # %% ../../nbs/lib/flows/estimator.ipynb #f9c01
 def _keep(flows, asked: FlowsInputs, found: FlowsResult) -> None:
@@ -35,6 +36,7 @@ def _keep(flows, asked: FlowsInputs, found: FlowsResult) -> None:
     flows.defect_ = np.zeros(0) if found.defects is None else found.defects.high
     flows.structure_constants_, flows.killing_form_ = found.constants, found.killing
     flows.algebra_, flows.algebra_report_ = found.algebra, found.report
+    flows.points_ = asked.plan.points
     flows.coefficients_, flows.expressions_ = found.coefficients, found.formulas
     flows.generator_matrices_ = found.coefficients if flows.generators == "linear" else None
     if not found.solution.found:
@@ -67,6 +69,8 @@ class SymmetryFlows(BaseEstimator):
     random_state, verbose : as in scikit-learn; verbose shows progress bars
     task : what y is, 'classes' or 'quantity'; 'auto' takes texts, truth values and few different whole numbers for
         classes
+    points : an event is several points, and the same field (of a family) acts on each: their number, with columns
+        grouped by their names (x1, y1, x2, y2) or order; or the columns of each point. None: one point.
     closure : networks that close as an algebra, normalised on average, instead of orthogonal flows, normalised at every
         event
     noise : relative error of a given oracle's Jacobian; None takes the precision of its numbers
@@ -94,11 +98,11 @@ class SymmetryFlows(BaseEstimator):
     generators_, oracle_ = _renamed("generators_", fields), _renamed("oracle_", oracle_values)
 
     def __init__(self, n_generators=1, oracle="auto", generators="mlp", latent_dim=None, device="auto",
-                 random_state=None, verbose=False, *, task="auto", degree=2, closure=False, noise=None,
-                 tolerance=None, n_replicas=4, max_steps=2000):
+                 random_state=None, verbose=False, *, task="auto", points=None, degree=2, closure=False,
+                 noise=None, tolerance=None, n_replicas=4, max_steps=2000):
         self.n_generators, self.oracle, self.generators, self.latent_dim = n_generators, oracle, generators, latent_dim
         self.device, self.random_state, self.verbose = device, random_state, verbose
-        self.task, self.degree, self.closure = task, degree, closure
+        self.task, self.points, self.degree, self.closure = task, points, degree, closure
         self.noise, self.tolerance = noise, tolerance
         self.n_replicas, self.max_steps = n_replicas, max_steps
 

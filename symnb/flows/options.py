@@ -8,13 +8,14 @@ __all__ = ['FAMILIES', 'GENERATORS', 'ORACLES', 'FlowsPlan', 'plan_flows']
 # %% ../../nbs/lib/flows/options.ipynb #0002
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 
 import torch
 
 from ..checks import ParameterError, check_choice, check_whole
 from ..core import resolve_device
 from .labels import TASKS
+from .points import Points
 
 # %% ../../nbs/lib/flows/options.ipynb #0004
 FAMILIES = ("linear", "affine", "polynomial")
@@ -29,6 +30,7 @@ class FlowsPlan:
     oracle: "str | Callable" = "auto"
     generators: str = "mlp"
     latent_dim: "int | None" = None
+    points: "int | list[list[int]] | Points | None" = None
     device: torch.device = torch.device("cpu")
     verbose: bool = False
     task: str = "auto"
@@ -40,6 +42,17 @@ class FlowsPlan:
     max_steps: int = 2000
 
 # %% ../../nbs/lib/flows/options.ipynb #f7a02
+def _check_points(plan: FlowsPlan) -> None:
+    "Raise ParameterError unless several points make sense."
+    if isinstance(plan.points, str) or not isinstance(plan.points, (Integral, list, tuple)):
+        raise ParameterError(f"points={plan.points!r} must be a number of points, or a list with the columns of each")
+    if isinstance(plan.points, Integral):
+        check_whole("points", plan.points)
+    if plan.generators not in FAMILIES or plan.latent_dim is not None:
+        raise ParameterError(f"points={plan.points!r} is for generators='linear', 'affine' or 'polynomial' on the "
+                             "columns themselves: one field that acts on every point")
+
+
 def plan_flows(device="cpu", random_state=None, **parameters) -> FlowsPlan:
     "The plan for these parameters of `SymmetryFlows`; ParameterError for one that makes no sense, naming it."
     plan = FlowsPlan(**parameters, device=resolve_device(device))
@@ -51,6 +64,8 @@ def plan_flows(device="cpu", random_state=None, **parameters) -> FlowsPlan:
         check_whole("n_generators", plan.n_generators)
     if plan.latent_dim is not None:
         check_whole("latent_dim", plan.latent_dim)
+    if plan.points is not None:
+        _check_points(plan)
     if plan.tolerance is not None and not (isinstance(plan.tolerance, Real) and 0 < plan.tolerance < 1):
         raise ParameterError(f"tolerance={plan.tolerance!r} must be a number between 0 and 1, or None: "
                              "the largest defect of an approximate symmetry")

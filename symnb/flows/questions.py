@@ -21,13 +21,14 @@ from ..checks import validate_events
 from ..core import BatchedMLP
 from .defects import Defects, Region, measure_defects
 from .exact import ExactGenerators
-from .families import Family, FamilyField
+from .families import Family, FamilyField, linear
 from .formulas import FormulaOracle, Rising
 from .health import OracleHealth
 from .latents import Autoencoder, Axes
 from .learning import FlowsOracle
 from .networks import NetworkGenerators, OneRun
 from .oracle import BatchedOracle, as_oracle, oracle_jacobian
+from .points import Points
 from .search import Frame
 from .solvers import NoField, Solution, measure
 from .streamlines import streamlines
@@ -131,7 +132,7 @@ def score(flows, X, y=None) -> float:
 # %% ../../nbs/lib/flows/questions.ipynb #f6a14
 def defects(flows, generators, X=None) -> Defects:
     """By how much the oracle of a fit breaks given generators: matrices (N, d, d) that act on the space of the
-    flows, or a function of a tensor, (n, d) → (N, n, d).
+    flows, of several points on each, or a function of a tensor, (n, d) → (N, n, d).
 
     X: events (n, d) that the oracle has not seen; None takes those that were kept back from the fit. ValueError for
     another shape.
@@ -142,9 +143,11 @@ def defects(flows, generators, X=None) -> Defects:
     else:
         A = torch.as_tensor(check_array(generators, allow_nd=True, dtype=np.float64, input_name="generators"))
         A = A if A.ndim == 3 else A[None]
-        if A.shape[1:] != (z.shape[1],) * 2:
-            raise ValueError(f"generators has shape {tuple(A.shape)}: give matrices (N, {z.shape[1]}, {z.shape[1]})")
-        field = torch.einsum("aij,nj->ani", A, z)
+        points = flows.points_
+        family = linear(z.shape[1]) if points is None else points.tie(linear(len(points.groups[0])))
+        if A.shape[1:] != (family.dim,) * 2:
+            raise ValueError(f"generators has shape {tuple(A.shape)}: give matrices (N, {family.dim}, {family.dim})")
+        field = FamilyField(family, A)(z)
     oracle, scale = oracle_of(flows), flows.frame_.scale
     noise = (oracle.precision(z) or 0.0) if flows.noise is None else flows.noise
     with torch.no_grad():
@@ -187,9 +190,11 @@ def plot(flows, X=None, generator: "int | np.ndarray" = 0, ax=None):
 
 # %% ../../nbs/lib/flows/questions.ipynb #f6a12
 STORED = (Solution, NoField, FamilyField, Family, Closure, Frame, OneRun, NetworkGenerators, BatchedMLP,
-          ExactGenerators, BatchedOracle, FormulaOracle, Rising, OracleHealth, Defects, Region, Autoencoder, Axes)
+          ExactGenerators, BatchedOracle, FormulaOracle, Rising, OracleHealth, Defects, Region, Points,
+          Autoencoder, Axes)
 NEEDED = ("solution_", "frame_", "n_generators_", "losses_", "health_", "message_", "algebra_report_", "autoencoder_",
-          "learned_oracle_", "outputs_", "defects_", "region_", "n_kept_back_", "n_features_in_", "target_name_")
+          "learned_oracle_", "outputs_", "defects_", "region_", "points_", "n_kept_back_",
+          "n_features_in_", "target_name_")
 
 
 def load(cls, path: "str | Path", oracle: "Callable | None" = None):

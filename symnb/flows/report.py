@@ -202,6 +202,8 @@ def _matrices(flows) -> str:
         return ""
     latents = flows.latent_dim and [f"z{j + 1}" for j in range(flows.latent_dim)]
     names = latents or [str(name) for name in column_names(flows)]
+    if flows.points_ is not None:
+        names = list(flows.points_.names) or [f"x{j}" for j in range(len(flows.points_.groups[0]))]
     shown = np.tensordot(readable_basis(flows), flows.generator_matrices_, 1)[:15]
     return "".join(
         f"<h3>J{a + 1}{f' ({kind_of(A)})' if kind_of(A) else ''}</h3>{matrix(A, names)}" for a, A in enumerate(shown)

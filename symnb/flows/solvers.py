@@ -21,8 +21,9 @@ from .families import Family, FamilyField, field_jacobian, matrices
 from .families import field as family_field
 from .matrices import invariance_factor, matrix_losses, train_matrices
 from .networks import OneRun, evaluate, flow_losses, train_networks
-from .nullspace import NullSpace, ensemble_jacobian, invariance_rows, null_space
+from .nullspace import NullSpace, ensemble_jacobian, null_space
 from .oracle import row_space
+from .system import invariance_rows
 from ..lie import Closure, closure, field_closure
 
 # %% ../../nbs/lib/flows/solvers.ipynb #0004
@@ -99,14 +100,16 @@ def _total(losses: dict) -> dict[str, float]:
 
 # %% ../../nbs/lib/flows/solvers.ipynb #0012
 def all_of_family(jac: Tensor, x: Tensor, family: Family, noise: float | None, learned: bool = False,
-                  exact: bool | None = None, min_gap: float | None = None) -> NullSpace:
+                  **options) -> NullSpace:
     "The null space; if `learned` and nothing is exact, the one below the largest step of the singular values."
-    found = null_space(jac, x, family, noise=noise, exact=exact, min_gap=min_gap)
+    found = null_space(jac, x, family, noise=noise, **options)
     s = found.singular_values
     if found.n or not learned or jac.ndim == 4 or len(s) < 2:
         return found
     step = torch.where(s[:-1] <= 0.1, s[1:] / s[:-1].clamp(min=1e-300), 0.0)
-    return null_space(jac, x, family, noise=float(s[step.argmax()])) if step.max() >= 5 else found
+    if step.max() < 5:
+        return found
+    return null_space(jac, x, family, noise=float(s[step.argmax()]), **options | dict(exact=None))
 
 
 def without_noise(jac: Tensor, noise: float) -> Tensor:
@@ -123,10 +126,13 @@ def orthonormal(C: Tensor) -> Tensor:
 
 # %% ../../nbs/lib/flows/solvers.ipynb #f9a02
 def solve_family(jac: Tensor, x: Tensor, fresh: "tuple[Tensor, Tensor]", family: Family, n: "int | str", *,
-                 noise: float | None = None, learned: bool = False, exact: bool | None = None,
-                 min_gap: float | None = None, n_replicas: int = 4, random_state=None) -> Solution:
-    "n generators of a family, or 'all', from jac ((R,) n, k, d) at x (n, d); losses on `fresh` Jacobians and events."
-    space = all_of_family(jac, x, family, noise, learned, exact, min_gap)
+                 noise: float | None = None, learned: bool = False, n_replicas: int = 4, random_state=None,
+                 **options) -> Solution:
+    """n generators of a family, or 'all', from jac ((R,) n, k, d) at x (n, d); losses on `fresh` Jacobians and events.
+
+    options: of `null_space`.
+    """
+    space = all_of_family(jac, x, family, noise, learned, **options)
     fresh = without_noise(fresh[0], space.noise), fresh[1]
     if n == "all":
         if not space.n:
