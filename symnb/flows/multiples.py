@@ -20,7 +20,7 @@ from .system import Sample, calibrate, invariance_rows, spectrum, whitening
 
 # %% ../../nbs/lib/flows/multiples.ipynb #d0004
 SPEEDS = {"level": "a function of the oracle, a speed for each level set",
-          "orbit": "a function that is constant along its orbits, which the oracle does not see, a speed for each orbit",
+          "orbit": "a function that is constant along its orbits but none of the oracle, a speed for each orbit",
           "point": "a function that changes along its orbits, a speed for each point"}
 
 
@@ -147,8 +147,8 @@ def _constant(products: _Products, x: Tensor, along: Callable[[Tensor], Tensor],
     if len(found):
         h = x.new_zeros(len(found), products.functions.n_features)
         h[:, mine] = sparse_basis(found[:, None])[:, 0]
-    degrees = torch.where(h.abs() > 1e-6, products.of_functions, 0).amax(1)
-    return h[degrees.argsort(stable=True)]
+    first = [max((int(products.of_functions[a]), -int(a)) for a in g.abs().gt(1e-6).nonzero()) for g in h]
+    return h[sorted(range(len(h)), key=first.__getitem__)]
 
 
 def _functions(products: _Products, g: Tensor, most: int, x: Tensor, rows: Tensor, space: NullSpace) -> list[Tensor]:
