@@ -20,7 +20,7 @@ from .system import Sample, calibrate, invariance_rows, spectrum, whitening
 
 # %% ../../nbs/lib/flows/multiples.ipynb #d0004
 SPEEDS = {"level": "a function of the oracle, a speed for each level set",
-          "orbit": "a function that is constant along its orbits but none of the oracle, a speed for each orbit",
+          "orbit": "a function constant along its orbits but not one of the oracle, a speed for each orbit",
           "point": "a function that changes along its orbits, a speed for each point"}
 
 
