@@ -4,6 +4,7 @@ import itertools
 import pytest
 import torch
 
+from symnb.data.exceptional import triple
 from symnb.flows.families import (
     FamilyField,
     affine,
@@ -79,6 +80,14 @@ def carroll(x):
     return torch.stack([*far, torch.linalg.det(torch.cat([p, torch.ones_like(p[..., :1])], -1))], -1)
 
 
+def octonions(x):
+    "Re((xy)z) of three imaginary octonions, their lengths and angles."
+    p = x.unflatten(-1, (3, 7))
+    q = torch.cat([torch.zeros_like(p[..., :1]), p], -1)
+    products = torch.einsum("...id,...jd->...ij", p, p)[..., [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
+    return torch.cat([triple(*q.unbind(-2))[..., None], products], -1)
+
+
 CASES = [
     ("iso(1,3)", 10, lambda x: square(x, 0, 1, 4, MINKOWSKI)[..., None], affine(4), 2),
     ("e(3)", 6, lambda x: square(x, 0, 1, 3).sqrt()[..., None], affine(3), 2),
@@ -89,6 +98,7 @@ CASES = [
     ("so(2,4)", 15, cross_ratios(4, MINKOWSKI), polynomial(4), 4),
     ("sl(3,R)", 8, projective, polynomial(2), 5),
     ("so(1,2)", 3, cross_ratios(1), polynomial(1, 4), 4),
+    ("G2", 14, octonions, linear(7), 3),
     ("gl(3,R)", 9, lambda x: torch.linalg.solve(x.unflatten(-1, (4, 3))[..., :3, :].mT, x[..., 9:]), linear(3), 4),
 ]
 

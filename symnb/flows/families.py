@@ -79,6 +79,15 @@ class Family:
             )
         return self._factors(x).prod(-1)
 
+    def slopes(self, x: Tensor) -> Tensor:
+        "Their derivatives ∂f/∂x_j at points x (..., n, d) → (..., n, p, d)."
+        factors, index = self._factors(x), torch.tensor(self.monomials, device=x.device)
+        slope = x.new_zeros(*x.shape[:-1], self.n_features, self.dim + 1)
+        for slot in range(index.shape[1]):  # the product rule
+            others = torch.cat([factors[..., :slot], factors[..., slot + 1:]], -1).prod(-1)
+            slope.scatter_add_(-1, index[:, slot].expand(others.shape)[..., None], others[..., None])
+        return slope[..., 1:]
+
 # %% ../../nbs/lib/flows/families.ipynb #0005
 def linear(dim: int) -> Family:
     "G(x) = A x: d² coefficients."
@@ -142,12 +151,7 @@ class FamilyField:
 
 def field_jacobian(family: Family, coefficients: Tensor, x: Tensor) -> Tensor:
     "∂G_i/∂x_j of the fields C (N, d, p) at x (n, k·d) → (N, n, k·d, k·d), exact; zero between different points."
-    points, index = family.split(x), torch.tensor(family.monomials, device=x.device)
-    factors, slope = family._factors(points), x.new_zeros(*points.shape[:-1], family.n_features, family.dim + 1)
-    for slot in range(index.shape[1]):  # the product rule
-        others = torch.cat([factors[..., :slot], factors[..., slot + 1:]], -1).prod(-1)
-        slope.scatter_add_(-1, index[:, slot].expand(others.shape)[..., None], others[..., None])
-    D = torch.einsum("adp,nkpj->ankdj", coefficients, slope[..., 1:])
+    D = torch.einsum("adp,nkpj->ankdj", coefficients, family.slopes(family.split(x)))
     whole = D.new_zeros(*D.shape[:2], family.n_columns, family.n_columns)
     for point, columns in enumerate(family._columns(x.device)):
         whole[..., columns[:, None], columns] = D[:, :, point]

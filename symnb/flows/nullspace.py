@@ -47,7 +47,7 @@ class NullSpace:
     coefficients C (N, d, p), orthogonal with Σ C² = 2, as for rotations, when features are measured in standard
     deviations; singular_values, upwards: the share of a field's size that points across the level sets; n = N; gap:
     from the noise and the last null value to the next one; noise: relative, of the Jacobian; message: why these and no
-    others; n_effective: how many events without weights would tell as much.
+    others; n_effective: how many events without weights would tell as much; exact, min_gap: how the cut was made.
     """
     family: Family
     coefficients: Tensor
@@ -57,6 +57,8 @@ class NullSpace:
     noise: float
     message: str
     n_effective: float = math.nan
+    exact: bool = True
+    min_gap: float = 100.0
 
     def __call__(self, x: Tensor) -> Tensor:
         "The fields at events x (n, d) → (N, n, d), d the columns of the family."
@@ -90,9 +92,9 @@ def null_space(
     min_gap, exact = min_gap or (3.5 if noisy else 100), not noisy if exact is None else exact
     norms, gram = survey(sample)
     noise, dead = max(precision, spread if noise is None else noise), _dead(norms, sample.share, exact)
-    fam, effective = sample.family, dict(n_effective=_effective(x, weights))
+    fam, how = sample.family, dict(n_effective=_effective(x, weights), exact=exact, min_gap=min_gap)
     if dead > max_dead or noise * min_gap > 1:
-        return _nothing(fam, norms, noise, _flat(dead) if dead > max_dead else _uncertain(noise), **effective)
+        return _nothing(fam, norms, noise, _flat(dead) if dead > max_dead else _uncertain(noise), **how)
     W, Z = whitening(gram)
     system, unknowns = System(sample, W, norms, noise, exact, (noise * min_gap) ** 2), fam.dim * W.shape[1]
     if system.n_conditions < unknowns:
@@ -102,7 +104,7 @@ def null_space(
     n, gap = count_null(values, noise, min_gap)
     C = _in_units_of_x(vectors[:, :n].T, W, sample)
     told = _message(values, len(C), noise, min_gap) + told + _confined(sample, Z)
-    return NullSpace(fam, C, values, len(C), gap, noise, told, **effective)
+    return NullSpace(fam, C, values, len(C), gap, noise, told, **how)
 
 # %% ../../nbs/lib/flows/nullspace.ipynb #0017
 def _sample(jac, x: Tensor, family: "str | Family", degree: int, noise: "float | None", weights: "Tensor | None",

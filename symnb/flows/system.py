@@ -92,9 +92,9 @@ def _smallest(gram: Tensor, few: int = 600) -> tuple[Tensor, Tensor]:
 def spectrum(system: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Singular values (P,) upwards of a linear system, and right vectors (P, c) of the smallest: blocks (m, P) of its
     rows, gone through twice."""
-    gram = None
+    gram = 0.0
     for block in system:
-        gram = block.T @ block if gram is None else gram.addmm_(block.T, block)
+        gram = gram + block.T @ block  # more accurate than adding in place
     values, vectors = _smallest(gram)
     R = vectors.new_zeros(0, vectors.shape[1])
     for block in system:
@@ -222,7 +222,7 @@ class System:
             heard &= sample.share[:, None] > faint
         self.n_conditions = int(heard.sum())
 
-    def __iter__(self, numbers: int = 2**22) -> Iterator[Tensor]:
+    def __iter__(self, numbers: int = 2**21) -> Iterator[Tensor]:
         family = self.sample.family
         for jac, points, share in self.sample:
             size, rows = _principal(self.level(jac))
