@@ -76,5 +76,5 @@ def count(flows, X, y=None, max_generators: "int | None" = None) -> Count:
     asked = read_inputs(clone(flows), X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SymnbWarning)  # a refusal is part of the evidence
-        problem = pose_problem(asked.X, asked.labels, asked.plan, asked.order, asked.rng)
+        problem = pose_problem(asked)
         return count_generators(problem, asked.plan, asked.rng, max_generators)

@@ -111,17 +111,18 @@ class SymmetryFlows(BaseEstimator):
         tags.target_tags.required = isinstance(self.oracle, str)
         return tags
 
-    def fit(self, X, y=None, *, on_stage=lambda stage: None):
+    def fit(self, X, y=None, sample_weight=None, *, on_stage=lambda stage: None):
         """Find generators on the events X (n, d) with labels y (n,): classes, or a quantity.
 
-        y may be None when `oracle` is given; on_stage is called before what may take long, with 'autoencoder',
+        y may be None when `oracle` is given. sample_weight (n,): how many events each stands for, of any sign; the null
+        space of a family counts them by their size, and an oracle that is learned shares negative ones among their
+        neighbours. on_stage is called before what may take long, with 'autoencoder',
         'oracle' or 'generator'. Raises ValueError or TypeError, naming the argument, for input that
         cannot be used; an oracle in which no symmetry can be claimed leaves n_generators_ = 0 and warns.
         """
-        asked = read_inputs(self, X, y)
+        asked = read_inputs(self, X, y, sample_weight)
         self.units_ = units_of(X)
         self.target_name_ = str(getattr(y, "name", None) or ("the oracle" if callable(self.oracle) else "the label"))
         names = [str(name) for name in column_names(self)] if self.latent_dim is None else None
-        _keep(self, asked, find_flows(asked.X, asked.labels, asked.plan, asked.order, asked.rng, names,
-                                       on_stage))
+        _keep(self, asked, find_flows(asked, names, on_stage))
         return self

@@ -73,14 +73,18 @@ class FormulaOracle(nn.Module):
         return value if self.classes is not None else torch.as_tensor(self.rising.back(value.numpy()))
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a09
-def least_squares(features: Tensor, y: Tensor) -> Tensor:
-    "The coefficients (k, p) of features (n, p) that fit y (n, k) best."
+def least_squares(features: Tensor, y: Tensor, weight: "Tensor | None" = None) -> Tensor:
+    "The coefficients (k, p) of features (n, p) that fit y (n, k) best, with weights (n,)."
+    if weight is not None:
+        features, y = features * weight.sqrt()[:, None], y * weight.sqrt()[:, None]
     size = features.square().mean(0).sqrt().clamp(min=1e-300)
     return (torch.linalg.lstsq(features / size, y, driver="gelsd").solution / size[:, None]).T
 
-
-def logistic(features: Tensor, y: Tensor, n_classes: int, penalty: float = 1e-5, steps: int = 30) -> Tensor:
+# %% ../../nbs/lib/flows/formulas.ipynb #f3a0c
+def logistic(features: Tensor, y: Tensor, n_classes: int, weight: "Tensor | None" = None, penalty: float = 1e-5,
+             steps: int = 30) -> Tensor:
     "The coefficients (K − 1, p) of the log-odds of classes y (n,) against the first: a penalised maximum likelihood."
+    weight = torch.ones(len(y)).to(features) if weight is None else weight / weight.mean()
     n, C = len(features), features.new_zeros(n_classes - 1, features.shape[1])
     target = functional.one_hot(y, n_classes)[:, 1:].to(features)
 
@@ -88,29 +92,31 @@ def logistic(features: Tensor, y: Tensor, n_classes: int, penalty: float = 1e-5,
         return torch.cat([features.new_zeros(n, 1), features @ C.T], 1)
 
     def loss(C: Tensor) -> float:
-        return float(functional.cross_entropy(odds(C), y) + 0.5 * penalty * C.square().sum())
+        nats = functional.cross_entropy(odds(C), y, reduction="none")
+        return float(nats @ weight / n + 0.5 * penalty * C.square().sum())
     now = loss(C)
     for _ in range(steps):
         share = odds(C).softmax(1)[:, 1:]
-        slope = (share - target).T @ features / n + penalty * C
-        step = torch.linalg.solve(_bend(features, share, penalty), slope.flatten()).reshape(C.shape)
+        slope = (weight[:, None] * (share - target)).T @ features / n + penalty * C
+        step = torch.linalg.solve(_bend(features, share, weight, penalty), slope.flatten()).reshape(C.shape)
         size = next((0.5**k for k in range(20) if loss(C - 0.5**k * step) <= now), 0.0)
         C, before, now = C - size * step, now, loss(C - size * step)
         if before - now <= 1e-9 * now:
             break
     return C
 
-
-def _bend(features: Tensor, share: Tensor, penalty: float) -> Tensor:
+# %% ../../nbs/lib/flows/formulas.ipynb #f3a0d
+def _bend(features: Tensor, share: Tensor, weight: Tensor, penalty: float) -> Tensor:
     "The matrix of second derivatives of the penalised loss, (K'·p, K'·p), for probabilities share (n, K')."
     n, K = share.shape
-    weight = torch.diag_embed(share) - share[:, :, None] * share[:, None]
-    blocks = [torch.cat([(features * weight[:, i, j, None]).T @ features for j in range(K)], 1) for i in range(K)]
+    curve = (torch.diag_embed(share) - share[:, :, None] * share[:, None]) * weight[:, None, None]
+    blocks = [torch.cat([(features * curve[:, i, j, None]).T @ features for j in range(K)], 1) for i in range(K)]
     whole = torch.cat(blocks) / n
     return whole + penalty * torch.eye(len(whole), dtype=whole.dtype)
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a12
-def _alternate(features: Tensor, y: np.ndarray, knots: int = 100, rounds: int = 8) -> Rising:
+def _alternate(features: Tensor, y: np.ndarray, weight: "Tensor | None" = None, knots: int = 100,
+               rounds: int = 8) -> Rising:
     "The rising function h for which a combination of features (n, p) comes nearest to h(y), y (n,)."
     from sklearn.isotonic import isotonic_regression
 
@@ -120,7 +126,7 @@ def _alternate(features: Tensor, y: np.ndarray, knots: int = 100, rounds: int = 
     h = (np.argsort(order) + 0.5) / len(y)
     for _ in range(rounds):
         h = (h - h.mean()) / h.std()
-        best = (features @ least_squares(features, torch.as_tensor(h)[:, None]).T)[:, 0].numpy()
+        best = (features @ least_squares(features, torch.as_tensor(h)[:, None], weight).T)[:, 0].numpy()
         if best.std() == 0:
             break
         level = isotonic_regression(np.array([best[p].mean() for p in part]),
@@ -136,24 +142,29 @@ def rising_functions(y: np.ndarray) -> list[str]:
     return ["itself", *["square"] * bool(one_sign), *["log"] * bool(positive), "monotone"]
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a14
-def fit_formula(x: Tensor, labels: Labels, degree: int, rising: str = "itself",
-                samples: "Tensor | None" = None) -> FormulaOracle:
-    "Polynomials of a degree fitted to x (n, d), one for each row of event numbers in samples (R, m); None: all events."
+def fit_formula(x: Tensor, labels: Labels, degree: int, rising: str = "itself", samples: "Tensor | None" = None,
+                weight: "Tensor | None" = None) -> FormulaOracle:
+    """Polynomials of a degree fitted to x (n, d), one for each row of event numbers in samples (R, m); None: to all.
+
+    weight (n,): how many events each stands for, at least 0.
+    """
+    own = lambda s: None if weight is None else weight[s]
     samples = torch.arange(len(x))[None] if samples is None else samples
     mean, scale = x.mean(0), x.std(0)
     scale = torch.where(scale > 0, scale, 1.0)
     family = polynomial(x.shape[1], degree)
     features = family.features((x - mean) / scale).double()
     if labels.classes is not None:
-        C = torch.stack([logistic(features[s], labels.values[s], len(labels.classes)) for s in samples])
+        C = torch.stack([logistic(features[s], labels.values[s], len(labels.classes), own(s)) for s in samples])
         if len(labels.classes) > 2:  # a logit of each class, with the sum 0
             C = torch.cat([torch.zeros_like(C[:, :1]), C], 1)
             C = C - C.mean(1, keepdim=True)
         return FormulaOracle(family, mean, scale, C, Rising(), labels.classes)
     y = labels.values.double().numpy()
-    h = _alternate(features, y[:, 0]) if rising == "monotone" else Rising(rising)
+    h = _alternate(features, y[:, 0], weight) if rising == "monotone" else Rising(rising)
     target = torch.as_tensor(h(y))
-    return FormulaOracle(family, mean, scale, torch.stack([least_squares(features[s], target[s]) for s in samples]), h)
+    C = torch.stack([least_squares(features[s], target[s], own(s)) for s in samples])
+    return FormulaOracle(family, mean, scale, C, h)
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a17
 def errors(value: Tensor, labels: Labels) -> Tensor:
@@ -180,7 +191,8 @@ def _candidates(x: Tensor, labels: Labels, most: int) -> "list[tuple[int, str]]"
     return [(g, name) for g in degrees for name in names]
 
 
-def best_formula(x: Tensor, labels: Labels, held: Tensor, held_labels: Labels, most: int = 800) -> "tuple | None":
+def best_formula(x: Tensor, labels: Labels, held: Tensor, held_labels: Labels, weight: "Tensor | None" = None,
+                 most: int = 800) -> "tuple | None":
     """The simplest (degree, rising function) whose error on held events no other beats, and its errors (m,).
 
     None for a quantity of several components.
@@ -189,7 +201,7 @@ def best_formula(x: Tensor, labels: Labels, held: Tensor, held_labels: Labels, m
         return None
     best = None
     for degree, rising in _candidates(x, labels, most if labels.classes is None else most // 4):
-        missed = errors(fit_formula(x, labels, degree, rising).predict(held), held_labels)
+        missed = errors(fit_formula(x, labels, degree, rising, None, weight).predict(held), held_labels)
         if missed.isfinite().all() and (best is None or not no_worse(best[2], missed) or _far(best[2], missed)):
             best = degree, rising, missed
         if best is not None and float(best[2].mean()) < 1e-12:  # nothing is left to gain
@@ -202,15 +214,16 @@ def _far(old: Tensor, new: Tensor, rounding: float = 1e-12) -> bool:
     return float(old.mean()) > max(rounding, 10 * float(new.mean()))
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a20
-def together(x: Tensor, labels: Labels, degree: int, rising: str, n_models: int = 4, generator=None) -> FormulaOracle:
+def together(x: Tensor, labels: Labels, degree: int, rising: str, n_models: int = 4,
+             weight: "Tensor | None" = None) -> FormulaOracle:
     """n_models fits to x (n, d): the last to all events and one degree richer, the others to halves, as one oracle of
     the richer family. Where x has too few events for that all have the same degree."""
-    halves = own_halves(len(x), n_models, generator or torch.Generator().manual_seed(0))
-    plain = fit_formula(x, labels, degree, rising, halves)
+    halves = own_halves(len(x), n_models, torch.Generator().manual_seed(0))
+    plain = fit_formula(x, labels, degree, rising, halves, weight)
     n_outputs, p = plain.coefficients.shape[1], math.comb(x.shape[1] + degree + 1, degree + 1)
     if p * n_outputs > min(len(x) / 4, 1500) or n_models < 2:
         return plain
-    return _joined(plain.select(torch.arange(n_models - 1)), fit_formula(x, labels, degree + 1, rising))
+    return _joined(plain.select(torch.arange(n_models - 1)), fit_formula(x, labels, degree + 1, rising, None, weight))
 
 
 def _joined(plain: FormulaOracle, rich: FormulaOracle) -> FormulaOracle:

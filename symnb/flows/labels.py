@@ -163,13 +163,16 @@ def class_probabilities(logits: Tensor) -> Tensor:
     return logits.softmax(-1)
 
 # %% ../../nbs/lib/flows/labels.ipynb #0010
-def label_loss(value: Tensor, y: Tensor, classes: bool) -> Tensor:
-    "Mean loss of each oracle (R,): value (R, n, k), y (R, n) classes or (R, n, k) standardised targets."
+def label_loss(value: Tensor, y: Tensor, classes: bool, weight: "Tensor | None" = None) -> Tensor:
+    """Mean loss of each oracle (R,): value (R, n, k), y (R, n) classes or (R, n, k) standardised targets; weight
+    (R, n): of the events, 1 on average."""
     if not classes:
-        return ((value - y) ** 2).mean((1, 2))
-    if value.shape[-1] == 1:
-        return functional.binary_cross_entropy_with_logits(value[..., 0], y.to(value.dtype), reduction="none").mean(1)
-    return functional.cross_entropy(value.transpose(1, 2), y, reduction="none").mean(1)
+        loss = ((value - y) ** 2).mean(2)
+    elif value.shape[-1] == 1:
+        loss = functional.binary_cross_entropy_with_logits(value[..., 0], y.to(value.dtype), reduction="none")
+    else:
+        loss = functional.cross_entropy(value.transpose(1, 2), y, reduction="none")
+    return (loss if weight is None else loss * weight).mean(1)
 
 
 def oracle_score(value: Tensor, y: Tensor, classes: bool) -> tuple[Tensor, Tensor]:

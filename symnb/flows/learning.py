@@ -82,6 +82,7 @@ def learn_oracle(
     labels: Labels,  # (n,)
     how: str = "auto",  # "formula": no network; "mlp": no formula
     *,
+    weight: "Tensor | None" = None,  # (n,) how many events each stands for, at least 0
     n_models: int = 4,  # R, each trained on its own half where there are several
     random_state=None,
     device: "str | torch.device" = "cpu",
@@ -94,18 +95,20 @@ def learn_oracle(
     draw = torch.Generator().manual_seed(0)
     halves = own_halves(len(z), n_models, draw) if n_models > 1 else torch.arange(len(z))[None]
     training = dict(random_state=random_state, device=device, verbose=verbose)
-    train = lambda: train_oracle(z[halves], labels[halves], held_out=0.1, **training).cpu()
+    own = lambda rows: None if weight is None else weight[rows]
+    train = lambda: train_oracle(z[halves], labels[halves], held_out=0.1, weight=own(halves), **training).cpu()
     if how == "mlp":
         return train()
     part = torch.arange(len(z)) < len(z) // 5  # kept back from both
-    own, held = (z[~part], labels[~part]), (z[part], labels[part])
-    found = best_formula(*own, *held)
+    seen, held = (z[~part], labels[~part]), (z[part], labels[part])
+    found = best_formula(*seen, *held, own(~part))
     if found is None and how == "formula":
         raise ValueError(f"oracle='formula': y has {labels.values.shape[1]} components, and a formula is sought for "
                          "one quantity: use oracle='mlp'")
-    if found is None or how == "auto" and not _sharp(found[2], labels) and _network_wins(own, held, found[2], training):
+    if found is None or how == "auto" and not _sharp(found[2], labels) and _network_wins(
+            seen, held, found[2], training | dict(weight=own(~part))):
         return train()
-    return together(z, labels, *found[:2], n_models)
+    return together(z, labels, *found[:2], n_models, weight)
 
 # %% ../../nbs/lib/flows/learning.ipynb #f4a0b
 def _sharp(missed: Tensor, labels: Labels) -> bool:

@@ -171,6 +171,7 @@ def train_oracle(
     lr: float = 2e-3,
     weight_decay: float = 0.1,
     held_out: float = 0.25,  # share of the events kept back for `score`
+    weight: Tensor | None = None,  # (n,) or (R, n): how many events each stands for, at least 0
     random_state=None,
     device: "str | torch.device" = "cpu",
     verbose: bool = False,
@@ -179,25 +180,24 @@ def train_oracle(
     device = resolve_device(device)
     x = check_events(x, dims=(2, 3)).to(device)
     y, classes = (labels := read_labels(y, x, task)).values, labels.classes
-    x = x.float().expand(n_models, -1, -1) if x.ndim == 2 else x.float()
+    x = x.float().expand(n_models if x.ndim == 2 else len(x), -1, -1)
     R, n, d = x.shape
     y = y.to(device).expand(R, *y.shape[-1 if classes is not None else -2:])
     generator = torch_generator(random_state, device)
     event, test, train = _divide(R, n, held_out, generator)
     oracles = _untrained(x[event, train], y[event, train], classes, hidden, generator)
     u = (x - oracles.mean) / oracles.scale
+    w = torch.ones(1) if weight is None else weight / weight.mean(-1, keepdim=True)
+    w = w.float().to(device).expand(R, n)
     target = (y - oracles.y_mean) / oracles.y_scale if classes is None else y
 
     def loss(events: Tensor) -> Tensor:
         batch = train.gather(1, events)
-        return label_loss(oracles.net(u[event, batch]), target[event, batch], classes is not None)
+        return label_loss(oracles.net(u[event, batch]), target[event, batch], classes is not None, w[event, batch])
 
     fit(loss, oracles.net.parameters(), R, train.shape[1], generator=generator, batch_size=batch_size, lr=lr,
         weight_decay=weight_decay, hold=(100, 100), decay=max(1, steps - 100) / 100, verbose=verbose)
-    oracles.double().requires_grad_(False)
-    scores = oracle_score(oracles(x[event, test]), y[event, test], classes is not None)
-    oracles.score, oracles.chance = (v.cpu() for v in scores)
-    return oracles
+    return _scored(oracles.double().requires_grad_(False), x[event, test], y[event, test])
 
 # %% ../../nbs/lib/flows/oracle.ipynb #0019
 def _divide(R: int, n: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -206,6 +206,12 @@ def _divide(R: int, n: int, share: float, generator: torch.Generator) -> tuple[T
     order = torch.rand(R, n, generator=generator, device=generator.device).argsort(1)
     test, train = order.tensor_split([round(share * n)], 1)
     return torch.arange(R, device=generator.device)[:, None], test if test.shape[1] else train, train
+
+
+def _scored(oracles: BatchedOracle, x: Tensor, y: Tensor) -> BatchedOracle:
+    "Oracles with their `score` and `chance` on events x (R, n, d) and labels that they have not seen."
+    oracles.score, oracles.chance = oracle_score(oracles(x).cpu(), y.cpu(), oracles.classes is not None)
+    return oracles
 
 
 def _untrained(x: Tensor, y: Tensor, classes: np.ndarray | None, hidden: tuple[int, ...],

@@ -22,14 +22,17 @@ from .latents import Autoencoder, train_autoencoder
 from .learning import FlowsOracle, given_oracle, learn_oracle
 from .options import FlowsPlan, plan_flows
 from .points import Points, find_points
+from .weights import check_event_weights, without_negative
 
 # %% ../../nbs/lib/flows/problem.ipynb #f5b02
 @dataclass(frozen=True)
 class FlowsInputs:
-    "Events X (n, d), their labels as given, y (n,), and as read; the plan, a random order (n,), and its generator."
+    """Events X (n, d), their labels as given, y (n,), and as read, their weights (n,), None where all are the same; the
+    plan, a random order (n,), and its generator."""
     X: np.ndarray
     y: "np.ndarray | None"
     labels: "Labels | None"
+    weight: "np.ndarray | None"
     plan: FlowsPlan
     order: np.ndarray
     rng: np.random.RandomState
@@ -50,64 +53,70 @@ def _points(points: "int | list[list[int]] | None", columns: "list[str]") -> "Po
     return Points(groups, tuple(str(columns[j]) for j in groups[0]), tuple(map(str, range(1, len(groups) + 1))))
 
 
-def read_inputs(flows, X, y) -> FlowsInputs:
+def read_inputs(flows, X, y, sample_weight=None) -> FlowsInputs:
     "What was asked of an estimator; ValueError or TypeError, naming the argument, for what cannot be used."
     plan, rng = plan_flows(**flows.get_params(deep=False)), check_random_state(flows.random_state)
     X = validate_events(flows, X)
     plan = replace(plan, points=_points(plan.points, column_names(flows)))
     if len(X) < 20:
         raise ValueError(f"X has {len(X)} samples (events): give at least 20, and some hundreds for a reliable answer")
+    weight = check_event_weights(sample_weight, len(X))
     if y is None:
         if not callable(plan.oracle):
             raise ValueError(f"oracle={plan.oracle!r} requires y to be passed, but the target y is None: "
                              "give labels to learn from, or an oracle (n, d) → (n, k)")
-        return FlowsInputs(X, None, None, plan, rng.permutation(len(X)), rng)
+        return FlowsInputs(X, None, None, weight, plan, rng.permutation(len(X)), rng)
     y = np.asarray(y)
     if y.ndim < 1 or len(y) != len(X):
         raise ValueError(f"y has shape {np.shape(y)}, X has {len(X)} events: give one label for each event")
-    return FlowsInputs(X, y, read_labels(y, torch.tensor(X), plan.task), plan, rng.permutation(len(X)), rng)
+    if weight is not None and not weight.all():  # what counts for nothing is not there
+        X, y, weight = X[weight != 0], y[weight != 0], weight[weight != 0]
+    return FlowsInputs(X, y, read_labels(y, torch.tensor(X), plan.task), weight, plan, rng.permutation(len(X)), rng)
 
 # %% ../../nbs/lib/flows/problem.ipynb #f5a05
 @dataclass(frozen=True)
 class FlowsProblem:
-    "Events z (n, d) in the space of the flows, numbers of those to train and to test on, the oracle and its health."
+    """Events z (n, d) in the space of the flows, numbers of those to train and to test on, the oracle and its health;
+    weights (n,) of the events, of any sign."""
     z: Tensor
     train: np.ndarray
     test: np.ndarray
     oracle: FlowsOracle
     health: OracleHealth
+    weight: "np.ndarray | None" = None
 
     dim = property(lambda self: self.z.shape[1])
     fresh = property(lambda self: self.z[self.test])
 
 
-def pose_problem(X: np.ndarray, labels: "Labels | None", plan: FlowsPlan, order: np.ndarray,
-                 rng: np.random.RandomState, on_stage: Callable[[str], None] = lambda stage: None) -> FlowsProblem:
-    """From events X (n, d) and labels to an oracle in the space of the flows; order (n,): of the events, at random.
+def pose_problem(asked: FlowsInputs, on_stage: Callable[[str], None] = lambda stage: None) -> FlowsProblem:
+    """From events and labels to an oracle in the space of the flows; on_stage: called before what may take long.
 
     Raises as `learn_oracle`, `train_autoencoder` and `as_oracle` do, never for an oracle that is merely bad.
     """
-    test, train = keep_back(labels, order, min(len(X) // 5, 2000))
+    X, labels, plan, rng = asked.X, asked.labels, asked.plan, asked.rng
+    test, train = keep_back(labels, asked.order, min(len(X) // 5, 2000))
     on_stage("autoencoder")
     autoencoder = None if plan.latent_dim is None else train_autoencoder(
         X[train], plan.latent_dim, held_out=X[test], device=plan.device, random_state=rng, verbose=plan.verbose).cpu()
     z = torch.tensor(X, dtype=torch.float64)
     z = z if autoencoder is None else autoencoder.encode(z)
     on_stage("oracle")
-    oracle = _oracle(z[train], None if labels is None else labels[train], plan, autoencoder, rng)
+    oracle = _oracle(z[train], None if labels is None else labels[train], plan, autoencoder, rng,
+                     None if asked.weight is None else asked.weight[train])
     known = None if labels is None else labels[test]
     health = check_oracle(oracle, z[test], oracle.target(known), learned=oracle.is_learned)
     if oracle.learned is not None and (rare := rare_class(labels)):
         health = replace(health, ok=False, message=rare)
-    return FlowsProblem(z, train, test, oracle, health)
+    return FlowsProblem(z, train, test, oracle, health, asked.weight)
 
 
 def _oracle(z: Tensor, labels: "Labels | None", plan: FlowsPlan, autoencoder: "Autoencoder | None",
-            rng: np.random.RandomState) -> FlowsOracle:
-    "The oracle that was given, or learned from labels at z (n, d)."
+            rng: np.random.RandomState, weight: "np.ndarray | None") -> FlowsOracle:
+    "The oracle that was given, or learned from labels at z (n, d) with weights (n,)."
     if callable(plan.oracle):
         return given_oracle(plan.oracle, z, autoencoder)
     how = "mlp" if plan.oracle == "auto" and autoencoder is not None else plan.oracle  # no formula knows latents
-    learned = learn_oracle(z, labels, how, random_state=rng,
-                           device=plan.device, verbose=plan.verbose)
+    weight = None if weight is None else torch.as_tensor(without_negative(z.numpy(), weight))
+    learned = learn_oracle(z, labels, how, weight=weight, random_state=rng, device=plan.device, verbose=plan.verbose)
     return FlowsOracle(None, learned, autoencoder)

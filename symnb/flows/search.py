@@ -23,7 +23,7 @@ from .learning import FlowsOracle
 from .nullspace import ensemble_jacobian
 from .options import FAMILIES, FlowsPlan
 from .oracle import oracle_jacobian
-from .problem import FlowsProblem, pose_problem
+from .problem import FlowsInputs, FlowsProblem, pose_problem
 from .solvers import Solution, no_solution, solve_exact, solve_family, solve_networks
 from ..lie import identify, killing_form
 
@@ -106,13 +106,15 @@ def _solve_family(problem: FlowsProblem, plan: FlowsPlan, rng: np.random.RandomS
     if N != "all" and N > family.n_coefficients:
         raise ValueError(f"n_generators={N}: {plan.generators} fields in {family.dim} dimensions "
                          f"have {family.n_coefficients} coefficients")
-    z = problem.z[problem.train[: max(5000, 3 * family.n_coefficients)]]
+    some = problem.train[: max(5000, 3 * family.n_coefficients)]
+    z, weights = problem.z[some], None if problem.weight is None else torch.as_tensor(problem.weight[some])
     frame = _about_origin(z, family)
     noise, jac = (oracle.precision(z) if plan.noise is None else plan.noise), oracle.jacobians(z) * frame.scale
     if plan.tolerance is not None:
         noise = max(noise or 0.0, plan.tolerance / 1.5, ensemble_jacobian(jac)[1] if jac.ndim == 4 else 0.0)
     fresh = oracle.jacobian(problem.fresh) * frame.scale, frame(problem.fresh)
-    return frame, solve_family(jac, frame(z), fresh, family, N, noise=noise, min_gap=plan.tolerance and 1.2,
+    return frame, solve_family(jac, frame(z), fresh, family, N, noise=noise,
+                               min_gap=plan.tolerance and 1.2, weights=weights,
                                learned=isinstance(plan.oracle, nn.Module) and plan.noise is None,
                                exact=None if oracle.is_learned or plan.noise is not None else True,
                                n_replicas=plan.n_replicas, random_state=rng)
@@ -144,12 +146,12 @@ class FlowsResult:
     formulas: "list[str] | None" = None
 
 
-def find_flows(X: np.ndarray, labels: "Labels | None", plan: FlowsPlan, order: np.ndarray, rng: np.random.RandomState,
-               names: "list[str] | None" = None, on_stage: Callable[[str], None] = lambda stage: None) -> FlowsResult:
-    "Pose the problem of events X (n, d) and labels, solve it, and read the solution; arguments as in `pose_problem`."
-    problem = pose_problem(X, labels, plan, order, rng, on_stage)
+def find_flows(asked: FlowsInputs, names: "list[str] | None" = None,
+               on_stage: Callable[[str], None] = lambda stage: None) -> FlowsResult:
+    "Pose the problem, solve it, and read the solution; names: of the columns; on_stage: as in `pose_problem`."
+    problem, plan = pose_problem(asked, on_stage), asked.plan
     on_stage("generator")
-    frame, solution = solve_flows(problem, plan, rng)
+    frame, solution = solve_flows(problem, plan, asked.rng)
     result = FlowsResult(problem.oracle, problem.health, frame, solution, len(problem.test))
     if solution.n:
         result = _claimed(replace(result, **_tested(problem, plan, frame, solution)), plan)
