@@ -173,7 +173,7 @@ def errors(value: Tensor, labels: Labels) -> Tensor:
         chance = class_probabilities(value.double()).gather(-1, labels.values[:, None])[:, 0]
         return -chance.clamp(min=1e-12).log()
     y = labels.values.double()
-    return (value.double() - y).square().sum(1) / y.var(0).sum().clamp(min=1e-300)
+    return (value.double() - y).square().sum(1) / y.var(0, correction=0).sum().clamp(min=1e-12 * y.square().mean()).clamp(min=1e-300)
 
 
 def no_worse(mine: Tensor, other: Tensor, sigmas: float = 2.0) -> bool:
@@ -202,7 +202,8 @@ def best_formula(x: Tensor, labels: Labels, held: Tensor, held_labels: Labels, w
     best = None
     for degree, rising in _candidates(x, labels, most if labels.classes is None else most // 4):
         missed = errors(fit_formula(x, labels, degree, rising, None, weight).predict(held), held_labels)
-        if missed.isfinite().all() and (best is None or not no_worse(best[2], missed) or _far(best[2], missed)):
+        better = missed.isfinite().all() and best and (not no_worse(best[2], missed) or _far(best[2], missed))
+        if best is None or better:
             best = degree, rising, missed
         if best is not None and float(best[2].mean()) < 1e-12:  # nothing is left to gain
             break

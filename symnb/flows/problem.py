@@ -58,8 +58,8 @@ def read_inputs(flows, X, y, sample_weight=None) -> FlowsInputs:
     plan, rng = plan_flows(**flows.get_params(deep=False)), check_random_state(flows.random_state)
     X = validate_events(flows, X)
     plan = replace(plan, points=_points(plan.points, column_names(flows)))
-    if len(X) < 20:
-        raise ValueError(f"X has {len(X)} samples (events): give at least 20, and some hundreds for a reliable answer")
+    if len(X) < 10:
+        raise ValueError(f"X has {len(X)} samples (events): give at least 10, and some hundreds for a reliable answer")
     weight = check_event_weights(sample_weight, len(X))
     if y is None:
         if not callable(plan.oracle):
