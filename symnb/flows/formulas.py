@@ -173,7 +173,8 @@ def errors(value: Tensor, labels: Labels) -> Tensor:
         chance = class_probabilities(value.double()).gather(-1, labels.values[:, None])[:, 0]
         return -chance.clamp(min=1e-12).log()
     y = labels.values.double()
-    return (value.double() - y).square().sum(1) / y.var(0, correction=0).sum().clamp(min=1e-12 * y.square().mean()).clamp(min=1e-300)
+    size = torch.maximum(y.var(0, correction=0).sum(), 1e-12 * y.square().mean())
+    return (value.double() - y).square().sum(1) / size.clamp(min=1e-300)
 
 
 def no_worse(mine: Tensor, other: Tensor, sigmas: float = 2.0) -> bool:
@@ -217,14 +218,15 @@ def _far(old: Tensor, new: Tensor, rounding: float = 1e-12) -> bool:
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a20
 def together(x: Tensor, labels: Labels, degree: int, rising: str, n_models: int = 4,
              weight: "Tensor | None" = None) -> FormulaOracle:
-    """n_models fits to x (n, d): the last to all events and one degree richer, the others to halves, as one oracle of
+    """n_models fits to x (n, d): the last to all events and of a higher degree, the others to halves, as one oracle of
     the richer family. Where x has too few events for that all have the same degree."""
     halves = own_halves(len(x), n_models, torch.Generator().manual_seed(0))
     plain = fit_formula(x, labels, degree, rising, halves, weight)
-    n_outputs, p = plain.coefficients.shape[1], math.comb(x.shape[1] + degree + 1, degree + 1)
-    if p * n_outputs > min(len(x) / 4, 1500) or n_models < 2:
+    most = min(len(x) / 4, 1500) / plain.coefficients.shape[1]
+    higher = [g for g in (3, degree + 1) if g > degree and math.comb(x.shape[1] + g, g) <= most]
+    if not higher or n_models < 2:
         return plain
-    return _joined(plain.select(torch.arange(n_models - 1)), fit_formula(x, labels, degree + 1, rising, None, weight))
+    return _joined(plain.select(torch.arange(n_models - 1)), fit_formula(x, labels, higher[0], rising, None, weight))
 
 
 def _joined(plain: FormulaOracle, rich: FormulaOracle) -> FormulaOracle:
