@@ -195,10 +195,10 @@ def test_a_signature_says_what_the_source_says(pages):
 
 
 def test_a_class_has_the_methods_of_its_private_parents_and_leads_to_the_public_ones(pages):
-    page = pages["lib/flows/estimator.html"]
-    assert page.find(id="symnb.flows.estimator.SymmetryFlows.fit") and not page.find(id=re.compile(r"\._\w+$"))
-    bases = page.find(id="symnb.flows.estimator.SymmetryFlows").find_next_sibling("dd").find("p")
-    assert bases.find("a", class_="reference", title=re.compile(r"\.Answering$"))
+    page = pages["lib/explorer/flows.html"]
+    assert page.find(id="symnb.explorer.flows.FlowExplorer.close") and not page.find(id=re.compile(r"\._\w+$"))
+    bases = page.find(id="symnb.explorer.flows.FlowExplorer").find_next_sibling("dd").find("p")
+    assert bases.find("a", class_="reference", title=re.compile(r"\.Panel$"))
 
 
 def test_a_function_that_a_class_names_as_its_method_is_documented_there(pages):

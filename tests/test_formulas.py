@@ -16,12 +16,10 @@ from symnb.flows.formulas import (
     best_formula,
     fit_formula,
     logistic,
-    raw_coefficients,
-    tell_formula,
     together,
 )
 from symnb.flows.labels import Labels
-from symnb.flows.learning import learn_oracle, tell_learned
+from symnb.flows.learning import learn_oracle, raw_coefficients, tell_formula, tell_learned
 from symnb.flows.oracle import BatchedOracle
 
 

@@ -38,6 +38,8 @@ def _keep(flows, asked: FlowsInputs, found: FlowsResult) -> None:
     flows.algebra_, flows.algebra_report_ = found.algebra, found.report
     flows.points_ = asked.plan.points
     flows.coefficients_, flows.expressions_ = found.coefficients, found.formulas
+    flows.multiples_ = found.multiples
+    flows.solution_.module = None  # told, and not kept
     flows.generator_matrices_ = found.coefficients if flows.generators == "linear" else None
     if not found.solution.found:
         warnings.warn(flows.message_, SymnbWarning, stacklevel=3)
@@ -85,7 +87,8 @@ class SymmetryFlows(BaseEstimator):
     defect_ : (N,) the largest share of each generator's size across the level sets that the events leave open, at 95 %;
         defects_ : with its estimate and the lowest; region_ : where that was tested (`symnb.flows.defects`)
     structure_constants_, killing_form_ : (N, N, N) and (N, N); algebra_, algebra_report_ : a name or None, and more
-    coefficients_, expressions_ : (N, d, p) and formulas, of families; generator_matrices_ : (N, d, d), of linear ones
+    coefficients_, expressions_ : (N, d, p) and formulas, of families; multiples_ : of polynomial ones, the symmetries
+        that are functions times these; generator_matrices_ : (N, d, d), of linear ones
     health_, learned_oracle_, autoencoder_ : of the oracle, what was learned, or None; singular_values_ : of families
     units_, target_name_ : of the columns, from X.attrs["units"]; of a Series y
     """

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Family', 'linear', 'affine', 'polynomial', 'make_family', 'tied', 'field', 'FamilyField', 'field_jacobian',
-           'conditions', 'matrices', 'sparse_basis', 'expressions', 'monomial_words']
+           'conditions', 'matrices', 'sparse_basis', 'expressions', 'monomial_words', 'tell_polynomial']
 
 # %% ../../nbs/lib/flows/families.ipynb #0002
 from collections.abc import Sequence
@@ -113,7 +113,8 @@ def make_family(family: "str | Family", dim: int, degree: int = 2) -> Family:
             points = f" at each of {family.n_points} points" * bool(family.groups)
             raise ValueError(f"family is made for {family.dim} features{points}, x has {dim}")
         return family
-    makers = {"linear": linear, "affine": affine, "polynomial": lambda d: polynomial(d, degree)}
+    many = affine if degree == 1 else lambda d: polynomial(d, degree)
+    makers = {"linear": linear, "affine": affine, "polynomial": many}
     if family not in makers:
         raise ValueError(f"family={family!r} is unknown: use one of {', '.join(makers)} or a Family")
     return makers[family](dim)
@@ -226,3 +227,15 @@ def _formula(C: Tensor, monomials: list[str], names: list[str], tolerance: float
         sign = ("-" if value < 0 else "") if not terms else (" - " if value < 0 else " + ")
         terms += f"{sign}{size}{monomials[b]}{' ' if monomials[b] else ''}∂{names[j]}"
     return terms or "0"
+
+# %% ../../nbs/lib/flows/families.ipynb #7a0f2
+def tell_polynomial(family: Family, C: Tensor, names: "list[str]", kept: Tensor) -> str:
+    "The polynomial with coefficients C (p,), of which those `kept` (p,) are shown: '-x² + 0.5 y'."
+    text = ""
+    shown = kept.nonzero().flatten().tolist()
+    for i in sorted(shown, key=lambda i: (-sum(j > 0 for j in family.monomials[i]), family.monomials[i][::-1])):
+        words, size = monomial_words(family.monomials[i], names), float(f"{abs(float(C[i])):.3g}")
+        size = words if size == 1 and words else f"{size:g} {words}".strip()
+        sign = "-" if C[i] < 0 else "+"
+        text += f" {sign} {size}" if text else "-" * (sign == "-") + size
+    return text

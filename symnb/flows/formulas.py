@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Rising', 'FormulaOracle', 'least_squares', 'logistic', 'rising_functions', 'fit_formula', 'errors', 'no_worse',
-           'best_formula', 'together', 'raw_coefficients', 'tell_formula', 'tell_polynomial']
+           'best_formula', 'together']
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a02
 import math
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .families import Family, monomial_words, polynomial
+from .families import Family, polynomial
 from .labels import Labels, class_probabilities
 from .nullspace import own_halves
 
@@ -237,66 +237,3 @@ def _joined(plain: FormulaOracle, rich: FormulaOracle) -> FormulaOracle:
     wide[..., at] = plain.coefficients
     return FormulaOracle(rich.family, rich.mean, rich.scale, torch.cat([wide, rich.coefficients]), rich.rising,
                          rich.classes)
-
-# %% ../../nbs/lib/flows/formulas.ipynb #f3a22
-def raw_coefficients(oracle: FormulaOracle) -> Tensor:
-    "The coefficients (R, k, p) of the monomials of x itself."
-    names = [tuple(sorted(j for j in m if j)) for m in oracle.family.monomials]
-    place = {name: i for i, name in enumerate(names)}
-    turn = oracle.coefficients.new_zeros(len(names), len(names))
-    for i, name in enumerate(names):  # Π (x_j − m_j) / s_j, multiplied out
-        terms = {(): 1.0}
-        for j in name:
-            m, s = float(oracle.mean[j - 1]), float(oracle.scale[j - 1])
-            terms = _times(terms, j, 1 / s, -m / s)
-        for term, value in terms.items():
-            turn[i, place[term]] += value
-    return oracle.coefficients @ turn
-
-
-def _times(terms: dict, j: int, slope: float, shift: float) -> dict:
-    "The polynomial {monomial: coefficient} times (slope x_j + shift)."
-    out = {}
-    for term, value in terms.items():
-        for key, more in ((tuple(sorted((*term, j))), slope), (term, shift)):
-            out[key] = out.get(key, 0.0) + value * more
-    return out
-
-# %% ../../nbs/lib/flows/formulas.ipynb #f3a23
-def tell_formula(oracle: FormulaOracle, x: Tensor, target: str, names: "list[str]", most: int = 12) -> "str | None":
-    """The mean polynomial as a formula for a function of the `target`, such as 'r² = x² + y²', with the names of the
-    columns of x (n, d); None where it has more than `most` terms, or several outputs."""
-    if oracle.coefficients.shape[1] > 1:
-        return None
-    C = raw_coefficients(oracle)[:, 0]
-    value = oracle.family.features(x.double())
-    part = C.mean(0).abs() * value.std(0)
-    unsure = C.std(0) * value.std(0) if len(C) > 1 else 0 * part
-    unsure = 3 * torch.maximum(unsure, unsure.square().mean().sqrt())
-    spread = float((value @ C.mean(0)).std())
-    kept = (part > unsure) & (part > 1e-3 * part.max().clamp(min=spread))
-    constant = next(i for i, m in enumerate(oracle.family.monomials) if not any(m))
-    level = float(C.mean(0)[constant])
-    kept[constant] = abs(level) > max(1e-3 * spread, 3 * float(C.std(0)[constant]) if len(C) > 1 else 0)
-    if not kept.any() or int(kept.sum()) > most:
-        return None
-    return f"{_left(oracle, target)} = {tell_polynomial(oracle.family, C.mean(0), names, kept)}"
-
-
-def tell_polynomial(family: Family, C: Tensor, names: "list[str]", kept: Tensor) -> str:
-    "The polynomial with coefficients C (p,), of which those `kept` (p,) are shown: '-x² + 0.5 y'."
-    text = ""
-    shown = kept.nonzero().flatten().tolist()
-    for i in sorted(shown, key=lambda i: (-sum(j > 0 for j in family.monomials[i]), family.monomials[i][::-1])):
-        words, size = monomial_words(family.monomials[i], names), float(f"{abs(float(C[i])):.3g}")
-        size = words if size == 1 and words else f"{size:g} {words}".strip()
-        sign = "-" if C[i] < 0 else "+"
-        text += f" {sign} {size}" if text else "-" * (sign == "-") + size
-    return text
-
-
-def _left(oracle: FormulaOracle, target: str) -> str:
-    if oracle.classes is not None:
-        return f"log-odds of {oracle.classes[1]!s}"
-    return {"itself": target, "square": f"{target}²" if target.isidentifier() else f"({target})²",
-            "log": f"log {target}", "monotone": f"a rising function of {target}"}[oracle.rising.name]

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .families import Family, expressions, field, polynomial, sparse_basis
-from .formulas import tell_polynomial
+from .families import Family, expressions, field, polynomial, sparse_basis, tell_polynomial
 from .nullspace import NullSpace, count_null, ensemble_jacobian, null_space
 from .system import Sample, calibrate, invariance_rows, spectrum, whitening
 

@@ -157,7 +157,8 @@ def _generators(flows) -> "list[str]":
     if flows.generators == "linear":
         kinds = [kind_of(A) for A in np.tensordot(readable_basis(flows), flows.generator_matrices_, 1)]
     lines = [f"{text}" + (f"   ({kind})" if kind else "") for text, kind in zip(formulas, kinds)]
-    return lines[:20] + [f"and {len(lines) - 20} more"] * (len(lines) > 20)
+    lines = lines[:20] + [f"and {len(lines) - 20} more"] * (len(lines) > 20)
+    return lines + (flows.multiples_ or [])[:6]
 
 
 def _changes(flows, n: int) -> "list[str]":

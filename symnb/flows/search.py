@@ -129,7 +129,7 @@ class FlowsResult:
 
     defects and region: how well and where they were tested, on events kept back; constants (N, N, N) and killing (N, N)
     with a name for the algebra (None: none has one) and its report; for families coefficients (N, d, p) in the units of
-    the events, and formulas.
+    the events and formulas, and of polynomial ones what are functions times these.
     """
     oracle: FlowsOracle
     health: OracleHealth
@@ -144,6 +144,7 @@ class FlowsResult:
     report: str = "no generators, no algebra"
     coefficients: "np.ndarray | None" = None
     formulas: "list[str] | None" = None
+    multiples: "list[str] | None" = None
 
 
 def find_flows(asked: FlowsInputs, names: "list[str] | None" = None,
@@ -171,8 +172,9 @@ def _written_out(frame: Frame, solution: Solution, plan: FlowsPlan, names: "list
     scale = torch.cat([frame.scale.new_ones(1), family.split(frame.scale.expand(family.n_columns))[0]])
     monomials, C = scale[torch.tensor(family.monomials)].prod(1), solution.coefficients
     C = scale.new_zeros(0, family.dim, family.n_features) if C is None else C * scale[1:, None] / monomials
-    formulas = expressions(family, sparse_basis(C), _coordinates(plan, names)) if len(C) else []
-    return dict(coefficients=C.numpy(), formulas=formulas)
+    names, module = _coordinates(plan, names), solution.module
+    formulas = expressions(family, sparse_basis(C), names) if len(C) else []
+    return dict(coefficients=C.numpy(), formulas=formulas, multiples=[] if module is None else module.words(names))
 
 # %% ../../nbs/lib/flows/search.ipynb #f5a1b
 def _tested(problem: FlowsProblem, plan: FlowsPlan, frame: Frame, solution: Solution) -> dict:

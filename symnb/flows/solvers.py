@@ -20,6 +20,7 @@ from .exact import ExactGenerators
 from .families import Family, FamilyField, field_jacobian, matrices
 from .families import field as family_field
 from .matrices import invariance_factor, matrix_losses, train_matrices
+from .multiples import Module, function_multiples
 from .networks import OneRun, evaluate, flow_losses, train_networks
 from .nullspace import NullSpace, ensemble_jacobian, null_space
 from .oracle import row_space
@@ -41,6 +42,7 @@ class Solution:
     closure: Closure | None = None
     family: Family | None = None
     coefficients: Tensor | None = None  # (N, d, p)
+    module: Module | None = None  # of a polynomial family: the generators, and functions times them
     singular_values: np.ndarray = field(default_factory=lambda: np.zeros(0))  # of a null space, upwards
 
     @property
@@ -132,11 +134,15 @@ def solve_family(jac: Tensor, x: Tensor, fresh: "tuple[Tensor, Tensor]", family:
 
     options: of `null_space`.
     """
+    module = None
     space = all_of_family(jac, x, family, noise, learned, **options)
     fresh = without_noise(fresh[0], space.noise), fresh[1]
     if n == "all":
         if not space.n:
             return no_solution(space.message)
+        if family.degree > 1:
+            module = function_multiples(space, jac, x)
+            space = module.generators
         C = orthonormal(space.coefficients)
     else:
         mean = ensemble_jacobian(jac)[0] if jac.ndim == 4 else jac
@@ -149,9 +155,10 @@ def solve_family(jac: Tensor, x: Tensor, fresh: "tuple[Tensor, Tensor]", family:
         fields,
         measure(fields, *fresh),
         lambda: _close(family, C, fresh[1]),
-        space.message if n == "all" else "",
+        space.message.replace(" generator", " field", int(module is not None)) if n == "all" else "",
         family=family,
         coefficients=C,
+        module=module,
         singular_values=space.singular_values.numpy(),
     )
 
