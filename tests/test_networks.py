@@ -9,8 +9,10 @@ from symnb.flows.networks import (
     brackets,
     closure_loss,
     evaluate,
+    finite_invariance,
     fit_structure,
     flow_losses,
+    loss_rows,
     smallest_loss,
     train_networks,
 )
@@ -50,6 +52,30 @@ def test_losses_by_hand():
     pointwise, averaged = flow_losses(G, rows), flow_losses(G, rows, "averaged")
     assert [v.item() for v in pointwise.values()] == [(0 + 4) / 2 + (1 + 1) / 2, (0 + 9) / 2, (0 + 4) / 2]
     assert [v.item() for v in averaged.values()] == [3, (2.5 - 1) ** 2, 1]
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("unit", [1.0, 1e-3])
+def test_the_printed_loss_is_eq_10_and_knows_the_units_of_the_oracle(unit):
+    x, G = events(50, 3).double(), events(2, 50, 3, seed=1).double()
+    oracle = lambda x: unit * torch.stack([radius(x), 3 * x[..., 2]], -1)
+    jac = torch.stack([2 * x, 3 * torch.eye(3).double()[2].expand(50, 3)], 1) * unit
+    change = [oracle(x[i] + 0.5 * G[a, i]) - oracle(x[i]) for a in range(2) for i in range(50)]
+    by_hand = sum(c.square().sum() for c in change) / 50 / 0.5**2
+    torch.testing.assert_close(finite_invariance(oracle, G, x, 0.5), by_hand)
+    printed, whitened = (flow_losses(G, loss_rows(jac, loss))["invariance"] for loss in ("printed", "whitened"))
+    torch.testing.assert_close(printed, torch.einsum("nkd,and->ank", jac, G).square().sum() / 50)
+    torch.testing.assert_close(finite_invariance(oracle, G, x, 1e-6), printed, rtol=1e-4, atol=0)
+    torch.testing.assert_close(whitened, flow_losses(G, loss_rows(7 * jac))["invariance"])
+
+
+@pytest.mark.exact
+def test_closure_for_given_constants_is_smallest_for_those_that_fit():
+    G, DG = linear_fields(ROTATIONS, events(300, 3).double())
+    c = fit_structure(G, brackets(G, DG))
+    torch.testing.assert_close(closure_loss(G, DG, c), closure_loss(G, DG))
+    rest, size = closure_loss(G, DG, 0 * c)
+    assert abs(rest / size - 1) < 1e-12 and closure_loss(G, DG, -c)[0] > 3.9 * size
 
 
 @pytest.mark.exact
@@ -126,9 +152,54 @@ def test_networks_on_the_radius_in_space_form_so3():
     assert torch.linalg.eigvals(torch.einsum("agd,bdg->ab", c, c)).real.max() < -0.1
 
 
+def test_the_printed_loss_takes_a_second_field_for_a_symmetry_where_the_oracle_is_in_small_units():
+    x = events(1500, 2) + torch.tensor([3.0, 0])
+    oracle = lambda x: 0.01 * radius(x)
+    jac = 0.02 * x[:, None]
+    least = sum(smallest_loss(2, 1, float(w)) for w in jac.square().sum((1, 2))) / len(x)
+    limit, finite = small(jac, x, 2, loss="printed"), small(oracle, x, 2, loss="printed", epsilon=1e-3)
+    assert least < 0.01 and limit.losses["total"] < least + 0.02 and finite.losses["total"] < least + 0.02
+    whitened = small(oracle, x, 2, invariance=1.0)
+    assert abs(float(whitened.losses["total"]) - smallest_loss(2, 1)) < 0.05
+
+
+def curves(*shape, seed=0):
+    "Events, and the gradients of y + 0.3 x², whose level sets are open curves."
+    x = events(*shape, 2, seed=seed)
+    return torch.stack([0.6 * x[..., 0], torch.ones_like(x[..., 0])], -1)[..., None, :], x
+
+
+def test_an_algebra_is_learned_by_its_constants_where_it_acts_and_refused_where_it_does_not():
+    c = {}
+    for name, sign, size in (("sl(2,R)", -1.0, [1, 2**0.5, 2**0.5]), ("so(3)", 1.0, [1, 1, 1])):
+        c[name] = torch.zeros(3, 3, 3)
+        for a, b, g, value in ((1, 2, 0, sign), (2, 0, 1, 1), (0, 1, 2, 1)):
+            c[name][a, b, g], c[name][b, a, g] = value, -value
+        s = torch.tensor(size)
+        c[name] = torch.einsum("a,b,abg,g->abg", s, s, c[name], 1 / s)
+    jac, x = curves(2, 1500)
+    ask = lambda c: small(jac, x, 3, form="averaged", closure=1.0, constants=c, steps=800, n_replicas=1)
+    found, refused = ask(c["sl(2,R)"]), ask(c["so(3)"])
+    assert found.losses["total"].max() < 0.3 and refused.losses["total"].min() > 1
+    jac, x = curves(2, 1500, seed=1)
+    G, DG = found(x.double()), jacobian(found, x.double())
+    for run in range(2):
+        c = fit_structure(G[run], brackets(G[run], DG[run]))
+        killing = torch.linalg.eigvalsh(torch.einsum("agd,bdg->ab", c, c))
+        assert killing[0] < -0.5 and killing[1] > 0.5
+
+
 @pytest.mark.parametrize(
     "change, words",
     [
+        (dict(loss="exact"), "loss='exact'"),
+        (dict(loss="printed", form="averaged"), "loss='printed' normalises"),
+        (dict(epsilon=0.1), "epsilon belongs to eq. 10"),
+        (dict(epsilon=0.1, loss="printed"), "give the oracle as jac"),
+        (dict(epsilon=-1), "epsilon=-1"),
+        (dict(constants=torch.zeros(1, 1, 1)), "closure=0.0"),
+        (dict(constants=torch.zeros(2, 2, 2), closure=1.0), "constants has 2 generators"),
+        (dict(constants=torch.ones(1, 1, 1), closure=1.0), "antisymmetric"),
         (dict(n_generators=3), "3 orthogonal directions do not exist in 2 dimensions"),
         (dict(n_generators=0), "n_generators=0"),
         (dict(n_generators=1.5), "n_generators=1.5"),
