@@ -5,7 +5,7 @@ import torch
 from symnb.data.exceptional import octonion_table
 from symnb.flows.families import matrices
 from symnb.flows.nullspace import null_space
-from symnb.lie import closure, identify
+from symnb.lie import closure, identify, identify_matrices
 
 pytestmark = pytest.mark.exact
 KNOWN = {}
@@ -281,6 +281,15 @@ def test_a_function_of_the_books_has_the_algebra_of_the_books(title):
     report = identify(closed.constants)
     assert closed.relative < 1e-18 and report.safe
     assert report.invariants["killing_signature"] == killing and name in report.names, report
+
+
+def test_so40():
+    "780 generators: their constants, 4 GB, are never asked for."
+    x = torch.randn(2000, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    space = null_space(2 * x[:, None], x)
+    closed, report = closure(space.coefficients, constants=False), identify_matrices(space.coefficients)
+    assert space.n == 780 and closed.relative < 1e-18
+    assert report.name == "so(40)" and report.safe and report.invariants["rank"] == 20
 
 
 def test_what_has_no_name_gets_none():
