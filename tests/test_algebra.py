@@ -56,7 +56,7 @@ SUMS = [
 ]
 MOTIONS = (
     "aff(1) aff(2) saff(2) saff(3) e(2) e(3) e(4) iso(1,1) iso(1,2) iso(1,3) iso(2,2) "
-    "sim(2) sim(3) sim(1,3) heis(3) heis(5) heis(7) gal(3) gal(4) carr(3) carr(4) carr(5)"
+    "sim(2) sim(3) sim(1,3) heis(3) heis(5) heis(7) heis(9) heis(15) gal(3) gal(4) carr(3) carr(4) carr(5)"
 ).split()
 BIANCHI = [
     ("I", None, "R^3"),
@@ -391,6 +391,9 @@ def test_closure_does_not_depend_on_the_size_of_the_generators():
         rng = np.random.default_rng(seed)
         learned = alg.closure(planes + 10 ** rng.uniform(-3, -1.5) * rng.normal(size=planes.shape))
         assert learned.commute or learned.relative > 0.05
+    nearly_one = np.array([[[1, 0], [0, 1 - 1e-3]], [[0, 1], [0, 0]]])  # aff(1): [A, B] = 1e-3 B
+    exact = alg.closure(nearly_one)
+    assert not exact.commute and exact.relative < 1e-20 and alg.identify(exact.constants).name == "aff(1)"
     shifts = np.broadcast_to(np.eye(3)[:, None], (3, 8, 3))
     assert alg.field_closure(shifts, np.zeros((3, 8, 3, 3))).commute
 
@@ -488,6 +491,17 @@ def test_many_equal_summands_are_taken_apart():
     assert report.summands == ("aff(1)",) * 7
 
 
+@pytest.mark.parametrize("name", [
+    " + ".join(["e(3)"] * 6), " + ".join(["aff(1)"] * 17), "iso(1,3) + iso(1,3) + gal(3) + heis(5)", "e(6) + e(5)",
+    "gal(4) + e(3) + aff(2,R) + heis(5) + e(2) + so(3)", "iso(3,3) + iso(2,4)", "heis(11) + heis(9) + heis(9) + heis(3)"
+])
+def test_sums_of_many_generators_without_semisimple_summands(name):
+    c = alg.structure_constants(matrices(name))
+    assert len(c) > 30
+    report = alg.identify(alg.change_basis(c, skewed(len(c), np.random.default_rng(0))))
+    assert sorted(report.summands) == sorted(name.split(" + ")) and report.safe
+
+
 def test_what_is_not_known_is_not_named():
     "Two vectors under so(3) with [K, K] ~ P as well; a dilation with other weights; sl(2) on cubics; su(2) on R⁴."
     so3, e = alg.structure_constants(matrices("so(3)")), np.eye(3)
@@ -521,6 +535,9 @@ def test_the_nilradical_of_a_ring():
     c[0, 1:, 1:] = np.roll(np.eye(8), 1, 0)
     c -= c.transpose(1, 0, 2)
     assert len(alg.nilradical(c)) == 8
+    c = np.zeros((72, 72, 72))
+    c[0, 1:, 1:] = np.roll(np.eye(71), 1, 0)
+    assert len(alg.nilradical(c - c.transpose(1, 0, 2))) == 71
     assert len(alg.nilradical(alg.structure_constants(matrices(" + ".join(["e(2)"] * 13))))) == 26
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .constants import balance, check_constants, closure, estimate_noise, jacobi_residual, largest
-from .ideals import LARGEST, abelian_factor, leak, semisimple_factor, simple_ideals, summands
+from .ideals import abelian_factor, leak, semisimple_factor, simple_ideals, summands
 from .naming import killing_signature, name_other, name_simple
 from .reductive import Reductive, from_constants, from_matrices, reductive
 from symnb.lie.structure import (
@@ -128,8 +128,6 @@ def _with_radical(c: np.ndarray, ruler: Ruler) -> list[tuple[int, tuple[str, ...
         part, ruler_of_part = restrict(c, U), ruler.at_least(3 * leak(c, U))
         if killing_signature(part, ruler_of_part)[2]:
             found.append((len(U), name_other(part, ruler_of_part)))
-            if not found[-1][1] and len(U) > LARGEST:
-                ruler.doubts.append(f"direct summands: {len(U)} generators are too many to look for them")
         else:
             found += _semisimple(part, ruler_of_part)
     return found
@@ -220,7 +218,7 @@ def identify(c, noise: float | None = None) -> AlgebraReport:
 
     Known: R^n, all simple algebras, all of dimension ≤ 3 (Bianchi), Heisenberg's, Euclidean, Poincaré, similarity,
     affine, Galilei's and Carroll's algebras (in three dimensions and more), and direct sums of them; of more than
-    `LARGEST` generators (30) only semisimple summands are looked for. Generators may be in any basis and any
+    `LARGEST` noisy generators (30) only semisimple summands are looked for. Generators may be in any basis and any
     units: exact constants are balanced first, except for those below 1e-14 of the largest. Exact algebras of more than
     `MANY` generators (30) are taken apart by their roots where they have no radical beyond their centre.
     Methods: W. A. de Graaf, Lie Algebras: Theory and Algorithms (2000), and what the notebooks of this package say.
