@@ -5,9 +5,11 @@ import torch
 
 from symnb import lie as alg
 from symnb.data import exceptional as exc
+from symnb.lie.algebra import sum_names
 from symnb.lie.catalogue import bianchi, matrices, preserving, simple_forms
 from symnb.lie.compact import cartan_decomposition, compact_centre
 from symnb.lie.constants import draw_noise, estimate_noise
+from symnb.lie.reductive import from_matrices, reductive
 from symnb.lie.roots import cartan_matrix, coxeter_plane, root_system, simple_roots
 from symnb.lie.structure import Ruler, restrict
 
@@ -54,7 +56,7 @@ SUMS = [
 ]
 MOTIONS = (
     "aff(1) aff(2) saff(2) saff(3) e(2) e(3) e(4) iso(1,1) iso(1,2) iso(1,3) iso(2,2) "
-    "sim(2) sim(3) sim(1,3) heis(3) heis(5) heis(7) gal(3) gal(4) carr(3) carr(4) carr(5)"
+    "sim(2) sim(3) sim(1,3) heis(3) heis(5) heis(7) heis(9) heis(15) gal(3) gal(4) carr(3) carr(4) carr(5)"
 ).split()
 BIANCHI = [
     ("I", None, "R^3"),
@@ -272,7 +274,7 @@ def diagram(r):
     return C
 
 
-@pytest.mark.parametrize("rank, name, roots", [(6, "E6(6)", 72), (7, "E7(7)", 126)])
+@pytest.mark.parametrize("rank, name, roots", [(6, "E6(6)", 72), (7, "E7(7)", 126), (8, "E8(8)", 240)])
 def test_split_forms_from_the_root_lattice(rank, name, roots):
     c, _, _ = chevalley(diagram(rank))
     assert alg.jacobi_residual(c) < 1e-12
@@ -281,6 +283,48 @@ def test_split_forms_from_the_root_lattice(rank, name, roots):
     found = root_system(c)
     assert len(found) == roots and round(np.linalg.det(cartan_matrix(simple_roots(found)))) == 9 - rank
     assert coxeter_plane(simple_roots(found))[1] == roots // rank
+
+
+SOLVABLE = ("aff", "heis", "e(", "sim", "gal")
+REDUCTIVE = [n for n in CLASSICAL + SUMS if not any(part in n for part in SOLVABLE) and n[0] != "R"]
+
+
+@pytest.mark.parametrize("name", REDUCTIVE)
+def test_roots_name_what_is_semisimple_up_to_a_centre(name):
+    J = matrices(name)
+    found = reductive(from_matrices(np.tensordot(skewed(len(J), np.random.default_rng(0)), J, 1)), len(J))
+    assert name in sum_names([i.names for i in found.ideals], found.flat)
+
+
+@pytest.mark.parametrize(
+    "name", ["R^3", "e(3) + so(3)", "iso(1,8)", "iso(8)", "aff(3)", "heis(7)", "gal(3)", "su(3) + aff(1)"]
+)
+def test_roots_say_nothing_where_there_is_a_radical(name):
+    "iso(8) has as many generators as so(9), and the same weights."
+    J = matrices(name)
+    assert reductive(from_matrices(np.tensordot(skewed(len(J), np.random.default_rng(0)), J, 1)), len(J)) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["so(9)", "so(4,5)", "sl(6,R)", "so(5,C)", "u(3,3)", "sp(8,R)", "so*(10)", "iso(8)", "so(6) + so(1,6)"]
+)
+def test_matrices_are_named_without_their_constants(name):
+    rng = np.random.default_rng(0)
+    J = matrices(name)
+    J = np.tensordot(skewed(len(J), rng, 30), J, 1)
+    report, other = alg.identify_matrices(J), alg.identify(alg.structure_constants(J))
+    assert name in report.names and report.safe and report.invariants == other.invariants
+    few, many = alg.closure(J, constants=False), alg.closure(J)
+    assert few.constants.size == 0 and max(few.relative, many.relative) < 1e-18
+    open_, estimate = alg.closure(J[:-1]), alg.closure(J[:-1], constants=False)
+    assert estimate.relative == pytest.approx(open_.relative, rel=0.5)
+    assert estimate.residual == pytest.approx(open_.residual, rel=0.5)
+
+
+def test_many_matrices_that_do_not_close_have_no_name():
+    J = np.random.default_rng(0).normal(size=(310, 20, 20))
+    report = alg.identify_matrices(J)
+    assert report.name is None and not report.safe and report.invariants == {"dimension": 310}
 
 
 @pytest.mark.parametrize(
@@ -347,6 +391,9 @@ def test_closure_does_not_depend_on_the_size_of_the_generators():
         rng = np.random.default_rng(seed)
         learned = alg.closure(planes + 10 ** rng.uniform(-3, -1.5) * rng.normal(size=planes.shape))
         assert learned.commute or learned.relative > 0.05
+    nearly_one = np.array([[[1, 0], [0, 1 - 1e-3]], [[0, 1], [0, 0]]])  # aff(1): [A, B] = 1e-3 B
+    exact = alg.closure(nearly_one)
+    assert not exact.commute and exact.relative < 1e-20 and alg.identify(exact.constants).name == "aff(1)"
     shifts = np.broadcast_to(np.eye(3)[:, None], (3, 8, 3))
     assert alg.field_closure(shifts, np.zeros((3, 8, 3, 3))).commute
 
@@ -444,6 +491,17 @@ def test_many_equal_summands_are_taken_apart():
     assert report.summands == ("aff(1)",) * 7
 
 
+@pytest.mark.parametrize("name", [
+    " + ".join(["e(3)"] * 6), " + ".join(["aff(1)"] * 17), "iso(1,3) + iso(1,3) + gal(3) + heis(5)", "e(6) + e(5)",
+    "gal(4) + e(3) + aff(2,R) + heis(5) + e(2) + so(3)", "iso(3,3) + iso(2,4)", "heis(11) + heis(9) + heis(9) + heis(3)"
+])
+def test_sums_of_many_generators_without_semisimple_summands(name):
+    c = alg.structure_constants(matrices(name))
+    assert len(c) > 30
+    report = alg.identify(alg.change_basis(c, skewed(len(c), np.random.default_rng(0))))
+    assert sorted(report.summands) == sorted(name.split(" + ")) and report.safe
+
+
 def test_what_is_not_known_is_not_named():
     "Two vectors under so(3) with [K, K] ~ P as well; a dilation with other weights; sl(2) on cubics; su(2) on R⁴."
     so3, e = alg.structure_constants(matrices("so(3)")), np.eye(3)
@@ -477,6 +535,9 @@ def test_the_nilradical_of_a_ring():
     c[0, 1:, 1:] = np.roll(np.eye(8), 1, 0)
     c -= c.transpose(1, 0, 2)
     assert len(alg.nilradical(c)) == 8
+    c = np.zeros((72, 72, 72))
+    c[0, 1:, 1:] = np.roll(np.eye(71), 1, 0)
+    assert len(alg.nilradical(c - c.transpose(1, 0, 2))) == 71
     assert len(alg.nilradical(alg.structure_constants(matrices(" + ".join(["e(2)"] * 13))))) == 26
 
 

@@ -1,5 +1,5 @@
 """Lie algebras from their structure constants: needs NumPy and SciPy only, and is useful alone."""
-from symnb.lie.algebra import AlgebraReport, identify
+from symnb.lie.algebra import AlgebraReport, identify, identify_matrices
 from symnb.lie.catalogue import bianchi, matrices
 from symnb.lie.compact import cartan_decomposition
 from symnb.lie.constants import (
@@ -37,6 +37,7 @@ __all__ = [
     "derived_series",
     "field_closure",
     "identify",
+    "identify_matrices",
     "jacobi_residual",
     "killing_form",
     "lower_central_series",

@@ -114,43 +114,52 @@ def _chain(c: np.ndarray, ruler: Ruler, lower: bool) -> list[np.ndarray]:
 
 
 def derived_series(c, noise: float | None = None, ruler: Ruler | None = None) -> list[int]:
-    "Dimensions of g ⊃ [g, g] ⊃ [[g, g], [g, g]] ⊃ …, until they repeat. Ends in 0 for a solvable algebra."
+    "Dimensions of g ⊃ [g, g] ⊃ [[g, g], [g, g]] ⊃ …, until they repeat. Ends in 0 for solvable ones; see `centre`."
     c = check_constants(c)
     return [len(b) for b in _chain(c, ruler or Ruler(c, noise), lower=False)]
 
 
 def lower_central_series(c, noise: float | None = None, ruler: Ruler | None = None) -> list[int]:
-    "Dimensions of g ⊃ [g, g] ⊃ [g, [g, g]] ⊃ …, until they repeat. Ends in 0 for a nilpotent algebra."
+    "Dimensions of g ⊃ [g, g] ⊃ [g, [g, g]] ⊃ …, until they repeat. Ends in 0 for nilpotent ones; see `centre`."
     c = check_constants(c)
     return [len(b) for b in _chain(c, ruler or Ruler(c, noise), lower=True)]
 
 # %% ../../nbs/lib/lie/structure.ipynb #0011
 def centre(c, noise: float | None = None, ruler: Ruler | None = None) -> np.ndarray:
-    "Orthonormal basis (k, N) of the elements that commute with all."
+    """Orthonormal basis (k, N) of the elements that commute with all, for structure constants c (N, N, N).
+
+    noise: standard deviation of the errors of c, None to estimate it. ruler: a `Ruler` that has measured it already and
+    collects doubts, in place of noise. All functions of this section take these, and raise ValueError for what are no
+    structure constants, or a noise that is no number of at least 0.
+    """
     c = check_constants(c)
     return (ruler or Ruler(c, noise)).spaces(lambda d: d.reshape(len(d), -1).T, c, "centre")[1]
 
 
 def radical(c, noise: float | None = None, ruler: Ruler | None = None) -> np.ndarray:
-    "Orthonormal basis (k, N) of the largest solvable ideal. Empty for a semisimple algebra."
+    "Orthonormal basis (k, N) of the largest solvable ideal. Empty for a semisimple algebra. Arguments: see `centre`."
     c = check_constants(c)
     build = lambda d: np.tensordot(d, trace_form(d), 1).reshape(-1, len(d))
     return (ruler or Ruler(c, noise)).spaces(build, c, "radical")[1]
 
 
 def nilradical(c, noise: float | None = None, ruler: Ruler | None = None) -> np.ndarray:
-    "Orthonormal basis (k, N) of the largest nilpotent ideal."
+    "Orthonormal basis (k, N) of the largest nilpotent ideal. Arguments: see `centre`."
     c = check_constants(c)
     ruler = ruler or Ruler(c, noise)
     R, rng = radical(c, ruler=ruler), np.random.default_rng(0)
     if not len(R):
         return R
     y = rng.normal(size=(4 + len(R) // 3, len(R))) @ R
-    most = min(len(R), 7 if ruler.relative(c) > 1e-5 else 60) + 1  # high powers of what is noisy say nothing
+    most = 1 + (min(len(R), 7) if ruler.relative(c) > 1e-5 else len(R))  # high powers of what is noisy say nothing
+    exact = ruler.relative(c) < 1e-9
+    def size(Y):  # a translation may be larger than what has powers
+        norm = max(np.linalg.norm(Y, 2), 1e-300)
+        return max(np.abs(np.linalg.eigvals(Y)).max(), 0.01 * norm) if exact else norm
     def build(d):
         ad, rows = adjoint(d), []
         for Y in np.tensordot(y, ad, 1):
-            Y, power = Y / max(np.linalg.norm(Y, 2), 1e-300), np.eye(len(d))
+            Y, power = Y / size(Y), np.eye(len(d))
             for _ in range(most):
                 rows.append(np.einsum("aij,ji->a", ad, power))
                 power = power @ Y
@@ -160,7 +169,7 @@ def nilradical(c, noise: float | None = None, ruler: Ruler | None = None) -> np.
 # %% ../../nbs/lib/lie/structure.ipynb #0014
 def cartan_subalgebra(c, noise: float | None = None, ruler: Ruler | None = None, random_state: int = 0) -> np.ndarray:
     """Orthonormal basis (rank, N) of a Cartan subalgebra: the generalised null space of ad_x,
-    the clearest of some random x."""
+    the clearest of some random x. Other arguments: see `centre`."""
     c = check_constants(c)
     ruler, tries = ruler or Ruler(c, noise), []
     for x in np.random.default_rng(random_state).normal(size=(4, len(c))):
@@ -184,6 +193,6 @@ def _generalised_null(build: Callable[[np.ndarray], np.ndarray], c: np.ndarray, 
     return inside
 
 
-def rank(c, noise: float | None = None) -> int:
-    "Dimension of a Cartan subalgebra."
-    return len(cartan_subalgebra(c, noise))
+def rank(c, noise: float | None = None, ruler: Ruler | None = None) -> int:
+    "Dimension of a Cartan subalgebra. Arguments: see `centre`."
+    return len(cartan_subalgebra(c, noise, ruler))
