@@ -196,7 +196,7 @@ def test_a_signature_says_what_the_source_says(pages):
 
 def test_a_class_has_the_methods_of_its_private_parents_and_leads_to_the_public_ones(pages):
     page = pages["lib/explorer/flows.html"]
-    assert page.find(id="symnb.explorer.flows.FlowExplorer.close") and not page.find(id=re.compile(r"\._\w+$"))
+    assert page.find(id="symnb.explorer.flows.FlowExplorer.show_error") and not page.find(id=re.compile(r"\._\w+$"))
     bases = page.find(id="symnb.explorer.flows.FlowExplorer").find_next_sibling("dd").find("p")
     assert bases.find("a", class_="reference", title=re.compile(r"\.Panel$"))
 
