@@ -164,7 +164,7 @@ def leak(c: np.ndarray, U: np.ndarray) -> float:
     brackets = np.tensordot(U, c, 1)
     return float(np.abs(brackets - brackets @ U.T @ U).max(initial=0))
 
-
+# %% ../../nbs/lib/lie/ideals.ipynb #r102
 def _generating(c: np.ndarray, ruler: Ruler) -> np.ndarray:
     "Random elements (m, N), orthonormal, that generate the algebra."
     N, rng = len(c), np.random.default_rng(0)
@@ -184,7 +184,7 @@ def _commuting(c: np.ndarray, ruler: Ruler) -> "np.ndarray | None":
         return np.vstack([np.kron(np.eye(N), X.T) - np.kron(X, np.eye(N)) for X in np.tensordot(x, adjoint(d), 1)])
     return ruler.spaces(build, c, "direct summands")[1].reshape(-1, N, N)
 
-
+# %% ../../nbs/lib/lie/ideals.ipynb #r103
 def summands(c: np.ndarray, ruler: Ruler) -> list[np.ndarray]:
     """Bases (k, N) of indecomposable ideals whose direct sum is the algebra, when its centre lies in its
     derived algebra."""

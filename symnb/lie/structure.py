@@ -142,7 +142,7 @@ def radical(c, noise: float | None = None, ruler: Ruler | None = None) -> np.nda
     build = lambda d: np.tensordot(d, trace_form(d), 1).reshape(-1, len(d))
     return (ruler or Ruler(c, noise)).spaces(build, c, "radical")[1]
 
-
+# %% ../../nbs/lib/lie/structure.ipynb #r104
 def nilradical(c, noise: float | None = None, ruler: Ruler | None = None) -> np.ndarray:
     "Orthonormal basis (k, N) of the largest nilpotent ideal. Arguments: see `centre`."
     c = check_constants(c)
