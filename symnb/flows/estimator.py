@@ -37,8 +37,8 @@ def _keep(flows, asked: FlowsInputs, found: FlowsResult) -> None:
     flows.structure_constants_, flows.killing_form_ = found.constants, found.killing
     flows.algebra_, flows.algebra_report_ = found.algebra, found.report
     flows.points_ = asked.plan.points
-    flows.coefficients_, flows.expressions_ = found.coefficients, found.formulas
-    flows.multiples_ = found.multiples
+    flows.coefficients_, flows.expressions_ = found.coefficients, found.formulas or []
+    flows.multiples_ = found.multiples or []
     flows.solution_.module = None  # told, and not kept
     flows.generator_matrices_ = found.coefficients if flows.generators == "linear" else None
     if not found.solution.found:
