@@ -502,6 +502,15 @@ def test_sums_of_many_generators_without_semisimple_summands(name):
     assert sorted(report.summands) == sorted(name.split(" + ")) and report.safe
 
 
+def test_many_noisy_generators_are_not_taken_apart_and_that_is_said():
+    rng = np.random.default_rng(0)
+    for name, safe in (("e(8)", True), ("e(6) + e(5)", False)):
+        c = alg.structure_constants(matrices(name))
+        report = alg.identify(c + 1e-6 * draw_noise(len(c), rng))
+        assert (report.name, report.safe) == ((name, True) if safe else (None, False))
+        assert safe or "too many" in str(report)
+
+
 def test_what_is_not_known_is_not_named():
     "Two vectors under so(3) with [K, K] ~ P as well; a dilation with other weights; sl(2) on cubics; su(2) on R⁴."
     so3, e = alg.structure_constants(matrices("so(3)")), np.eye(3)

@@ -124,10 +124,13 @@ def _with_radical(c: np.ndarray, ruler: Ruler) -> list[tuple[int, tuple[str, ...
         return _semisimple(c, ruler)
     S, rest = semisimple_factor(c, ruler)
     found, c = (_semisimple(restrict(c, S), ruler) if len(S) else []), restrict(c, rest)
-    for U in summands(c, ruler):
+    pieces = summands(c, ruler)
+    for U in pieces or [np.eye(len(c))]:
         part, ruler_of_part = restrict(c, U), ruler.at_least(3 * leak(c, U))
         if killing_signature(part, ruler_of_part)[2]:
             found.append((len(U), name_other(part, ruler_of_part)))
+            if not found[-1][1] and pieces is None:
+                ruler.doubts.append(f"direct summands: {len(U)} generators are too many to look for them")
         else:
             found += _semisimple(part, ruler_of_part)
     return found

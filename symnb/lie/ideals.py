@@ -185,15 +185,14 @@ def _commuting(c: np.ndarray, ruler: Ruler) -> "np.ndarray | None":
     return ruler.spaces(build, c, "direct summands")[1].reshape(-1, N, N)
 
 # %% ../../nbs/lib/lie/ideals.ipynb #r103
-def summands(c: np.ndarray, ruler: Ruler) -> list[np.ndarray]:
+def summands(c: np.ndarray, ruler: Ruler) -> "list[np.ndarray] | None":
     """Bases (k, N) of indecomposable ideals whose direct sum is the algebra, when its centre lies in its
-    derived algebra."""
+    derived algebra; None where there are too many generators to look for them."""
     N, rng = len(c), np.random.default_rng(0)
-    T = None if N < 4 else _commuting(c, ruler)
-    if T is None:
-        if N >= 4:
-            ruler.doubts.append(f"direct summands: {N} generators are too many to look for them")
+    if N < 4:
         return [np.eye(N)]
+    if (T := _commuting(c, ruler)) is None:
+        return None
     weight, axes = np.linalg.eigh(np.einsum("aij,bji->ab", T, T))  # tr(T T') is zero on nilpotent parts
     size = np.abs(weight)
     kept = size >= min(max(1e-6 if N > 12 else 1e-9, 10 * ruler.relative(c)), 0.5) * size.max()
@@ -210,4 +209,4 @@ def summands(c: np.ndarray, ruler: Ruler) -> list[np.ndarray]:
         )
     if len(best[2]) == 1:
         return best[2]
-    return [part @ U for U in best[2] for part in summands(restrict(c, U), ruler)]
+    return [part @ U for U in best[2] for part in summands(restrict(c, U), ruler) or [np.eye(len(U))]]
