@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..core import SymnbWarning
 from .defects import Defects, Region, measure_defects, measure_region
-from .families import Family, expressions, make_family, sparse_basis
+from .families import Family, FamilyField, expressions, make_family, matrices, sparse_basis
 from .health import OracleHealth
 from .labels import Labels
 from .learning import FlowsOracle
@@ -25,7 +25,7 @@ from .options import FAMILIES, FlowsPlan
 from .oracle import oracle_jacobian
 from .problem import FlowsInputs, FlowsProblem, pose_problem
 from .solvers import Solution, no_solution, solve_exact, solve_family, solve_networks
-from ..lie import identify, killing_form
+from ..lie import identify, identify_matrices, killing_form
 
 # %% ../../nbs/lib/flows/search.ipynb #f5a07
 @dataclass(frozen=True)
@@ -183,18 +183,25 @@ def _tested(problem: FlowsProblem, plan: FlowsPlan, frame: Frame, solution: Solu
     noise = (oracle.precision(z) or 0.0) if plan.noise is None else plan.noise
     with torch.no_grad():
         fields = field(frame(z)).detach()
-        region = measure_region(lambda u: field(u).detach(), frame(problem.z[problem.train[:4000]]), oracle(z))
+        few = FamilyField(field.family, field.coefficients[:12]) if isinstance(field, FamilyField) else field
+        region = measure_region(lambda u: few(u).detach(), frame(problem.z[problem.train[:4000]]), oracle(z))
+        left = np.full((solution.n - len(region.reach), 2), np.nan)  # of a large algebra a dozen is followed
+        region = replace(region, reach=np.r_[region.reach, left], share=np.r_[region.share, left[:, 0]])
     return dict(defects=measure_defects(fields, oracle.jacobians(z) * frame.scale, noise), region=region)
 
 
 def _claimed(result: FlowsResult, plan: FlowsPlan) -> FlowsResult:
     "The result, without its generators where the events leave open that they are none."
     most, bound = float(result.defects.high.max()), DEFECT if plan.tolerance is None else plan.tolerance
-    if not result.solution.found or most <= bound:
+    asked_for = plan.n_generators != "all"  # a number is answered with its losses, however bad
+    if result.solution.found and most <= bound or asked_for and not result.solution.found:
         return result
-    why = (f"no symmetry is claimed: {result.solution.n} generator{'s' * (result.solution.n > 1)} fit, but the events "
-           f"leave open that up to {most:.0%} of their size points across the level sets, more than {bound:.0%}")
-    return replace(result, solution=replace(no_solution(why), singular_values=result.solution.singular_values))
+    n, losses = result.solution.n, result.solution.losses
+    why = f"no symmetry is claimed: {n} generator{'s' * (n > 1)} fit{'s' * (n == 1)}, but "
+    why += (f"the events leave open that up to {most:.0%} of their size points across the level sets, more than "
+            f"{bound:.0%}" if most > bound else f"on events kept back the losses add up to {losses['total']:.2g}")
+    none = replace(no_solution(why), singular_values=result.solution.singular_values)
+    return replace(result, solution=none, defects=None, region=None)
 
 # %% ../../nbs/lib/flows/search.ipynb #f5a1c
 def _named(solution: Solution) -> dict:
@@ -202,6 +209,9 @@ def _named(solution: Solution) -> dict:
     if not solution.found:
         return dict(report="these are no symmetries, and have no algebra") if solution.n else {}
     closed = solution.closure
+    if not closed.constants.size:  # of very many matrices there are none
+        report = identify_matrices(matrices(solution.family, solution.coefficients).numpy())
+        return dict(algebra=report.name, report=str(report))
     constants = np.zeros_like(closed.constants) if closed.commute else closed.constants
     found = dict(constants=constants, killing=killing_form(constants))
     if closed.relative > 0.05:
