@@ -42,9 +42,9 @@ def test_the_defect_of_a_given_oracle_is_known_to_the_error_of_the_sample():
 @pytest.mark.parametrize("noise", [0, 0.1, 0.5])
 @pytest.mark.parametrize("epsilon", [1e-4, 1e-3, 1e-2, 0.1, 0.3])
 def test_the_interval_holds_the_truth_for_measured_labels(epsilon, noise):
-    """95 % are promised at each end; of 8 samples 3 misses would have a probability of 2 % at 90 %."""
+    """95 % are promised at each end; at 90 % in all, 3 misses of 5 samples would have a probability of 1 %."""
     truth, held, seen = true_defect(epsilon), 0, 0
-    for seed in range(8):
+    for seed in range(5):
         X = normal(1500, 3, seed)
         y = (X**2 * [1, 1, 1 + epsilon]).sum(1) + noise * np.random.default_rng(100 + seed).normal(size=len(X))
         flows = SymmetryFlows("all", oracle="formula", generators="linear", random_state=0)
@@ -53,8 +53,8 @@ def test_the_interval_holds_the_truth_for_measured_labels(epsilon, noise):
             found = flows.fit(X, y).defects(TILT)
         held += found.low[0] <= truth <= found.high[0]
         seen += found.low[0] > 0
-    assert held >= 6
-    assert noise or seen == 8
+    assert held >= 3
+    assert noise or seen == 5
 
 
 def test_units_of_events_and_oracle_play_no_part():

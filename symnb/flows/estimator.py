@@ -39,7 +39,6 @@ def _keep(flows, asked: FlowsInputs, found: FlowsResult) -> None:
     flows.points_ = asked.plan.points
     flows.coefficients_, flows.expressions_ = found.coefficients, found.formulas or []
     flows.multiples_ = found.multiples or []
-    flows.solution_.module = None  # told, and not kept
     flows.generator_matrices_ = found.coefficients if flows.generators == "linear" else None
     if not found.solution.found:
         warnings.warn(flows.message_, SymnbWarning, stacklevel=3)

@@ -158,7 +158,7 @@ def find_flows(asked: FlowsInputs, names: "list[str] | None" = None,
         result = _claimed(replace(result, **_tested(problem, plan, frame, solution)), plan)
     if plan.generators in FAMILIES:
         result = replace(result, **_written_out(frame, result.solution, plan, names))
-    return replace(result, **_named(result.solution))
+    return replace(result, **_named(result.solution), solution=replace(result.solution, module=None))
 
 # %% ../../nbs/lib/flows/search.ipynb #f5a13
 def _coordinates(plan: FlowsPlan, names: "list[str] | None") -> "list[str] | None":

@@ -9,7 +9,7 @@ __all__ = ['MANY', 'REFUSED', 'Solution', 'NoField', 'no_solution', 'measure', '
 # %% ../../nbs/lib/flows/solvers.ipynb #0002
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ MANY = 150  # matrices have structure constants by the million, which nobody rea
 REFUSED = 0.3  # of the total loss; half a generator too many
 
 
-@dataclass
+@dataclass(frozen=True)
 class Solution:
     """N generators: `field` (n, d) → (N, n, d), `losses`, how they close if they are symmetries,
     the coefficients of a family."""
@@ -57,9 +57,9 @@ def _solution(
     """The solution with a message, and with its closure where it is accepted:
     rejected generators may be linearly dependent."""
     found = Solution(n, fields, losses, message or _sentence(n, losses), **family)
-    if found.found:
-        found.closure = close() if n > 1 else Closure(np.zeros((1, 1, 1)), 0.0, 0.0)
-    return found
+    if not found.found:
+        return found
+    return replace(found, closure=close() if n > 1 else Closure(np.zeros((1, 1, 1)), 0.0, 0.0))
 
 # %% ../../nbs/lib/flows/solvers.ipynb #0005
 @dataclass(frozen=True)
