@@ -194,7 +194,7 @@ def test_a_signature_says_what_the_source_says(pages):
     assert "200 dpi" in body and "a matplotlib figure" in body  # the docstring, and the comment beside the argument
 
 
-def test_a_class_has_the_methods_of_its_private_parents_and_leads_to_the_public_ones(pages):
+def test_a_class_has_the_methods_of_its_own_and_leads_to_its_public_parents(pages):
     page = pages["lib/explorer/flows.html"]
     assert page.find(id="symnb.explorer.flows.FlowExplorer.show_error") and not page.find(id=re.compile(r"\._\w+$"))
     bases = page.find(id="symnb.explorer.flows.FlowExplorer").find_next_sibling("dd").find("p")

@@ -250,34 +250,35 @@ def test_many_changes_leave_one_answer_and_no_thread(explorer):
 
 def test_walking_shows_the_flow_the_oracle_and_the_decoder(model):
     explorer = settle(FlowExplorer(model))
-    explorer.digit.value = 5
+    explorer.controls.digit.value = 5
     start = model.encode(explorer.digits.images)[5]
     path = model.flow(start[None], explorer.times)[:, 0]
-    explorer.t.value = -0.8
-    at = explorer.plane.at
+    explorer.controls.t.value = -0.8
+    at = explorer.controls.plane.at
     assert np.isclose(explorer.times[at], -0.8) and np.array_equal(explorer.walk.z, path)
     assert np.array_equal(explorer.walk.logit, model.oracle_values(path)[:, 0]) and np.array_equal(
         explorer.walk.images, model.decode(path)
     )
-    assert f"{model.oracle_values(path)[at, 0]:.4f}" in explorer.numbers.value
+    assert f"{model.oracle_values(path)[at, 0]:.4f}" in explorer.controls.numbers.value
     drift = explorer.walk.logit[at] - explorer.walk.logit[np.abs(explorer.times).argmin()]
-    assert explorer.walk.drift(at) == drift and f"{drift:+.4f}" in explorer.numbers.value
+    assert explorer.walk.drift(at) == drift and f"{drift:+.4f}" in explorer.controls.numbers.value
     explorer.close()
 
 
 def test_moving_along_a_streamline_computes_nothing_anew_and_changes_the_digit(model, monkeypatch):
     explorer = settle(FlowExplorer(model))
-    explorer.plane.picked = [0.3, 0.2]
-    assert (explorer.z1.value, explorer.z2.value) == (0.3, 0.2) and explorer.before.value == explorer.now.value
+    explorer.controls.plane.picked = [0.3, 0.2]
+    knobs = explorer.controls
+    assert (knobs.z1.value, knobs.z2.value) == (0.3, 0.2) and knobs.before.value == knobs.now.value
     with monkeypatch.context() as patch:
         for part in ("flow", "decode", "encode"):
             patch.setattr(type(model), part, None)
         for at in range(10, 20):
-            explorer.plane.at = at
-    assert explorer.before.value != explorer.now.value and "symnb-bad" not in explorer.status.value
-    assert np.isclose(explorer.t.value, explorer.times[19])
-    explorer.z2.value = 0.4
-    assert explorer.plane.start == [0.3, 0.4] and explorer.t.value == 0
+            explorer.controls.plane.at = at
+    assert explorer.controls.before.value != explorer.controls.now.value and "symnb-bad" not in explorer.status.value
+    assert np.isclose(explorer.controls.t.value, explorer.times[19])
+    explorer.controls.z2.value = 0.4
+    assert explorer.controls.plane.start == [0.3, 0.4] and explorer.controls.t.value == 0
     explorer.close()
 
 
@@ -296,9 +297,9 @@ def test_flows_train_in_stages_and_can_be_called_off():
 
 def test_a_start_without_a_streamline_says_so(model):
     explorer = settle(FlowExplorer(model))
-    explorer.plane.picked = [float("inf"), 0.0]
+    explorer.controls.plane.picked = [float("inf"), 0.0]
     assert "symnb-bad" in explorer.status.value and explorer.is_old
-    explorer.plane.picked = [0.0, 0.1]
+    explorer.controls.plane.picked = [0.0, 0.1]
     assert not explorer.is_old
     explorer.close()
 
