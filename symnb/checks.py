@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'ParameterError', 'check_whole', 'check_number', 'check_choice', 'check_rng', 'check_text', 'check_finite',
-           'column_names', 'validate_events', 'units_of', 'column_labels', 'keep_sample']
+           'column_names', 'validate_events', 'units_of', 'column_labels', 'keep_sample', 'check_weights',
+           'effective_number']
 
 # %% ../nbs/lib/checks.ipynb #0002
 from collections.abc import Sequence
@@ -114,3 +115,24 @@ def keep_sample(X: np.ndarray, order: np.ndarray) -> np.ndarray:
     size = np.abs(sample)
     fits = (size < 1e38).all() and (size[size > 0] > 1e-37).all()
     return sample.astype(np.float32 if fits else np.float64)
+
+# %% ../nbs/lib/checks.ipynb #0016
+def check_weights(weight, n: int) -> np.ndarray:
+    "sample_weight as float64 (n,), of any sign. Raises ValueError for another shape, NaN, and where all are zero."
+    try:
+        weight = np.asarray(weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must be numbers, one for each of the {n} events: {error}") from error
+    if weight.shape != (n,):
+        raise ValueError(f"sample_weight must have one weight for each of the {n} events, not the shape {weight.shape}")
+    if not np.isfinite(weight).all():
+        raise ValueError(f"sample_weight has {(~np.isfinite(weight)).sum()} values that are not finite: drop those")
+    if not weight.any():
+        raise ValueError("sample_weight is zero for all events: nothing is left")
+    return weight
+
+
+def effective_number(weight: np.ndarray) -> float:
+    "(Σw)²/Σw²: how many events without weights would tell as much as those with weights (n,)."
+    w = weight / np.abs(weight).max()  # of any unit
+    return float(w.sum() ** 2 / (w**2).sum())

@@ -180,9 +180,9 @@ def _bulk(points: np.ndarray, share: float = 0.99) -> np.ndarray:
 
 
 def latent_plane(points: np.ndarray, labels: np.ndarray, probability: Callable, ax: Axes | None = None, *,
-                 names: tuple[str, str] = ("0", "1")) -> Axes:
+                 names: tuple[str, str] = ("0", "1"), key: bool = True) -> Axes:
     """Scatter points (n, 2) with labels 0 or 1 over `probability` of class 1, (m, 2) → (m,),
-    and the level sets of its logit."""
+    and the level sets of its logit; key: with a colour bar and a legend."""
     ax = ax or plt.gca()
     low, high = _bulk(points)
     xs, ys = (np.linspace(a, b, 240) for a, b in zip(low, high))
@@ -195,9 +195,10 @@ def latent_plane(points: np.ndarray, labels: np.ndarray, probability: Callable, 
     for label, color in enumerate(CLASS_COLORS):
         ax.scatter(*points[labels == label].T, s=4, color=color, alpha=0.5, linewidths=0, label=names[label],
                    rasterized=True)
-    ax.figure.colorbar(image, ax=ax, label=f"oracle's probability of {names[1]}", fraction=0.046, pad=0.03)
+    if key:
+        ax.figure.colorbar(image, ax=ax, label=f"oracle's probability of {names[1]}", fraction=0.046, pad=0.03)
+        ax.legend(markerscale=4, handletextpad=0.2)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
-    ax.legend(markerscale=4, handletextpad=0.2)
     return ax
 
 # %% ../nbs/lib/plots_flows.ipynb #0021

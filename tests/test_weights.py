@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from symnb import SymmetryFlows
+from symnb.checks import check_weights, effective_number
 from symnb.flows.formulas import fit_formula, least_squares, logistic
 from symnb.flows.labels import Labels
 from symnb.flows.oracle import train_oracle
-from symnb.flows.weights import check_event_weights, effective_number, without_negative
+from symnb.flows.weights import without_negative
 
 
 def normal(n, d, seed=0):
@@ -68,7 +69,7 @@ def test_more_negative_than_positive_weights_teach_nothing():
 ])
 def test_weights_that_cannot_be_are_named(weight, words):
     with pytest.raises(ValueError, match=f"sample_weight.*{words}"):
-        check_event_weights(weight, 10)
+        check_weights(weight, 10)
 
 
 @pytest.mark.parametrize("weights", ["positive", "any sign"])

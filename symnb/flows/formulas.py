@@ -8,12 +8,12 @@ __all__ = ['Rising', 'FormulaOracle', 'least_squares', 'logistic', 'rising_funct
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a02
 import math
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from .families import Family, polynomial
 from .labels import Labels, class_probabilities
@@ -81,38 +81,20 @@ def least_squares(features: Tensor, y: Tensor, weight: "Tensor | None" = None) -
     return (torch.linalg.lstsq(features / size, y, driver="gelsd").solution / size[:, None]).T
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a0c
-def logistic(features: Tensor, y: Tensor, n_classes: int, weight: "Tensor | None" = None, penalty: float = 1e-5,
-             steps: int = 30) -> Tensor:
-    "The coefficients (K − 1, p) of the log-odds of classes y (n,) against the first: a penalised maximum likelihood."
-    weight = torch.ones(len(y)).to(features) if weight is None else weight / weight.mean()
-    n, C = len(features), features.new_zeros(n_classes - 1, features.shape[1])
-    target = functional.one_hot(y, n_classes)[:, 1:].to(features)
+def logistic(features: Tensor, y: Tensor, n_classes: int, weight: "Tensor | None" = None,
+             penalty: float = 1e-5) -> Tensor:
+    """The coefficients of the log-odds of two classes y (n,), (1, p), or of a logit of each of more, (K, p), with the
+    sum 0: scikit-learn's maximum likelihood with a small ridge. Raises ValueError where a class has no event."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression  # slow to import
 
-    def odds(C: Tensor) -> Tensor:
-        return torch.cat([features.new_zeros(n, 1), features @ C.T], 1)
-
-    def loss(C: Tensor) -> float:
-        nats = functional.cross_entropy(odds(C), y, reduction="none")
-        return float(nats @ weight / n + 0.5 * penalty * C.square().sum())
-    now = loss(C)
-    for _ in range(steps):
-        share = odds(C).softmax(1)[:, 1:]
-        slope = (weight[:, None] * (share - target)).T @ features / n + penalty * C
-        step = torch.linalg.solve(_bend(features, share, weight, penalty), slope.flatten()).reshape(C.shape)
-        size = next((0.5**k for k in range(20) if loss(C - 0.5**k * step) <= now), 0.0)
-        C, before, now = C - size * step, now, loss(C - size * step)
-        if before - now <= 1e-9 * now:
-            break
-    return C
-
-# %% ../../nbs/lib/flows/formulas.ipynb #f3a0d
-def _bend(features: Tensor, share: Tensor, weight: Tensor, penalty: float) -> Tensor:
-    "The matrix of second derivatives of the penalised loss, (K'·p, K'·p), for probabilities share (n, K')."
-    n, K = share.shape
-    curve = (torch.diag_embed(share) - share[:, :, None] * share[:, None]) * weight[:, None, None]
-    blocks = [torch.cat([(features * curve[:, i, j, None]).T @ features for j in range(K)], 1) for i in range(K)]
-    whole = torch.cat(blocks) / n
-    return whole + penalty * torch.eye(len(whole), dtype=whole.dtype)
+    if len(missing := set(range(n_classes)) - set(y.tolist())):
+        raise ValueError(f"y has no event of the class {min(missing)}")
+    fit = LogisticRegression(C=1 / (penalty * len(y)), fit_intercept=False, solver="newton-cholesky", max_iter=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # classes that are parted without error: any border will do
+        fit.fit(features.numpy(), y.numpy(), None if weight is None else (weight / weight.mean()).numpy())
+    return torch.as_tensor(fit.coef_)
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a12
 def _alternate(features: Tensor, y: np.ndarray, weight: "Tensor | None" = None, knots: int = 100,
@@ -124,13 +106,14 @@ def _alternate(features: Tensor, y: np.ndarray, weight: "Tensor | None" = None, 
     part = np.array_split(order, min(knots, len(np.unique(y))))
     at = np.array([y[p].mean() for p in part])
     h = (np.argsort(order) + 0.5) / len(y)
+    w = np.ones(len(y)) if weight is None else weight.numpy() + 1e-9 * float(weight.max())
     for _ in range(rounds):
         h = (h - h.mean()) / h.std()
         best = (features @ least_squares(features, torch.as_tensor(h)[:, None], weight).T)[:, 0].numpy()
         if best.std() == 0:
             break
         level = isotonic_regression(np.array([best[p].mean() for p in part]),
-                                    sample_weight=np.array([float(len(p)) for p in part]))
+                                    sample_weight=np.array([w[p].sum() for p in part]))
         level = level + 1e-9 * (level[-1] - level[0] + 1e-300) * np.arange(len(level))  # never quite flat
         h = np.interp(y, at, level)
     return Rising("monotone", at, level)
@@ -155,10 +138,9 @@ def fit_formula(x: Tensor, labels: Labels, degree: int, rising: str = "itself", 
     family = polynomial(x.shape[1], degree)
     features = family.features((x - mean) / scale).double()
     if labels.classes is not None:
-        C = torch.stack([logistic(features[s], labels.values[s], len(labels.classes), own(s)) for s in samples])
-        if len(labels.classes) > 2:  # a logit of each class, with the sum 0
-            C = torch.cat([torch.zeros_like(C[:, :1]), C], 1)
-            C = C - C.mean(1, keepdim=True)
+        y, K, whole = labels.values, len(labels.classes), torch.arange(len(x))
+        samples = [s if len(y[s].unique()) == K else whole for s in samples]  # a half may miss a rare class
+        C = torch.stack([logistic(features[s], y[s], K, own(s)) for s in samples])
         return FormulaOracle(family, mean, scale, C, Rising(), labels.classes)
     y = labels.values.double().numpy()
     h = _alternate(features, y[:, 0], weight) if rising == "monotone" else Rising(rising)
@@ -167,14 +149,16 @@ def fit_formula(x: Tensor, labels: Labels, degree: int, rising: str = "itself", 
     return FormulaOracle(family, mean, scale, C, h)
 
 # %% ../../nbs/lib/flows/formulas.ipynb #f3a17
-def errors(value: Tensor, labels: Labels) -> Tensor:
-    "What a prediction (n, k) misses at each event, (n,): nats of a class, or squared distance over the variance."
+def errors(value: Tensor, labels: Labels, weight: "Tensor | None" = None) -> Tensor:
+    """What a prediction (n, k) misses at each event, (n,): nats of a class, or squared distance over the variance;
+    times the event's weight, 1 on average."""
+    weight = torch.ones(len(value)) if weight is None else weight / weight.mean().clamp(min=1e-300)
     if labels.classes is not None:
         chance = class_probabilities(value.double()).gather(-1, labels.values[:, None])[:, 0]
-        return -chance.clamp(min=1e-12).log()
+        return -chance.clamp(min=1e-12).log() * weight
     y = labels.values.double()
     size = torch.maximum(y.var(0, correction=0).sum(), 1e-12 * y.square().mean())
-    return (value.double() - y).square().sum(1) / size.clamp(min=1e-300)
+    return (value.double() - y).square().sum(1) / size.clamp(min=1e-300) * weight
 
 
 def no_worse(mine: Tensor, other: Tensor, sigmas: float = 2.0) -> bool:
@@ -193,7 +177,7 @@ def _candidates(x: Tensor, labels: Labels, most: int) -> "list[tuple[int, str]]"
 
 
 def best_formula(x: Tensor, labels: Labels, held: Tensor, held_labels: Labels, weight: "Tensor | None" = None,
-                 most: int = 800) -> "tuple | None":
+                 held_weight: "Tensor | None" = None, most: int = 800) -> "tuple | None":
     """The simplest (degree, rising function) whose error on held events no other beats, and its errors (m,).
 
     None for a quantity of several components.
@@ -202,7 +186,7 @@ def best_formula(x: Tensor, labels: Labels, held: Tensor, held_labels: Labels, w
         return None
     best = None
     for degree, rising in _candidates(x, labels, most if labels.classes is None else most // 4):
-        missed = errors(fit_formula(x, labels, degree, rising, None, weight).predict(held), held_labels)
+        missed = errors(fit_formula(x, labels, degree, rising, None, weight).predict(held), held_labels, held_weight)
         better = missed.isfinite().all() and best and (not no_worse(best[2], missed) or _far(best[2], missed))
         if best is None or better:
             best = degree, rising, missed

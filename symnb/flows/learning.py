@@ -16,7 +16,7 @@ from torch import Tensor
 from .families import tell_polynomial
 from .formulas import FormulaOracle, best_formula, errors, no_worse, together
 from .health import without_constants
-from .labels import Labels
+from .labels import Labels, rare_class
 from .latents import Autoencoder
 from .nullspace import own_halves
 from .oracle import BatchedOracle, as_oracle, oracle_jacobian, train_oracle
@@ -98,16 +98,16 @@ def learn_oracle(
     training = dict(random_state=random_state, device=device, verbose=verbose)
     own = lambda rows: None if weight is None else weight[rows]
     train = lambda: train_oracle(z[halves], labels[halves], held_out=0.1, weight=own(halves), **training).cpu()
-    if how == "mlp":
+    if how == "mlp" or rare_class(labels):  # of a rare class nothing will be claimed
         return train()
     part = torch.arange(len(z)) < len(z) // 5  # kept back from both
     seen, held = (z[~part], labels[~part]), (z[part], labels[part])
-    found = best_formula(*seen, *held, own(~part))
+    found = best_formula(*seen, *held, own(~part), own(part))
     if found is None and how == "formula":
         raise ValueError(f"oracle='formula': y has {labels.values.shape[1]} components, and a formula is sought for "
                          "one quantity: use oracle='mlp'")
     if found is None or how == "auto" and not _sharp(found[2], labels) and _network_wins(
-            seen, held, found[2], training | dict(weight=own(~part))):
+            seen, held, found[2], own(part), training | dict(weight=own(~part))):
         return train()
     return together(z, labels, *found[:2], n_models, weight)
 
@@ -117,10 +117,10 @@ def _sharp(missed: Tensor, labels: Labels) -> bool:
     return float(missed.mean()) < (1e-6 if labels.classes is None else 1e-3)
 
 
-def _network_wins(own: tuple, held: tuple, missed: Tensor, training: dict) -> bool:
+def _network_wins(seen: tuple, held: tuple, missed: Tensor, counts: "Tensor | None", training: dict) -> bool:
     "Has one network, trained on the same events, smaller errors on those kept back, by more than chance?"
-    network = train_oracle(*own, held_out=0.1, **training).cpu()
-    return not no_worse(missed, errors(network(held[0][None])[0], held[1]))
+    network = train_oracle(*seen, held_out=0.1, **training).cpu()
+    return not no_worse(missed, errors(network(held[0][None])[0], held[1], counts))
 
 # %% ../../nbs/lib/flows/learning.ipynb #f3a22
 def raw_coefficients(oracle: FormulaOracle) -> Tensor:

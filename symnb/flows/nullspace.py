@@ -11,9 +11,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import effective_number
 from ..core import SymnbWarning
 from .families import Family, expressions, field, make_family, sparse_basis
 from .system import Sample, System, average, calibrate, on_a_quadric, spectrum, survey, typical, whitening
@@ -160,11 +162,7 @@ def _share(weights: "Tensor | None", x: Tensor) -> "tuple[Tensor | None, str]":
 
 def _effective(x: Tensor, weights: "Tensor | None") -> float:
     "(Σ w)² / Σ w², the number of events without weights."
-    if weights is None:
-        return float(len(x))
-    w = torch.as_tensor(weights, dtype=torch.float64)
-    w = w / w.abs().max()
-    return float(w.sum() ** 2 / w.square().sum())
+    return float(len(x)) if weights is None else effective_number(np.asarray(weights, dtype=float))
 
 # %% ../../nbs/lib/flows/nullspace.ipynb #0018
 def _nothing(fam: Family, like: Tensor, noise: float, message: str, **more) -> NullSpace:

@@ -15,14 +15,14 @@ import torch
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-from ..checks import column_names, validate_events
+from ..checks import check_weights, column_names, validate_events
 from .health import OracleHealth, check_oracle
 from .labels import Labels, keep_back, rare_class, read_labels
 from .latents import Autoencoder, train_autoencoder
 from .learning import FlowsOracle, given_oracle, learn_oracle
 from .options import FlowsPlan, plan_flows
 from .points import Points, find_points
-from .weights import check_event_weights, without_negative
+from .weights import without_negative
 
 # %% ../../nbs/lib/flows/problem.ipynb #f5b02
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_inputs(flows, X, y, sample_weight=None) -> FlowsInputs:
     plan = replace(plan, points=_points(plan.points, column_names(flows)))
     if len(X) < 10:
         raise ValueError(f"X has {len(X)} samples (events): give at least 10, and some hundreds for a reliable answer")
-    weight = check_event_weights(sample_weight, len(X))
+    weight = None if sample_weight is None else check_weights(sample_weight, len(X))
     if y is None:
         if not callable(plan.oracle):
             raise ValueError(f"oracle={plan.oracle!r} requires y to be passed, but the target y is None: "
