@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from symnb.data import load
-from symnb.data.arrays import split_units
 from symnb.data.collider import COLUMNS, ee_to_mumu
+from symnb.data.reading import split_units
 from symnb.data.sniff import file_format
 
 pytestmark = pytest.mark.exact
@@ -427,9 +427,9 @@ def test_gaps_are_dropped_with_a_count_or_refused(tmp_path, events):
 
 def test_options_of_other_formats_are_refused(tmp_path, events):
     path = write(tmp_path, "csv", events)
-    with pytest.raises(ValueError, match="only ROOT and NPZ files have several tables"):
+    with pytest.raises(ValueError, match="only ROOT and NPZ files have this"):
         load(path, tree="t")
-    with pytest.raises(ValueError, match="only LHE files have them"):
+    with pytest.raises(ValueError, match="only LHE files have this"):
         load(path, particles="common")
     with pytest.raises(ValueError, match="'kind' of .* is not made of numbers"):
         load(write(tmp_path, "csv", events.assign(kind="x")), columns="kind,px_mu")
