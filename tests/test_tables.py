@@ -176,8 +176,11 @@ def test_published_files():
     sklearn = Path(importlib.util.find_spec("sklearn").origin).parent / "datasets" / "data"
     digits = load(sklearn / "digits.csv.gz")
     assert digits.shape == (1797, 65) and digits.x64.max() == 9
-    with pytest.raises(ValueError, match="its first line has 4 fields, the next 31: give every column a name"):
-        load(sklearn / "breast_cancer.csv")
+    cancer = load(sklearn / "breast_cancer.csv")  # its first line has numbers of rows and columns, and classes
+    assert cancer.shape == (569, 31) and "line 1 left out" in cancer.attrs["reading"]
+    with pytest.raises(ValueError, match="line 1, '150,4,setosa.*names=1.*skip=1"):
+        load(sklearn / "iris.csv")
+    assert load(sklearn / "iris.csv", names="a,b,c,d,class", skip=1).shape == (150, 5)
     exercise = load(sklearn / "linnerud_exercise.csv")
     assert list(exercise) == ["Chins", "Situps", "Jumps"] and len(exercise) == 20
     old = Path(importlib.util.find_spec("pyarrow").origin).parent / "tests" / "data" / "parquet" / "v0.7.1.parquet"
@@ -374,7 +377,7 @@ def bad_files(folder: Path, events: pd.DataFrame) -> "dict[str, tuple[Path, str]
         "only gaps": (put("gaps.csv", "a,b\n1,\n,2\n3,\n"), "no event is left"),
         "a web page": (put("page.csv", "<!DOCTYPE html><html>log in</html>"), "is a web page"),
         "binary": (put("bytes.csv", b"\x00\x01\x02" * 50), "neither text nor a binary format"),
-        "latin-1": (put("latin.csv", "a,b\n1,2\n1,\xe9\n".encode("latin-1")), "not text in UTF-8"),
+        "latin-1": (put("latin.csv", "a,b\n1,2\n1,\xe9\n".encode("latin-1")), "mixes numbers and text.*'é' in row 2"),
         "hdf5": (put("t.h5", b"\x89HDF\r\n\x1a\n"), "an HDF5 file"),
         "a pickle": (put("t.pkl", pickle.dumps(events)), "never loaded"),
     }

@@ -1,0 +1,161 @@
+"""Tables of text in many dialects, written by the tools that people use, and read back equal or refused."""
+import csv
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from symnb.data import load
+from symnb.data.dialect import find_dialect
+from symnb.data.reading import ReadOptions
+
+N = 60
+
+
+def numbers(seed, n=N, columns=3):
+    rng = np.random.RandomState(seed)
+    return np.round(rng.randn(n, columns) * 10.0 ** rng.randint(-2, 4, columns), 4)
+
+
+def read(tmp_path, text, encoding="utf-8", name="t.csv", **options):
+    path = tmp_path / name
+    data = text if isinstance(text, bytes) else text.encode(encoding)
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return load(path, **options)
+
+
+def rows(values, separator=",", form="{:.6f}", tail=""):
+    return "".join(separator.join(form.format(v) for v in row) + tail + "\n" for row in values)
+
+
+def dialect(rng):
+    "How a random table is written."
+    pick = lambda *of: of[rng.randint(len(of))]
+    separator = pick(",", ";", "\t", "|", " ", "  ", ", ")
+    return dict(
+        separator=separator, decimal="." if separator in (",", ", ") else pick(".", ".", ","),
+        header=pick("names", "names", "comment", "none"), units=pick(None, None, "row", "brackets"),
+        comments=pick(0, 0, 1, 5, 40), mark=pick("#", "#", "%", "//"), quoted=bool(rng.randint(2)),
+        tail=pick(False, False, True), encoding=pick("utf-8", "utf-8-sig", "utf-16", "latin-1"),
+        end=pick("\n", "\r\n", "\r"), form=pick("{:.6f}", "{:.5e}", "{:g}"), packed=rng.rand() < 0.2,
+        last=bool(rng.randint(2)),
+    )
+
+
+def write(values, names, units, how):
+    sep, quote = how["separator"], '"' * how["quoted"]
+    line = lambda cells: sep.join(cells) + (sep.strip() or "") * (how["tail"] and bool(sep.strip())) + how["end"]
+    decimal = lambda v: how["form"].format(v).replace(".", how["decimal"])
+    text = "".join(f"{how['mark']} line {k} of what was measured, für später{how['end']}" for k in range(how["comments"]))
+    labels = [f"{n} [{u}]" if how["units"] == "brackets" else n for n, u in zip(names, units)]
+    if how["header"] == "comment":
+        text += f"{how['mark']} " + sep.join(labels) + how["end"]
+        if how["units"] == "row":
+            text += f"{how['mark']} " + sep.join(units) + how["end"]
+    if how["header"] == "names":
+        text += line([quote + label + quote for label in labels])
+        if how["units"] == "row":
+            text += line([quote + u + quote for u in units])
+    text += "".join(line([decimal(v) for v in row]) for row in values)
+    return text if how["last"] else text[:-len(how["end"])]
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_random_dialects_are_read_back(tmp_path, block):
+    for seed in range(block * 60, block * 60 + 60):
+        rng = np.random.RandomState(seed)
+        d = rng.randint(2, 7)
+        values = numbers(seed, rng.randint(8, 80), d)
+        names, units = [f"q_{'abcdef'[j]}" for j in range(d)], [["GeV", "cm", "rad", "m/s"][j % 4] for j in range(d)]
+        how = dialect(rng)
+        text, told = write(values, names, units, how), f"{seed}: {how}"
+        table = read(tmp_path, text, how["encoding"], "t.csv.gz" if how["packed"] else "t.csv")
+        written = np.array([[float(how["form"].format(v)) for v in row] for row in values])
+        np.testing.assert_array_equal(table.to_numpy(), written, err_msg=told)
+        assert list(table) == (names if how["header"] != "none" else [f"x{j}" for j in range(d)]), told
+        if how["header"] != "none" and how["units"]:
+            assert table.attrs["units"] == dict(zip(names, units)), told
+
+
+def test_what_other_tools_write(tmp_path):
+    values = numbers(1)
+    table = pd.DataFrame(values, columns=["a", "b", "c"])
+    np.savetxt(tmp_path / "np.txt", values, header="a b c")
+    table.to_csv(tmp_path / "pd.csv", sep=";", decimal=",", quoting=csv.QUOTE_NONNUMERIC)
+    table.to_string(tmp_path / "s.txt")
+    table.to_csv(tmp_path / "q.csv", quoting=csv.QUOTE_ALL, index=False)
+    (tmp_path / "m.txt").write_text(
+        "| a | b | c |\n|---|---|---|\n" + "".join(f"| {a} | {b} | {c} |\n" for a, b, c in values))
+    for name in ("np.txt", "pd.csv", "s.txt", "q.csv", "m.txt"):
+        found = load(tmp_path / name)
+        np.testing.assert_allclose(found[["a", "b", "c"]].to_numpy(), values, atol=1e-9, err_msg=name)
+        assert list(found) == ["a", "b", "c"], name
+
+
+@pytest.mark.parametrize("text, names, first", [
+    ("a,b,c\n" + rows([[1, 2, 3]] * 9, tail=","), "a b c", 1),  # case 1: a separator too many
+    (rows([[1, 2, 3]] * 9, tail=",g"), "x0 x1 x2", 1),  # case 2: text in the first row is no header
+    ("t,u,v\ns,V,V\n" + rows([[1, 2, 3]] * 9), "t u v", 1),  # case 3: a row of units
+    (rows([[1.5, 2, 3]] * 9, form="{:.3f}D+01"), "x0 x1 x2", 15),  # case 4: Fortran
+    ("# a,b,c\n# m,m,s\n" + rows([[1, 2, 3]] * 9), "a b c", 1),  # case 5: names and units in comments
+    (rows([[1.5, 2, 3]] * 9, "\t").replace(".", ","), "x0 x1 x2", 1.5),  # decimal commas with tabs
+    ("# c\n" * 500 + "a b c\n" + rows([[1, 2, 3]] * 9, " "), "a b c", 1),  # many comments
+    ("#   1 NUM  running number\n#   2 X  place [pixel]\n#   3 Y\n" + rows([[1.5, 2, 3]] * 9, "  "), "NUM X Y", 1.5),
+    ("@relation r\n@attribute a numeric\n@attribute b real\n@data\n" + rows([[1, 2]] * 9), "a b", 1),
+    ("sep=;\na;b\n" + rows([[1, 2]] * 9, ";"), "a b", 1),
+    ("".join(f"{a:8.3f}{b:8.3f}{a:8.3f}\n" for a, b in [(-111.5, -222.25)] * 9), "x0 x1 x2", -111.5),
+    ("a,b\n" + rows([[1, 2]] * 9) + "a,b\n" + rows([[3, 4]] * 9), "a b", 1),  # the header comes again
+    ("a,b\n" + rows([[1, 2]] * 9) + "9 rows written\n", "a b", 1),  # words at the end
+    ("px,px,py\nx,y,x\n" + rows([[1, 2, 3]] * 9), "px_x px_y py_x", 1),  # two rows of names
+    ("a\tb\n" + rows([[1, 2]] * 9, "\t", "−{:.2f}"), "a b", -1),  # a minus that is none in ASCII
+    ('a;b\n' + '"1.234,5";2\n' * 9, "a b", 1234.5),
+])
+def test_kinds_of_text(tmp_path, text, names, first):
+    table = read(tmp_path, text, columns=None)
+    assert list(table) == names.split() and table.iloc[0, 0] == first and len(table) >= 9
+    assert np.isfinite(table).all(axis=None)
+
+
+@pytest.mark.parametrize("text, words", [
+    ("1,234\t5,678\n" * 9, "decimal point, thousands ',', or with separator tab, decimal comma"),
+    ("1 2;3 4\n" * 9, "say which by separator"),
+    ("a;b\n1.5;2,5\n" * 1 + "2.5;1,5\n" * 9, "can be read with"),
+    ("a,b\n" + "1,2,3\n" * 9, "line 1 has 2 fields, and the rows below have 3"),
+    ("a,b\n" + "1,2\n" * 9 + "1,2,3\n" + "1,2\n" * 9, "line 11 has 3 fields where the others have 2"),
+    ("a,b\n" + "1,2\n" * 9 + "\nc,d,e\n" + "1,2,3\n" * 9, "another one of 3 columns begins at line 12"),
+    ("150,4,one,two\n" + "1.5,2.5,1,2\n" * 9, "both numbers and words: .*names=1.*skip=1"),
+    ("a,b\n" + "1,2\n" * 9 + "1", "truncated or damaged .its last line has 1 of 2 fields"),
+])
+def test_what_nobody_can_know_is_refused(tmp_path, text, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        read(tmp_path, text)
+    assert "t.csv" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_every_guess_can_be_set(tmp_path):
+    text = "1,234\t5,678\n" * 9
+    assert read(tmp_path, text, decimal=",").iloc[0, 0] == 1.234
+    assert read(tmp_path, text, decimal=".").iloc[0, 0] == 1234
+    text = "made,by,me\nu,v,w\nm,s,V\n" + rows(numbers(0))
+    table = read(tmp_path, text, names=2, units=3)
+    assert list(table) == ["u", "v", "w"] and table.attrs["units"] == {"u": "m", "v": "s", "w": "V"}
+    assert list(read(tmp_path, text, names="p,q,r", units="p=GeV")) == ["p", "q", "r"]
+    assert list(read(tmp_path, text, names=0, skip=3)) == ["x0", "x1", "x2"]
+    assert len(read(tmp_path, "a b\n" + "1 2\n" * 9 + "! 3 4\n", comment="!")) == 9
+    with pytest.raises(ValueError, match="names=.*makes 2 names, and the rows have 3 columns"):
+        read(tmp_path, text, names="p,q")
+    with pytest.raises(ValueError, match="names=1: that line has 1 fields"):
+        read(tmp_path, "title\na,b\n" + "1,2\n" * 9, names=1)
+
+
+def test_the_guess_is_told_in_one_line(tmp_path):
+    text = "made by hand\n# on a Monday\nx;y\ncm;s\n" + rows(numbers(0, columns=2), ";").replace(".", ",")
+    assert read(tmp_path, text).attrs["reading"] == (
+        "separator ';', decimal comma, names from line 3, units from line 4, comments after #, line 1 left out")
+
+
+def test_a_dialect_does_not_depend_on_more_lines():
+    lines = ("a;b\n" + rows(numbers(0, 300, 2), ";")).splitlines()
+    short, long = find_dialect(lines[:20]), find_dialect(lines, ReadOptions())
+    assert short.says() == long.says() and short.labels == long.labels
