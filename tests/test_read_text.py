@@ -47,7 +47,8 @@ def write(values, names, units, how):
     sep, quote = how["separator"], '"' * how["quoted"]
     line = lambda cells: sep.join(cells) + (sep.strip() or "") * (how["tail"] and bool(sep.strip())) + how["end"]
     decimal = lambda v: how["form"].format(v).replace(".", how["decimal"])
-    text = "".join(f"{how['mark']} line {k} of what was measured, für später{how['end']}" for k in range(how["comments"]))
+    remark = f"{how['mark']} of what was measured, für später{how['end']}"
+    text = how["comments"] * remark
     labels = [f"{n} [{u}]" if how["units"] == "brackets" else n for n, u in zip(names, units)]
     if how["header"] == "comment":
         text += f"{how['mark']} " + sep.join(labels) + how["end"]
@@ -123,7 +124,9 @@ def test_kinds_of_text(tmp_path, text, names, first):
     ("a;b\n1.5;2,5\n" * 1 + "2.5;1,5\n" * 9, "can be read with"),
     ("a,b\n" + "1,2,3\n" * 9, "line 1 has 2 fields, and the rows below have 3"),
     ("a,b\n" + "1,2\n" * 9 + "1,2,3\n" + "1,2\n" * 9, "line 11 has 3 fields where the others have 2"),
-    ("a,b\n" + "1,2\n" * 9 + "\nc,d,e\n" + "1,2,3\n" * 9, "another one of 3 columns begins at line 12"),
+    ("a,b\n" + "1,2\n" * 9 + "\nc,d,e\n" + "1,2,3\n" * 9,
+     "a table of 3 columns begins at line 13, and above it, from line 2 on"),
+    ("a,b,c\n" + "1,2,3\n" * 9 + "\nc,d\n" + "1,2\n" * 7, "another one of 2 columns begins at line 12"),
     ("150,4,one,two\n" + "1.5,2.5,1,2\n" * 9, "both numbers and words: .*names=1.*skip=1"),
     ("a,b\n" + "1,2\n" * 9 + "1", "truncated or damaged .its last line has 1 of 2 fields"),
 ])
@@ -159,3 +162,21 @@ def test_a_dialect_does_not_depend_on_more_lines():
     lines = ("a;b\n" + rows(numbers(0, 300, 2), ";")).splitlines()
     short, long = find_dialect(lines[:20]), find_dialect(lines, ReadOptions())
     assert short.says() == long.says() and short.labels == long.labels
+
+
+@pytest.mark.parametrize("kind", [f"ascii.{kind}" for kind in "ecsv ipac cds rdb fixed_width daophot".split()])
+def test_standards_of_astronomers(tmp_path, kind):
+    table_of = pytest.importorskip("astropy.table").Table
+    values = np.round(numbers(2), 3)
+    table = table_of(values, names=["a", "b", "c"], units=["m", "s", "kg"])
+    path = tmp_path / "t.dat"
+    if kind == "ascii.daophot":
+        head = "#K MERGERAD = INDEF scaleunit %-23.7g\n#N a          b          c          \\\n"
+        head += "#U m          s          kg         \\\n"
+        path.write_text(head + "#F %-11.3f    %-11.3f    %-11.3f    \\\n#\n" + rows(values, " ", "{:<11.3f}"))
+    else:
+        table.write(path, format="ascii.mrt" if kind == "ascii.cds" else kind)
+    found = load(path)
+    np.testing.assert_allclose(found.to_numpy(), values)
+    assert list(found) == ["a", "b", "c"]
+    assert kind in ("ascii.rdb", "ascii.fixed_width") or found.attrs["units"] == {"a": "m", "b": "s", "c": "kg"}

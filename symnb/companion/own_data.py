@@ -27,6 +27,9 @@ _FLOWS_EXAMPLES = """examples:
 """
 
 # %% ../../nbs/lib/companion/own_data.ipynb #0005
+_READING = ("weights", "tree", "particles", "unroll", "separator", "decimal", "names", "units", "skip", "comment")
+
+
 def _whole(least: int):
     def number(text: str) -> int:
         value = int(text)
@@ -39,15 +42,23 @@ def _whole(least: int):
 
 def _add_file_options(sub: argparse.ArgumentParser, scale: str) -> None:
     add = sub.add_argument
-    add("file", type=Path, metavar="FILE", help="CSV (also .gz), Parquet, NPZ, NPY, LHE (also .gz) or ROOT")
+    add("file", type=Path, metavar="FILE", help="text (CSV and its kin), Parquet, NPZ, NPY, LHE, ROOT and others")
     add("--columns", metavar="NAMES",
         help="names or patterns between commas; '!name' leaves out (default: all that are numbers)")
     add("--query", metavar="EXPR", help="which events, e.g. 'pt > 20 and abs(eta) < 2.5'")
     add("--max-events", type=_whole(1), default=20_000, metavar="N",
         help="a random sample where there are more (default: 20000)")
-    add("--tree", "--table", metavar="NAME", help="of a ROOT file with several trees, or an array of an NPZ")
-    add("--particles", metavar="LIST",
-        help="of an LHE file whose final states differ: 13,-13 or mu-,mu+ or common")
+    add("--weights", default="auto", metavar="NAME",
+        help="a column, none, or those that the events carry themselves (default)")
+    add("--tree", "--table", metavar="NAME", help="of a file with several tables: a ROOT tree, an array of an NPZ")
+    add("--particles", metavar="LIST", help="of events whose final states differ: 13,-13 or mu-,mu+ or common")
+    add("--unroll", action="store_true", help="arrays (events, times, coordinates): a column for each time")
+    add("--separator", metavar="SIGN", help="of a text: one character, tab, blanks or fixed (default: guessed, and told)")
+    add("--decimal", choices=".,", help="sign of a text (default: guessed)")
+    add("--names", metavar="LINE", help="of a text: the line with the names of its columns, 0 for none, or a,b,c")
+    add("--units", metavar="LINE", help="of a text: the line with their units, 0 for none, or px=GeV,t=s")
+    add("--skip", type=_whole(0), metavar="N", help="lines at the start of a text that are no part of the table")
+    add("--comment", metavar="SIGN", help="what comments of a text start with, or none (default: guessed)")
     add("--strict", action="store_true", help="refuse events with NaN instead of dropping them")
     add("--scale", choices=("standard", "none", "asinh"), default=scale, help=f"of the columns (default: {scale})")
     add("--seed", type=_whole(0), default=0, metavar="N", help="of everything random (default: 0)")
@@ -103,12 +114,15 @@ def _read(args: argparse.Namespace, target: "str | None" = None):
     for place in filter(None, (args.html, args.save)):  # before anything is trained
         if not place.absolute().parent.is_dir():
             raise ValueError(f"cannot write {place}: there is no folder {place.absolute().parent}; create it first")
-    table = load(args.file, args.columns, args.query, args.max_events, target=target, tree=args.tree,
-                 particles=args.particles, strict=args.strict, random_state=args.seed, progress=not args.quiet)
+    options = {name: getattr(args, name) for name in _READING}
+    table = load(args.file, args.columns, args.query, args.max_events, target=target, strict=args.strict,
+                 random_state=args.seed, progress=not args.quiet, **options)
     units = table.attrs["units"]
     shown = ", ".join(f"{c} [{units[c]}]" if c in units else str(c) for c in table.columns[:12])
     shown += " …" * (table.shape[1] > 12)
     print(f"{args.file.name}: {len(table):,} events, {table.shape[1]} columns: {shown}")
+    if told := table.attrs.get("reading"):
+        print(f"  read as: {told}")
     for note in table.attrs["notes"]:
         print(f"  {note}")
     return table

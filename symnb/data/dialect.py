@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from .cells import comment_marks, is_missing, is_ruler, split_line, without_comment
+from .cells import comment_marks, is_missing, is_ruler, number_pattern, split_line, without_comment
 from .headers import Labels, as_labels, find_labels, kept_columns
 from .reading import ReadOptions
 from .readings import Reading, choose_reading, cut, fixed_cuts, readings
@@ -106,6 +106,16 @@ def _line_of(line: int, what: str, texts: "dict[int, str]", reading: Reading, qu
     return cells
 
 # %% ../../nbs/lib/data/dialect.ipynb #0007
+def _refuse_tables_above(rows, reading: Reading) -> None:
+    "Raise ValueError where a table with other columns stands above the rows."
+    pattern = number_pattern(reading.decimal, reading.thousands)
+    other = [i for i, cells in rows if len(cells) > 1 and all(pattern.fullmatch(c) for c in cells)]
+    if len(other) > 2:
+        start = reading.rows[reading.first][0]
+        raise ValueError(f"a table of {reading.width} columns begins at line {start}, and above it, from line "
+                         f"{other[0]} on, are rows of another: keep one of them in the file, or say skip={other[-1]}")
+
+
 def _is_numbered(reading: Reading, kept: "tuple[int, ...]", text: str, below: str, quote: str) -> bool:
     "Is the first row 0, 1, 2, …, as pandas names columns without names, or quoted where the next one is not?"
     cells = [reading.data[0][j] for j in kept]
@@ -161,6 +171,7 @@ def _complete(reading, cuts, rows, comments, marks, quote, options) -> Dialect:
         labels = _chosen_labels(options, lambda: find_labels(reading, rows, comments, quote), reading, texts, quote)
         if labels.names_line == start:
             reading = replace(reading, first=reading.first + 1)
+    _refuse_tables_above([row for row in reading.rows[:reading.first] if row[0] != labels.names_line], reading)
     used, start = {labels.names_line, labels.units_line}, reading.rows[reading.first][0]
     left = (*range(1, (options.skip or 0) + 1), *(i for i, _ in rows if i < start and i not in used))
     return Dialect(reading, labels, kept, marks, quote, cuts, left)

@@ -41,7 +41,7 @@ def as_labels(text: str, reading: Reading, quote: str, edges: "tuple[int, ...]")
     for cells in _label_splits(text, reading.separator or " ", quote):
         if len(cells) == reading.width:
             cells = [cells[j] for j in edges]
-        if len(cells) == len(edges) and any(cells):
+        if len(cells) == len(edges) and any(cells) and not any(cell.endswith((",", ";", "!")) for cell in cells):
             numbers = [bool(pattern.fullmatch(c)) for c, j in zip(cells, edges) if j in reading.numeric]
             if not any(numbers):
                 return [cell.strip(quote) for cell in cells]
@@ -100,6 +100,12 @@ def _counts_rows(reading: Reading) -> bool:
     return 0 not in reading.numeric or first in ([str(k + s) for k in range(len(first))] for s in (0, 1))
 
 
+def _no_sentence(cells: "list[str] | None") -> "list[str] | None":
+    "The cells, unless one of them has as many words as no name has."
+    wordy = cells is not None and any(len(re.sub(r"[\[(].*?[\])]", "", cell).split()) > 2 for cell in cells)
+    return None if wordy else cells
+
+
 def _joined(upper: "list[str]", lower: "list[str]") -> "list[str]":
     "Names of two rows, where those of the lower one repeat: px, px above x, y are px_x, px_y."
     if len({*lower}) == len(lower):
@@ -140,7 +146,7 @@ def find_labels(reading: Reading, lines, comments, quote: str = '"') -> Labels:
     above = [line for line in lines if line[0] < start][::-1]
     notes = [line for line in comments if line[0] < start][::-1]
     named = _labels_in_rows(above, reading, kept, quote)
-    told = [(line, as_labels(text, reading, quote, kept)) for line, text in notes[:2]]
+    told = [(line, _no_sentence(as_labels(text, reading, quote, kept))) for line, text in notes[:2]]
     if named and named[1] is None and are_units(named[0][1]) and told and told[0][1]:
         named = told[0], named[0]
     if named is None and above and above[0][0] > max((line for line, _ in notes), default=0):
