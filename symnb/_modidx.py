@@ -267,6 +267,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                                                                'symnb/companion/own_data.py'),
                                           'symnb.companion.own_data._whole': ( 'lib/companion/own_data.html#_whole',
                                                                                'symnb/companion/own_data.py'),
+                                          'symnb.companion.own_data._without_weights': ( 'lib/companion/own_data.html#_without_weights',
+                                                                                         'symnb/companion/own_data.py'),
                                           'symnb.companion.own_data.add_flows': ( 'lib/companion/own_data.html#add_flows',
                                                                                   'symnb/companion/own_data.py'),
                                           'symnb.companion.own_data.add_probe': ( 'lib/companion/own_data.html#add_probe',

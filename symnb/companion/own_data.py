@@ -53,7 +53,7 @@ def _add_file_options(sub: argparse.ArgumentParser, scale: str) -> None:
     add("--tree", "--table", metavar="NAME", help="of a file with several tables: a ROOT tree, an array of an NPZ")
     add("--particles", metavar="LIST", help="of events whose final states differ: 13,-13 or mu-,mu+ or common")
     add("--unroll", action="store_true", help="arrays (events, times, coordinates): a column for each time")
-    add("--separator", metavar="SIGN", help="of a text: one character, tab, blanks or fixed (default: guessed, and told)")
+    add("--separator", metavar="SIGN", help="of a text: a character, tab, blanks or fixed (default: guessed)")
     add("--decimal", choices=".,", help="sign of a text (default: guessed)")
     add("--names", metavar="LINE", help="of a text: the line with the names of its columns, 0 for none, or a,b,c")
     add("--units", metavar="LINE", help="of a text: the line with their units, 0 for none, or px=GeV,t=s")
@@ -154,17 +154,24 @@ def _print_answer(answer, seconds: float, warned: "list[str]") -> None:
 
 
 def _about(args: argparse.Namespace, table) -> "dict[str, str]":
-    notes = {"notes": "; ".join(table.attrs["notes"])} if table.attrs["notes"] else {}
-    return {"file": args.file.name, "columns": ", ".join(map(str, table.columns))} | notes
+    told = {"read as": table.attrs.get("reading", ""), "notes": "; ".join(table.attrs["notes"])}
+    about = {"file": args.file.name, "columns": ", ".join(map(str, table.columns))}
+    return about | {name: text for name, text in told.items() if text}
+
+
+def _without_weights(table):
+    "The table without the column of its weights, and these, or None."
+    name = table.attrs.get("weights")
+    return (table, None) if name is None else (table.drop(columns=name), table[name].to_numpy(float))
 
 # %% ../../nbs/lib/companion/own_data.ipynb #0010
 def _probe(args: argparse.Namespace) -> int:
-    table = _read(args)
+    table, weights = _without_weights(_read(args))
     from symnb.probe.estimator import SymmetryProbe  # torch takes seconds to import
     _half_the_cores()
     probe = SymmetryProbe(args.resolution, args.training, n_runs=args.runs, max_steps=args.steps, scale=args.scale,
                           random_state=args.seed, device=args.device, verbose=not args.quiet)
-    _, seconds, warned = _timed(lambda: probe.fit(table))
+    _, seconds, warned = _timed(lambda: probe.fit(table, sample_weight=weights))
     answer, more, _ = _timed(lambda: probe.answer(table, scan=args.scan))
     _print_answer(answer, seconds + more, warned)
     if args.scan:
@@ -184,7 +191,7 @@ def _probe(args: argparse.Namespace) -> int:
 def _flows(args: argparse.Namespace) -> int:
     if args.n != "all" and not (args.n.isdecimal() and int(args.n) > 0):
         raise ValueError(f"--n {args.n}: give a number of at least 1, or all")
-    table = _read(args, args.target)
+    table, weights = _without_weights(_read(args, args.target))
     from symnb.data.tables import choose_columns
     [target] = choose_columns(list(table), [args.target])
     X, y = table.drop(columns=target), table[target]
@@ -199,7 +206,7 @@ def _flows(args: argparse.Namespace) -> int:
                           oracle=args.oracle, tolerance=args.tolerance, points=args.points, latent_dim=args.latent_dim,
                           random_state=args.seed, device=args.device,
                           verbose=not args.quiet)
-    _, seconds, warned = _timed(lambda: flows.fit(X, y))
+    _, seconds, warned = _timed(lambda: flows.fit(X, y, sample_weight=weights))
     _print_answer(flows.answer(), seconds, warned)
     if args.html:
         title = f"Which transformations leave {target} of {args.file.name} alone?"

@@ -105,7 +105,7 @@ def _no_sentence(cells: "list[str] | None") -> "list[str] | None":
     wordy = cells is not None and any(len(re.sub(r"[\[(].*?[\])]", "", cell).split()) > 2 for cell in cells)
     return None if wordy else cells
 
-
+# %% ../../nbs/lib/data/headers.ipynb #0010b
 def _joined(upper: "list[str]", lower: "list[str]") -> "list[str]":
     "Names of two rows, where those of the lower one repeat: px, px above x, y are px_x, px_y."
     if len({*lower}) == len(lower):
@@ -113,7 +113,7 @@ def _joined(upper: "list[str]", lower: "list[str]") -> "list[str]":
     filled = [next((u for u in upper[j::-1] if u), "") for j in range(len(upper))]
     return ["_".join(filter(None, pair)) for pair in zip(filled, lower)]
 
-
+# %% ../../nbs/lib/data/headers.ipynb #0010c
 def _labels_in_rows(above, reading, kept, quote) -> "tuple[list, list] | None":
     "Names and units, each (line, cells) or empty, from the lines above the numbers, the nearest first."
     found = []

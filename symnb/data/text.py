@@ -231,7 +231,7 @@ def read_csv(path: Path, done: Done = lambda share: None,
     except pd.errors.ParserError as error:
         raise ValueError(f"{path.name} is no table: {' '.join(str(error).split())}") from error
 
-
+# %% ../../nbs/lib/data/text.ipynb #0013b
 def _finished(piece: pd.DataFrame, dialect: Dialect) -> pd.DataFrame:
     piece = piece[list(dialect.columns)].apply(_numbers, args=(dialect,))
     names = [name or f"Unnamed: {j}" for j, name in enumerate(dialect.labels.names)]
