@@ -234,3 +234,50 @@ def test_from_a_shell(ring):
     )
     lost = symnb_command("probe", ring.with_name("nowhere.csv"))
     assert lost.returncode == 2 and lost.stdout == "" and lost.stderr.count("\n") == 1
+
+
+# Weights
+
+def test_weights_of_a_file_reach_the_probe_as_events_that_were_drawn_by_them(tmp_path, capsys):
+    """A flat sheet in three columns with weight, and a cloud that fills them almost without: two directions, as in a
+    file of events that were drawn by their weights; without the weights three."""
+    rng = np.random.default_rng(0)
+    sheet, cloud = rng.normal(size=(700, 2)), rng.normal(size=(2000, 3))
+    X = np.vstack([np.c_[sheet, sheet.sum(1)], cloud])
+    table = pd.DataFrame(X, columns=["a", "b", "c"]).assign(w=np.repeat([1.0, 1e-5], [700, 2000]))
+    table.to_csv(tmp_path / "weighted.csv", index=False)
+    drawn = rng.choice(2700, 1000, p=table.w / table.w.sum())
+    table.iloc[drawn].drop(columns="w").to_csv(tmp_path / "drawn.csv", index=False)
+    answers = {}
+    for file, weights in (("weighted.csv", "w"), ("drawn.csv", "none"), ("weighted.csv", "none")):
+        assert run("probe", tmp_path / file, "--weights", weights, "--columns", "a,b,c", "--runs", 1, "--steps", 800,
+                   "--quiet") == 0
+        shown = capsys.readouterr().out
+        answers[file, weights] = re.search(r"(\d) (?:degrees|directions)|(fills|fill) all", " ".join(shown.split()))[0]
+    assert answers["weighted.csv", "w"] == answers["drawn.csv", "none"] == "2 degrees", answers
+    assert answers["weighted.csv", "none"] != "2 degrees", answers
+
+
+def test_weights_of_a_file_reach_the_flows(tmp_path, capsys):
+    """Half of the events know x² + y² + z², and the other half, with weight 0.001, another quantity."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 3))
+    y = np.where(np.arange(3000) < 1500, (X**2).sum(1), X @ [3.0, -2.0, 1.0])
+    table = pd.DataFrame(X, columns=["x", "y", "z"]).assign(q=y, w=np.where(np.arange(3000) < 1500, 1.0, 1e-6))
+    table.to_csv(tmp_path / "weighted.csv", index=False)
+    table[:1500].drop(columns="w").to_csv(tmp_path / "kept.csv", index=False)
+    found = []
+    for file, weights in (("weighted.csv", "w"), ("kept.csv", "none")):
+        assert run("flows", tmp_path / file, "--target", "q", "--weights", weights, "--quiet") == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        found.append(("so(3)" in shown, re.search(r"under (\d+) independent", shown)[1]))
+    assert found == [(True, "3")] * 2
+
+
+def test_weights_that_cannot_be_are_refused(tmp_path, capsys):
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
+    table.assign(w=0.0).to_csv(tmp_path / "t.csv", index=False)
+    assert quick("probe", tmp_path / "t.csv", "--weights", "w") != 0
+    assert "weights: all values of 'w' are 0" in capsys.readouterr().err
+    assert quick("probe", tmp_path / "t.csv", "--weights", "v") != 0
+    assert "weights: t.csv has no 'v'" in capsys.readouterr().err

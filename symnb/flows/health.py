@@ -10,10 +10,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..checks import effective_number
 from .labels import check_events, class_logits, oracle_score, read_labels
 from .oracle import as_oracle, oracle_jacobian, row_space
 
@@ -73,6 +75,7 @@ def check_oracle(
     task: str = "auto",
     learned: bool | None = None,  # is the error of its gradient the same everywhere? None: it is a module with weights
     max_dead: float = 0.01,
+    weight: "np.ndarray | None" = None,  # (n,) how many events each stands for, at least 0
 ) -> OracleHealth:
     "Examine an oracle on events x; raises as `as_oracle` does, and never for an oracle that is merely bad."
     x = check_events(x)
@@ -86,7 +89,7 @@ def check_oracle(
     learned = oracle.like is not None if learned is None else learned
     dead = float(dead_events(size, None if learned else value[:, varies] / unit).double().mean())
     rank = int(row_space(jac[:, varies])[1].double().median()) if varies.any() else 0
-    score, chance, reason = _judge(value, y, x, task) if y is not None else (None, None, None)
+    score, chance, reason = _judge(value, y, x, task, weight) if y is not None else (None, None, None)
     reason = _flat(bool(varies.any()), size, dead, max_dead) or reason
     gradient = tuple(torch.quantile(size.double(), torch.tensor([0, 0.01, 0.5, 1]).double()).tolist())
     good = (f"the Jacobian has rank {rank} of {x.shape[1]}; "
@@ -108,30 +111,32 @@ def _flat(varies: bool, size: Tensor, dead: float, max_dead: float) -> str | Non
     return None
 
 # %% ../../nbs/lib/flows/health.ipynb #f9a01
-def _knows_classes(value: Tensor, target: Tensor) -> bool:
+def _knows_classes(value: Tensor, target: Tensor, weight: Tensor) -> bool:
     """Are the labels ten thousand times as likely by the oracle's probabilities as by the classes' shares?
 
     With random labels that happens once in ten thousand times (Markov's inequality). Accuracy cannot tell where a
     class is rare.
     """
     nats = -functional.cross_entropy(class_logits(value), target, reduction="none")
-    gain = nats - (torch.bincount(target).double() / len(target)).log()[target]
-    return bool(gain.sum() > math.log(1e4))
+    gain = nats - (torch.bincount(target, weight) / weight.sum()).log()[target]
+    return bool((weight / weight.max() * gain).sum() > math.log(1e4))
 
 
-def _judge(value: Tensor, y, x: Tensor, task: str) -> tuple[float, float, str | None]:
+def _judge(value: Tensor, y, x: Tensor, task: str, weight: "np.ndarray | None") -> tuple[float, float, str | None]:
     "Score, chance, and why the score is too low, or None."
-    labels, n = read_labels(y, x, task), len(x)
+    labels, w = read_labels(y, x, task), torch.as_tensor(np.ones(len(x)) if weight is None else weight)
+    n = effective_number(w.numpy())
     target, classes, is_class = labels.values, labels.classes, labels.classes is not None
     if is_class and value.shape[1] != (1 if len(classes) == 2 else len(classes)) and value.shape[1] < len(classes):
         raise ValueError(f"oracle returns {value.shape[1]} values for {len(classes)} classes: "
                          "it must return a logit for each, or one for two")
-    score, chance = (float(v) for v in oracle_score(value.double(), target, is_class))
+    score, chance = (float(v) for v in oracle_score(value.double(), target, is_class, w))
     wanted = functional.one_hot(target, len(classes)).double() if is_class else target.double()
-    features = torch.cat([x.double(), torch.ones(n, 1, dtype=torch.double)], 1)
-    linear = float(oracle_score(features @ torch.linalg.lstsq(features, wanted).solution, target, is_class)[0])
+    features, root = functional.pad(x.double(), (0, 1), value=1.0), w.sqrt()[:, None]
+    found = torch.linalg.lstsq(root * features, root * wanted.reshape(len(x), -1)).solution
+    linear = float(oracle_score(features @ found, target, is_class, w)[0])
     error = 4 * (chance * (1 - chance) / n) ** 0.5 if is_class else 4 * (x.shape[1] + 1) / n
-    if score <= chance + error and not (is_class and _knows_classes(value.double(), target)):
+    if score <= chance + error and not (is_class and _knows_classes(value.double(), target, w)):
         why = (f"the oracle is at chance on these events ({score:.3f}, chance {chance:.3f}): random labels, "
                "or an oracle that was not trained; there is nothing it could preserve")
         return score, chance, why

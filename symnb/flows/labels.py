@@ -175,11 +175,16 @@ def label_loss(value: Tensor, y: Tensor, classes: bool, weight: "Tensor | None" 
     return (loss if weight is None else loss * weight).mean(1)
 
 
-def oracle_score(value: Tensor, y: Tensor, classes: bool) -> tuple[Tensor, Tensor]:
-    "Accuracy and the share of the commonest class, or R² and 0: value (..., n, k), y (..., n) or (..., n, k)."
+def oracle_score(value: Tensor, y: Tensor, classes: bool,
+                 weight: "Tensor | None" = None) -> tuple[Tensor, Tensor]:
+    """Accuracy and the share of the commonest class, or R² and 0: value (..., n, k), y (..., n) or (..., n, k); weight
+    (n,): how many events each stands for, at least 0."""
+    w = torch.ones(value.shape[-2]) if weight is None else weight
+    w = (w.to(value) / w.sum())[:, None]
     if not classes:
         y = y[..., None] if y.ndim < value.ndim else y
-        r2 = 1 - ((value - y) ** 2).sum((-2, -1)) / ((y - y.mean(-2, keepdim=True)) ** 2).sum((-2, -1))
+        mean = (w * y).sum(-2, keepdim=True)
+        r2 = 1 - (w * (value - y) ** 2).sum((-2, -1)) / (w * (y - mean) ** 2).sum((-2, -1))
         return r2, torch.zeros_like(r2)
-    share = functional.one_hot(y).double().mean(-2).amax(-1)
-    return (class_probabilities(value).argmax(-1) == y).double().mean(-1), share
+    share = (w * functional.one_hot(y)).sum(-2).amax(-1)
+    return ((class_probabilities(value).argmax(-1) == y)[..., None] * w).sum((-2, -1)), share

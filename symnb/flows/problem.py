@@ -105,7 +105,9 @@ def pose_problem(asked: FlowsInputs, on_stage: Callable[[str], None] = lambda st
     oracle = _oracle(z[train], None if labels is None else labels[train], plan, autoencoder, rng,
                      None if asked.weight is None else asked.weight[train])
     known = None if labels is None else labels[test]
-    health = check_oracle(oracle, z[test], oracle.target(known), learned=oracle.is_learned)
+    counts = None if asked.weight is None else asked.weight[test].clip(min=0)
+    counts = counts if counts is not None and counts.any() else None
+    health = check_oracle(oracle, z[test], oracle.target(known), learned=oracle.is_learned, weight=counts)
     if oracle.learned is not None and (rare := rare_class(labels)):
         health = replace(health, ok=False, message=rare)
     return FlowsProblem(z, train, test, oracle, health, asked.weight)
