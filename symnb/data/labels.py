@@ -43,9 +43,8 @@ def whole_numbers(column: pd.Series) -> "np.ndarray | None":
     if not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "iuf":
         return None
     values = column.to_numpy()
-    if not len(values) or values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.round(values))).all():
-        return None
-    if values.max() == values.min():
+    broken = lambda v: v.dtype.kind == "f" and not (np.isfinite(v) & (v == np.round(v))).all()
+    if not len(values) or broken(values[:100]) or broken(values) or values.max() == values.min():
         return None
     return values.astype(np.int64 if values.dtype.kind != "f" and abs(int(values.max())) < 2**63 else float)
 
@@ -96,13 +95,14 @@ _IS_WEIGHT = re.compile(
 
 def _is_weight(column: pd.Series, name: str, there: "set[str]", unit: str) -> bool:
     "Is this the weight of the events? By its name, where the values allow it."
-    if unit.lower() not in ("", "1", "pb", "fb", "nb", "mb") or column.dtype.kind not in "iuf":
+    named = name in ("w", "wt") or _IS_WEIGHT.fullmatch(name)
+    if not named or unit.lower() not in ("", "1", "pb", "fb", "nb", "mb") or column.dtype.kind not in "iuf":
         return False
     whole = (column % 1 == 0).all()
     if name in ("w", "wt"):
         other = bool(there & {"u", "v"}) or {"x", "y", "z"} <= there
         return not other and not whole and bool((column > 0).mean() > 0.9)
-    return _IS_WEIGHT.fullmatch(name) is not None and not (whole and bool(column.min() > 1))
+    return not (whole and bool(column.min() > 1))
 
 # %% ../../nbs/lib/data/labels.ipynb #0013
 def set_aside(table: pd.DataFrame, explicit: "Collection[str]" = (), units: "Mapping[str, str] | None" = None,

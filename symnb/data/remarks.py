@@ -28,8 +28,9 @@ def is_constant(column: pd.Series) -> bool:
 
 
 def is_flag(column: pd.Series) -> bool:
-    "Is a column true or false: whole numbers, 0 and 1 and no other?"
-    return column.dtype.kind in "iub" and bool(column.min() == 0 and column.max() == 1)
+    "Is a column true or false: of a byte an event, 0 and 1 and no other?"
+    small = column.dtype.kind in "iub" and column.dtype.itemsize == 1
+    return small and bool(column.min() == 0 and column.max() == 1)
 
 # %% ../../nbs/lib/data/remarks.ipynb #0006
 _LARGE = [1e6, 9e9, 1e10, 1e20, 9.999e20, 1e30, 2.0**31 - 1, float(np.finfo(np.float32).max), 9.96920996838687e36]
@@ -45,8 +46,9 @@ def sentinels(column: pd.Series) -> "dict[float, int]":
     if len(values) < 20 or max((values == values.min()).sum(), (values == values.max()).sum()) < least:
         return {}
     distinct, counts = np.unique(values.astype(float), return_counts=True)
-    known = np.isclose(distinct[:, None], _KNOWN, rtol=1e-6, atol=0).any(1)
-    ends = np.isin(np.arange(len(distinct)), [0, 1, len(distinct) - 2, len(distinct) - 1])
+    known, ends = np.zeros(len(distinct), dtype=bool), np.zeros(len(distinct), dtype=bool)
+    known[counts >= least] = np.isclose(distinct[counts >= least, None], _KNOWN, rtol=1e-6, atol=0).any(1)
+    ends[[*range(2)[:len(ends)], *range(len(ends))[-2:]]] = True
     often = (counts >= least) & (known | ends)
     rest, most = distinct[~often], counts[~often].max(initial=1)
     if len(rest) < 5:
@@ -140,13 +142,14 @@ def cos_sin(table: pd.DataFrame, names: "Iterable[str] | None" = None,
 
 # %% ../../nbs/lib/data/remarks.ipynb #0012
 def remarks(table: pd.DataFrame, units: "Mapping[str, str] | None" = None) -> "list[str]":
-    "Sentences about the columns of `table` (numbers), none of which is taken away. units: column → unit."
+    "Sentences about the columns of numbers of `table`, none of which is taken away. units: column → unit."
+    table = table[[c for c in table if isinstance(table[c].dtype, np.dtype) and table[c].dtype.kind in "biuf"]]
     constant = [c for c in table if len(table) > 1 and is_constant(table[c])]
     rest = table.drop(columns=constant)
     flags, round_ = [c for c in rest if is_flag(rest[c])], angles(rest, units)
     said = [f"constant, so no degree of freedom: {_listed(constant)}"] * bool(constant)
     said += [f"true or false, as 1 and 0: {_listed(flags)}"] * bool(flags)
     said += _said_of_sentinels(rest)
-    said += [f"angles, whose two ends are one place: {_listed(round_)} (symnb.data.remarks.cos_sin puts cosine and "
-             "sine there)"] * bool(round_)
+    said += [f"angles, whose two ends are one place: {_listed(round_)} (symnb.data.cos_sin puts cosine and sine "
+             "there)"] * bool(round_)
     return said
