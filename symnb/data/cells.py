@@ -57,13 +57,14 @@ def is_ruler(line: str) -> bool:
 
 
 def comment_marks(lines: "Sequence[str]", asked: "str | None" = None) -> "tuple[str, ...]":
-    "What comments start with: `asked`, or '#' and the marks that lines above the first number start with."
+    "What comments start with: `asked`, or '#' and the marks that lines above the first numbers start with."
     if asked is not None:
         return (asked,) if asked else ()
     found = {"#"} if any(line.lstrip().startswith("#") for line in lines) else set()
     for line in map(str.strip, lines):
         mark = next((m for m in MARKS if line.startswith(m)), None)
-        if line and mark is None and any(number_pattern().fullmatch(c) for c in re.split(r"[,;\t| ]+", line)):
+        cells = re.split(r"[,;\t| ]+", line)
+        if line and mark is None and sum(bool(number_pattern().fullmatch(c)) for c in cells) > len(cells) / 2:
             break
         if mark and not is_ruler(line):
             found.add(mark)
