@@ -110,6 +110,15 @@ def test_what_other_tools_write(tmp_path):
     ("a,b\n" + rows([[1, 2]] * 9) + "9 rows written\n", "a b", 1),  # words at the end
     ("px,px,py\nx,y,x\n" + rows([[1, 2, 3]] * 9), "px_x px_y py_x", 1),  # two rows of names
     ("a\tb\n" + rows([[1, 2]] * 9, "\t", "−{:.2f}"), "a b", -1),  # a minus that is none in ASCII
+    ("*****\n* Row * px *\n*****\n" + "* 1 * 2.5 *\n" * 9, "Row px", 1),  # as TTree::Scan prints
+    ("1,2,3\n" + rows([[1.5, 2.5, 3.5]] * 9), "x1 x2 x3", 1.5),  # whole numbers above decimals: the columns' numbers
+    ("0,1,0\n" + rows([[0.5, 2.5, 3.5]] * 9), "x0 x1 x2", 0),  # a first row that happens to be whole
+    ("[[" + "],\n [".join(["1.5, 2.5"] * 9) + "]]\n", "x0 x1", 1.5),  # as Python prints
+    ("".join(f"{a}  # fine\n" for a in ["1 2.5"] * 9), "x0 x1", 1),  # comments behind rows
+    ('# plot\n@ xaxis label "t"\n@ s0 legend "E"\n@ s1 legend "T"\n' + rows([[1, 2, 3]] * 9, " "), "t E T", 1),
+    ('name,a\n' + '"two\nlines, really",1.5\n' * 9, "a", 1.5),  # a line end in quotes
+    ("a;b\n" + "1'234;1.5\n" * 9, "a b", 1234),  # thousands as in Switzerland
+    ("a,b\n" + rows([[1, 2]] * 9) + "#DIV/0!,2\n", "a b", 1),  # what Excel writes is no comment
     ('a;b\n' + '"1.234,5";2\n' * 9, "a b", 1234.5),
 ])
 def test_kinds_of_text(tmp_path, text, names, first):
