@@ -533,6 +533,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                    'symnb.data.arrays._load_arrays': ('lib/data/arrays.html#_load_arrays', 'symnb/data/arrays.py'),
                                    'symnb.data.arrays.read_numpy': ('lib/data/arrays.html#read_numpy', 'symnb/data/arrays.py')},
             'symnb.data.catalogues': { 'symnb.data.catalogues._filled': ('lib/data/catalogues.html#_filled', 'symnb/data/catalogues.py'),
+                                       'symnb.data.catalogues._read_sparse': ( 'lib/data/catalogues.html#_read_sparse',
+                                                                               'symnb/data/catalogues.py'),
                                        'symnb.data.catalogues.catalogue_format': ( 'lib/data/catalogues.html#catalogue_format',
                                                                                    'symnb/data/catalogues.py'),
                                        'symnb.data.catalogues.read_catalogue': ( 'lib/data/catalogues.html#read_catalogue',

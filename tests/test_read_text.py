@@ -104,6 +104,7 @@ def test_what_other_tools_write(tmp_path):
     ("# c\n" * 500 + "a b c\n" + rows([[1, 2, 3]] * 9, " "), "a b c", 1),  # many comments
     ("#   1 NUM  running number\n#   2 X  place [pixel]\n#   3 Y\n" + rows([[1.5, 2, 3]] * 9, "  "), "NUM X Y", 1.5),
     ("@relation r\n@attribute a numeric\n@attribute b real\n@data\n" + rows([[1, 2]] * 9), "a b", 1),
+    ("1 1:0.5 3:2\n0 2:1.5\n" * 9, "label x1 x2 x3", 1),  # svmlight
     ("sep=;\na;b\n" + rows([[1, 2]] * 9, ";"), "a b", 1),
     ("".join(f"{a:8.3f}{b:8.3f}{a:8.3f}\n" for a, b in [(-111.5, -222.25)] * 9), "x0 x1 x2", -111.5),
     ("a,b\n" + rows([[1, 2]] * 9) + "a,b\n" + rows([[3, 4]] * 9), "a b", 1),  # the header comes again
