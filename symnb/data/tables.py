@@ -17,6 +17,7 @@ from pandas.api.extensions import ExtensionDtype
 from sklearn.utils import check_random_state
 from tqdm import tqdm
 
+from ..checks import effective_number
 from .arrays import read_numpy
 from .columnar import read_parquet
 from .events import read_lhe
@@ -249,8 +250,9 @@ def _classified(table: pd.DataFrame, notes: "list[str]", besides: Besides) -> "t
         attrs["weights"], w = besides.weights, table[besides.weights]
         if (w == 0).all():
             raise ValueError(f"weights: all values of {besides.weights!r} are 0: no event counts")
-        share = (w < 0).mean()
-        notes = [*notes, f"{share:.2g} of the weights {besides.weights} are negative"] * 1 if share else notes
+        negative = f", {(w < 0).mean():.1%} of them negative" * bool((w < 0).any())
+        notes = [*notes, f"weighted by {besides.weights}{negative}: they tell as much as "
+                         f"{effective_number(w.to_numpy(float)):,.0f} events without weights"]
     return table, attrs, notes
 
 # %% ../../nbs/lib/data/tables.ipynb #0017
