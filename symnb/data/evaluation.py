@@ -94,7 +94,7 @@ def _compare(q: Query, op: ast.cmpop, left, right):
     except TypeError as error:
         raise q.refuse("a column in it mixes text and numbers") from error
 
-
+# %% ../../nbs/lib/data/evaluation.ipynb #0012a
 def _calculate(op: ast.operator, left, right):
     "Arithmetic on numbers; a division by zero is NaN or infinite, whatever the types."
     left, right = _wide(left), _wide(right)

@@ -121,7 +121,7 @@ def _goes_round(values: np.ndarray, period: float, sure: bool) -> bool:
     counts = np.histogram(values, 20, (start - rim, start + period + rim))[0]
     return sure or len(values) >= 100 and bool(counts.min() >= len(values) / 80)
 
-
+# %% ../../nbs/lib/data/remarks.ipynb #0010a
 def cos_sin(table: pd.DataFrame, names: "Iterable[str] | None" = None,
             units: "Mapping[str, str] | None" = None) -> pd.DataFrame:
     """The table with cos_x and sin_x in the place of each angle x, in radians or degrees. names: which columns are

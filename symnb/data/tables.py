@@ -35,25 +35,24 @@ class _Numbers:
     def __init__(self):
         self.numbers, self.texts, self.culprit, self.times = Counter(), Counter(), {}, {}
 
-    def __call__(self, piece: pd.DataFrame, labels: "str | None", named: "Sequence[str]" = ()) -> pd.DataFrame:
+    def __call__(self, piece: pd.DataFrame, labels: "str | None", named: "set[str]") -> pd.DataFrame:
         out = {}
         for name, column in piece.items():
             if isinstance(column.dtype, ExtensionDtype) and column.dtype.kind in "biuf":  # pandas' own, with gaps
                 column = pd.Series(column.to_numpy(float, na_value=np.nan), column.index)
             elif column.dtype.kind == "b":
                 column = column.astype(np.int8)
+            if name in named and (seconds := as_seconds(column)) is not None:  # dates are numbers for those who ask
+                column, self.times[name] = seconds, True
             if column.dtype.kind not in "iuf" and name != labels:
-                seconds = as_seconds(column) if name in named else None  # dates become numbers where they are asked for
-                self.times |= {name: None} if seconds is not None else {}
-                column = self._convert(name, column) if seconds is None else seconds
+                column = self._convert(name, column)
             self.numbers[name] += int(column.notna().sum())
             out[name] = column
         return pd.DataFrame(out, index=piece.index)
 
     def _convert(self, name: str, column: pd.Series) -> pd.Series:
-        other = column.dtype.kind in "mMc"  # dates, and complex numbers
-        numbers = None if other else pd.to_numeric(column.astype(object), errors="coerce").astype(float)
-        values = pd.Series(np.nan, column.index) if other else numbers
+        none = column.dtype.kind in "mMc"  # dates, and complex numbers
+        values = pd.Series(None if none else pd.to_numeric(column.astype(object), errors="coerce"), column.index, float)
         text = column.notna() & values.isna()
         self.texts[name] += int(text.sum())
         if text.any():
@@ -139,7 +138,7 @@ class _Reading:
         there, self.rows = list(piece.columns), self.rows + attrs.get("rows", len(piece))
         piece = select_events(piece, None if attrs.get("queried") else query, name)
         piece = piece[choose_columns(there, wanted, name, attrs.get("available", ()))]
-        piece = self.numbers(piece, labels, wanted or ())
+        piece = self.numbers(piece, labels, {*(wanted or ())} - {labels})
         is_finite = lambda c: c.notna() if c.dtype.kind not in "iuf" else np.isfinite(c)
         finite = piece.apply(is_finite) if len(piece) else piece.astype(bool)
         whole = finite.all(axis=1)
