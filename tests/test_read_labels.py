@@ -169,6 +169,8 @@ def test_several_sentinels_and_none():
     assert sentinels(pd.Series(x)) == {-9999: 30, -999: 40, 1e20: 5}
     layers = pd.Series(np.where(rng.random(N) < 0.1, -999, rng.integers(0, 50, N)))
     assert list(sentinels(layers)) == [-999]
+    assert list(sentinels(pd.Series(rng.choice([0, 1, 2, 3, 4, 5, -9], N)))) == [-9]
+    assert list(sentinels(pd.Series(np.where(rng.random(N) < 0.05, -999, 99 * rng.standard_cauchy(N))))) == [-999]
     assert not any(sentinels(column) for _, column in physics().items())
     assert not sentinels(pd.Series(np.r_[1e6, rng.normal(size=N)]))  # one outlier is none
     assert not sentinels(pd.Series(rng.normal(size=N).clip(-1, 1))) and not sentinels(pd.Series(rng.standard_cauchy(N)))

@@ -43,15 +43,17 @@ def sentinels(column: pd.Series) -> "dict[float, int]":
     "Values of a column of numbers that stand for a missing one → in how many rows."
     least = max(3, len(column) // 1000)
     values = column.to_numpy()
-    if len(values) < 20 or max((values == values.min()).sum(), (values == values.max()).sum()) < least:
+    likely = [values.min(), values.max(), *_NINES, *(-v for v in _NINES)] if len(values) else []
+    if len(values) < 20 or max((values == v).sum() for v in likely) < least:  # quick, where nothing repeats
         return {}
     distinct, counts = np.unique(values.astype(float), return_counts=True)
     known, ends = np.zeros(len(distinct), dtype=bool), np.zeros(len(distinct), dtype=bool)
     known[counts >= least] = np.isclose(distinct[counts >= least, None], _KNOWN, rtol=1e-6, atol=0).any(1)
-    ends[[*range(2)[:len(ends)], *range(len(ends))[-2:]]] = True
+    if len(distinct) >= 25:  # of few values, each end is repeated
+        ends[[0, 1, -2, -1]] = True
     often = (counts >= least) & (known | ends)
     rest, most = distinct[~often], counts[~often].max(initial=1)
-    if len(rest) < 5:
+    if len(rest) < 3:
         return {}
     which = zip(distinct[often], counts[often], known[often])
     return {value: int(k) for value, k, sure in which if _stands_apart(value, k, sure, rest, most)}
@@ -63,8 +65,9 @@ def _stands_apart(value: float, count: int, known: bool, rest: np.ndarray, most:
         distance = np.sort(np.maximum(rest - value, value - rest))
         outside = value < rest[0] or value > rest[-1]
         spacing = np.diff(distance[:21]).mean()
-        return bool(outside and (distance[0] > rest[-1] - rest[0] or
-                                 known and count >= 10 * most and distance[0] > 20 * spacing))
+        least = 20 if abs(value) < 99 else 3 * outside  # in spacings of the others there: no edge where values are cut
+        spike = known and count >= 10 * most and distance[0] > least * spacing and (outside or abs(value) >= 99)
+        return bool(spike or outside and distance[0] > rest[-1] - rest[0])
 
 # %% ../../nbs/lib/data/remarks.ipynb #0008
 def _literal(value: float, column: pd.Series) -> str:
