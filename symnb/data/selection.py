@@ -85,21 +85,27 @@ def check_query(query: str) -> "tuple[str, ...]":
     return parse_query(query).names
 
 
-def query_mask(table: pd.DataFrame, query: str, file: str = "the table") -> np.ndarray:
+def query_mask(table: pd.DataFrame, query: str, file: str = "the table", units: "Mapping[str, str] | None" = None,
+               available: "Sequence[str]" = ()) -> np.ndarray:
     """Which events pass, (n,) bool; a name is a column as `find_column` says. Raises ValueError for a query that may
-    not be evaluated, that names a column which is not there, or that is not true or false."""
+    not be evaluated, that names a column which is not there, or that is not true or false.
+
+    units: column → unit, None: those in the attrs of the table; available: names that a file has besides, to be told.
+    """
     parsed, there, columns = parse_query(query), [str(c) for c in table], {}
+    units = table.attrs.get("units") if units is None else units
     for name in parsed.names:
         try:
-            found = find_column(name, there, table.attrs.get("units"))
+            found = find_column(name, there, units)
         except LookupError as error:
             raise parsed.refuse(f"{error} in {file}: rename one of them") from error
         if found is None:
-            raise _missing(f"query={query!r}", name, [*there, *table.attrs.get("available", ())], file)
+            raise _missing(f"query={query!r}", name, [*there, *available], file)
         columns[name] = table.iloc[:, there.index(found)]
     return evaluate(parsed, columns)
 
 
-def select_events(table: pd.DataFrame, query: "str | None", file: str = "the table") -> pd.DataFrame:
-    "The rows that pass the query, None for all. Raises ValueError as `query_mask` does."
-    return table if query is None else table[query_mask(table, query, file)]
+def select_events(table: pd.DataFrame, query: "str | None", file: str = "the table",
+                  units: "Mapping[str, str] | None" = None, available: "Sequence[str]" = ()) -> pd.DataFrame:
+    "The rows that pass the query, None for all; the rest as `query_mask`."
+    return table if query is None else table[query_mask(table, query, file, units, available)]

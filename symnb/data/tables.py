@@ -136,8 +136,8 @@ class _Reading:
         piece.columns = [str(c) for c in piece.columns]
         self._explain(piece, wanted)
         there, self.rows = list(piece.columns), self.rows + attrs.get("rows", len(piece))
-        piece = select_events(piece, None if attrs.get("queried") else query, name)
-        piece = piece[choose_columns(there, wanted, name, attrs.get("available", ()))]
+        more, query = attrs.get("available", ()), None if attrs.get("queried") else query
+        piece = select_events(piece, query, name, attrs.get("units"), more)[choose_columns(there, wanted, name, more)]
         piece = self.numbers(piece, labels, {*(wanted or ())} - {labels})
         is_finite = lambda c: c.notna() if c.dtype.kind not in "iuf" else np.isfinite(c)
         finite = piece.apply(is_finite) if len(piece) else piece.astype(bool)
