@@ -9,6 +9,7 @@ import torch
 from symnb import SymmetryFlows
 from symnb.core import SymnbWarning
 from symnb.flows.defects import measure_defects, measure_region
+from symnb.flows.labels import Labels, keep_back
 from symnb.flows.oracle import oracle_jacobian
 
 TILT = np.array([[0.0, 0, 0], [0, 0, -1], [0, 1, 0]])
@@ -121,3 +122,19 @@ def test_generators_of_another_shape_are_named():
         flows.defects(np.eye(2))
     assert flows.defects(lambda z: z[None]).estimate[0] == pytest.approx(1)
     assert flows.defects(TILT, X[:50]).high[0] < 1e-9
+
+
+def test_what_is_kept_back_is_what_the_oracle_has_not_seen():
+    "Also where a rare class is shared out by hand, which reorders the events."
+    y = np.where(np.arange(1000) < 12, 0, 1 + np.arange(1000) % 2)
+    labels = Labels(torch.tensor(y), np.arange(3))
+    X = np.c_[np.arange(1000.0), normal(1000, 2)]
+    for seed in range(1000):
+        order = np.random.RandomState(seed).permutation(1000)
+        if set(test := keep_back(labels, order, 200)[0]) != set(order[: len(test)]):
+            break
+    logits = lambda x: torch.stack([k * (x[:, 1] ** 2 + x[:, 2] ** 2) for k in (1, 2, 3)], 1)
+    flows = SymmetryFlows("all", oracle=logits, generators="linear", random_state=seed)
+    with pytest.warns(SymnbWarning, match="at chance"):
+        kept = flows.fit(X, y)._sample[: flows.n_kept_back_, 0]
+    assert set(kept.astype(int)) == set(test)

@@ -273,6 +273,11 @@ def test_families_refuse():
     assert make_family("affine", 2) == affine(2)
 
 
+def test_one_unknown_that_is_no_symmetry():
+    x = events(100, 1)
+    assert null_space(2 * x[:, None], x).n == 0
+
+
 # Weights
 
 def sphere(n=400, d=3, seed=0):

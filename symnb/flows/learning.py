@@ -164,13 +164,19 @@ def tell_formula(oracle: FormulaOracle, x: Tensor, target: str, names: "list[str
     kept[constant] = abs(level) > max(1e-3 * spread, 3 * float(C.std(0)[constant]) if len(C) > 1 else 0)
     if not kept.any() or int(kept.sum()) > most:
         return None
-    return f"{_left(oracle, target)} = {tell_polynomial(oracle.family, C.mean(0), names, kept)}"
+    return f"{_left(oracle, target, _minus(oracle, x))} = {tell_polynomial(oracle.family, C.mean(0), names, kept)}"
 
 
-def _left(oracle: FormulaOracle, target: str) -> str:
+def _minus(oracle: FormulaOracle, x: Tensor) -> str:
+    "The sign of a square that rises with a quantity, '-' for a negative one."
+    return "-" * bool(oracle.rising.name == "square" and oracle(x[None]).mean() < 0)
+
+
+def _left(oracle: FormulaOracle, target: str, minus: str) -> str:
     if oracle.classes is not None:
         return f"log-odds of {oracle.classes[1]!s}"
-    return {"itself": target, "square": f"{target}²" if target.isidentifier() else f"({target})²",
+    square = f"{minus}{target}²" if target.isidentifier() else f"{minus}({target})²"
+    return {"itself": target, "square": square,
             "log": f"log {target}", "monotone": f"a rising function of {target}"}[oracle.rising.name]
 
 # %% ../../nbs/lib/flows/learning.ipynb #f4a10
@@ -182,7 +188,7 @@ def tell_learned(learned: "BatchedOracle | FormulaOracle | None", z: Tensor, tar
         several = f"{learned.n_models} networks, each trained on half of the events"
         return several if learned.n_models > 1 else "a network"
     text = tell_formula(learned, z, target, names)
-    of = {"itself": target, "square": f"the square of {target}", "log": f"the logarithm of {target}",
+    of = {"itself": target, "square": f"{'minus ' * bool(_minus(learned, z))}the square of {target}", "log": f"the logarithm of {target}",
           "monotone": f"a rising function of {target}"}[learned.rising.name]
     of = of if learned.classes is None else "log-odds of the classes"
     return text or f"a polynomial of degree {learned.family.degree} in the columns for {of}"

@@ -68,21 +68,27 @@ def oracle_values(flows, Z) -> np.ndarray:
         return oracle_of(flows)(_points(flows, Z)).numpy()
 
 # %% ../../nbs/lib/flows/questions.ipynb #f6a05
+def _weights(flows, generator: "int | np.ndarray") -> np.ndarray:
+    "The weights (n_generators,) of the sum that is asked for."
+    N = flows.n_generators_
+    if isinstance(generator, Integral):
+        if not 0 <= generator < N:
+            raise ValueError(f"generator={generator}: this fit has {N} generators, counted from 0")
+        return np.eye(N)[generator]
+    weights = check_array(generator, ensure_2d=False, dtype=np.float64, input_name="generator")
+    if weights.shape != (N,):
+        raise ValueError(f"generator has shape {weights.shape}: give an index, or {N} weights")
+    return weights
+
+
 def flow(flows, Z0, t, generator: "int | np.ndarray" = 0) -> np.ndarray:
     """Streamlines (len(t), n, d) of dz/dt = G(z) from Z0 (n, d) at t = 0; t rises and may be negative.
 
     generator: which one, or the weights (n_generators,) of a sum. t = 1 is one standard deviation of the events
     for networks and exact fields, and a unit of the group parameter for the families.
     """
-    z0, N = _points(flows, Z0, "Z0"), flows.n_generators_
-    if isinstance(generator, Integral):
-        if not 0 <= generator < N:
-            raise ValueError(f"generator={generator}: this fit has {N} generators, counted from 0")
-        weights = torch.eye(N, dtype=z0.dtype)[generator]
-    else:
-        weights = torch.as_tensor(check_array(generator, ensure_2d=False, dtype=np.float64, input_name="generator"))
-        if weights.shape != (N,):
-            raise ValueError(f"generator has shape {tuple(weights.shape)}: give an index, or {N} weights")
+    z0 = _points(flows, Z0, "Z0")
+    weights = torch.as_tensor(_weights(flows, generator))
     along = lambda z: torch.einsum("a,and->nd", weights, _fields(flows, z))
     return streamlines(along, z0, torch.as_tensor(np.asarray(t, dtype=float))).numpy()
 
@@ -137,9 +143,13 @@ def defects(flows, generators, X=None) -> Defects:
     X: events (n, d) that the oracle has not seen; None takes those that were kept back from the fit. ValueError for
     another shape.
     """
+    check_is_fitted(flows)
     z = torch.tensor(encode_sample(flows)[: flows.n_kept_back_] if X is None else encode(flows, X))
     if callable(generators):
-        field = generators(z)
+        field = torch.as_tensor(generators(z), dtype=z.dtype)
+        if field.ndim != 3 or field.shape[1:] != z.shape:
+            raise ValueError(f"generators returned shape {tuple(field.shape)} for {len(z)} events: it must be "
+                             f"(N, {len(z)}, {z.shape[1]})")
     else:
         A = torch.as_tensor(check_array(generators, allow_nd=True, dtype=np.float64, input_name="generators"))
         A = A if A.ndim == 3 else A[None]
@@ -174,7 +184,7 @@ def plot(flows, X=None, generator: "int | np.ndarray" = 0, ax=None):
     if not flows.n_generators_:
         raise ValueError(f"there is no generator to draw: {flows.message_}")
     Z = encode_sample(flows) if X is None else np.asarray(encode(flows, X))[:2000]
-    weights = np.eye(flows.n_generators_)[generator] if isinstance(generator, Integral) else np.asarray(generator)
+    weights = _weights(flows, generator)
     _, paths, _ = travel(flows, Z, weights)
     moved = np.abs(np.tensordot(weights, fields(flows, Z), 1)).mean(0) / (Z.std(0) + 1e-300)
     i, j = np.sort(np.argsort(-moved)[:2]) if Z.shape[1] > 1 else (0, 0)
