@@ -188,7 +188,8 @@ def tell_learned(learned: "BatchedOracle | FormulaOracle | None", z: Tensor, tar
         several = f"{learned.n_models} networks, each trained on half of the events"
         return several if learned.n_models > 1 else "a network"
     text = tell_formula(learned, z, target, names)
-    of = {"itself": target, "square": f"{'minus ' * bool(_minus(learned, z))}the square of {target}", "log": f"the logarithm of {target}",
+    minus = "minus " * bool(_minus(learned, z))
+    of = {"itself": target, "square": f"{minus}the square of {target}", "log": f"the logarithm of {target}",
           "monotone": f"a rising function of {target}"}[learned.rising.name]
     of = of if learned.classes is None else "log-odds of the classes"
     return text or f"a polynomial of degree {learned.family.degree} in the columns for {of}"
