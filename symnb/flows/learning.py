@@ -18,6 +18,7 @@ from .formulas import FormulaOracle, best_formula, errors, no_worse, together
 from .health import without_constants
 from .labels import Labels, rare_class
 from .latents import Autoencoder
+from .misfit import find_misfit
 from .nullspace import own_halves
 from .oracle import BatchedOracle, as_oracle, oracle_jacobian, train_oracle
 
@@ -59,6 +60,11 @@ class FlowsOracle:
             return self.jacobian(z)
         return oracle_jacobian(self.learned, z.expand(self.learned.n_models, *z.shape))
 
+    def tested_jacobians(self, z: Tensor) -> Tensor:
+        "As `jacobians`, with what events show that the learned oracles miss."
+        jac, misfit = self.jacobians(z), getattr(self.learned, "misfit", None)
+        return jac if misfit is None else jac + misfit.jacobian(z).to(jac)
+
     def precision(self, z: Tensor) -> "float | None":
         "The relative error of the gradient, where the numbers of a given oracle have a lower precision than z (n, d)."
         if self.learned is not None:
@@ -97,7 +103,8 @@ def learn_oracle(
     halves = own_halves(len(z), n_models, draw) if n_models > 1 else torch.arange(len(z))[None]
     training = dict(random_state=random_state, device=device, verbose=verbose)
     own = lambda rows: None if weight is None else weight[rows]
-    train = lambda: train_oracle(z[halves], labels[halves], held_out=0.1, weight=own(halves), **training).cpu()
+    train = lambda: _examined(train_oracle(z[halves], labels[halves], held_out=0.1, weight=own(halves),
+                                           **training).cpu(), z, labels, halves, weight)
     if how == "mlp" or rare_class(labels):  # of a rare class nothing will be claimed
         return train()
     part = torch.arange(len(z)) < len(z) // 5  # kept back from both
@@ -109,9 +116,21 @@ def learn_oracle(
     if found is None or how == "auto" and not _sharp(found[2], labels) and _network_wins(
             seen, held, found[2], own(part), training | dict(weight=own(~part))):
         return train()
-    return together(z, labels, *found[:2], n_models, weight)
+    return _examined(together(z, labels, *found[:2], n_models, weight), z, labels, halves, weight)
 
 # %% ../../nbs/lib/flows/learning.ipynb #f4a0b
+def _examined(learned: "BatchedOracle | FormulaOracle", z: Tensor, labels: Labels, halves: Tensor,
+              weight: "Tensor | None") -> "BatchedOracle | FormulaOracle":
+    "The oracles with what they miss of a quantity, as `misfit`; of classes it is not known."
+    learned.misfit = None
+    if labels.classes is None:
+        target = FlowsOracle(None, learned).target(labels).values.double()
+        with torch.no_grad():
+            value = learned(z.expand(learned.n_models, *z.shape))
+        learned.misfit = find_misfit(value, target, z, halves, weight)
+    return learned
+
+
 def _sharp(missed: Tensor, labels: Labels) -> bool:
     "Is there nothing that a network could do better?"
     return float(missed.mean()) < (1e-6 if labels.classes is None else 1e-3)

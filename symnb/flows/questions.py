@@ -26,6 +26,7 @@ from .formulas import FormulaOracle, Rising
 from .health import OracleHealth
 from .latents import Autoencoder, Axes
 from .learning import FlowsOracle
+from .misfit import Misfit
 from .networks import NetworkGenerators, OneRun
 from .oracle import BatchedOracle, as_oracle, oracle_jacobian
 from .points import Points
@@ -161,7 +162,7 @@ def defects(flows, generators, X=None) -> Defects:
     oracle, scale = oracle_of(flows), flows.frame_.scale
     noise = (oracle.precision(z) or 0.0) if flows.noise is None else flows.noise
     with torch.no_grad():
-        return measure_defects(field / scale, oracle.jacobians(z) * scale, noise)
+        return measure_defects(field / scale, oracle.tested_jacobians(z) * scale, noise)
 
 # %% ../../nbs/lib/flows/questions.ipynb #f6a10
 def travel(flows, Z: np.ndarray, weights: np.ndarray, n_starts: int = 8) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
@@ -200,7 +201,7 @@ def plot(flows, X=None, generator: "int | np.ndarray" = 0, ax=None):
 
 # %% ../../nbs/lib/flows/questions.ipynb #f6a12
 STORED = (Solution, NoField, FamilyField, Family, Closure, Frame, OneRun, NetworkGenerators, BatchedMLP,
-          ExactGenerators, BatchedOracle, FormulaOracle, Rising, OracleHealth, Defects, Region, Points,
+          ExactGenerators, BatchedOracle, FormulaOracle, Misfit, Rising, OracleHealth, Defects, Region, Points,
           Autoencoder, Axes)
 NEEDED = ("solution_", "frame_", "n_generators_", "losses_", "health_", "message_", "algebra_report_", "autoencoder_",
           "learned_oracle_", "outputs_", "defects_", "region_", "points_", "n_kept_back_",

@@ -190,7 +190,7 @@ def _tested(problem: FlowsProblem, plan: FlowsPlan, frame: Frame, solution: Solu
         region = measure_region(lambda u: few(u).detach(), frame(problem.z[problem.train[:4000]]), oracle(z))
         left = np.full((solution.n - len(region.reach), 2), np.nan)  # of a large algebra a dozen is followed
         region = replace(region, reach=np.r_[region.reach, left], share=np.r_[region.share, left[:, 0]])
-    return dict(defects=measure_defects(fields, oracle.jacobians(z) * frame.scale, noise), region=region)
+    return dict(defects=measure_defects(fields, oracle.tested_jacobians(z) * frame.scale, noise), region=region)
 
 
 def _claimed(result: FlowsResult, plan: FlowsPlan) -> FlowsResult:
