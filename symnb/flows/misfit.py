@@ -57,7 +57,8 @@ def find_misfit(value: Tensor, target: Tensor, x: Tensor, halves: Tensor, weight
     where nothing is missed, or where all events were fitted to.
     """
     missed, spread = target - value.detach().to(target), target.std(0)
-    if halves.shape[1] == len(x) or not x.std(0).any() or bool((missed.square().mean((0, 1)).sqrt() <= 1e-8 * spread).all()):
+    exact = missed.square().mean((0, 1)).sqrt() <= 1e-8 * spread
+    if halves.shape[1] == len(x) or exact.all() or not x.std(0).any():
         return None
     scale, w, found = x.std(0).clamp(min=1e-300), torch.ones(len(x)) if weight is None else weight, []
     for one, half in zip(missed, halves):
