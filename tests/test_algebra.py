@@ -609,3 +609,9 @@ def test_other_bad_arguments():
     with pytest.raises(ValueError, match="semisimple"):
         cartan_decomposition(alg.structure_constants(matrices("e(3)")))
     assert restrict(c, np.eye(3)) == pytest.approx(c)
+
+
+@pytest.mark.parametrize("matrices", [3, np.eye(3), []])
+def test_what_are_no_matrices_is_named(matrices):
+    with pytest.raises(ValueError, match="matrices"):
+        alg.identify_matrices(matrices)

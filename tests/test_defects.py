@@ -9,6 +9,7 @@ import torch
 from symnb import SymmetryFlows
 from symnb.core import SymnbWarning
 from symnb.flows.defects import measure_defects, measure_region
+from symnb.flows.labels import Labels, keep_back
 from symnb.flows.oracle import oracle_jacobian
 
 TILT = np.array([[0.0, 0, 0], [0, 0, -1], [0, 1, 0]])
@@ -121,3 +122,35 @@ def test_generators_of_another_shape_are_named():
         flows.defects(np.eye(2))
     assert flows.defects(lambda z: z[None]).estimate[0] == pytest.approx(1)
     assert flows.defects(TILT, X[:50]).high[0] < 1e-9
+
+
+def test_what_is_kept_back_is_what_the_oracle_has_not_seen():
+    "Also where a rare class is shared out by hand, which reorders the events."
+    y = np.where(np.arange(1000) < 12, 0, 1 + np.arange(1000) % 2)
+    labels = Labels(torch.tensor(y), np.arange(3))
+    X = np.c_[np.arange(1000.0), normal(1000, 2)]
+    for seed in range(1000):
+        order = np.random.RandomState(seed).permutation(1000)
+        if set(test := keep_back(labels, order, 200)[0]) != set(order[: len(test)]):
+            break
+    logits = lambda x: torch.stack([k * (x[:, 1] ** 2 + x[:, 2] ** 2) for k in (1, 2, 3)], 1)
+    flows = SymmetryFlows("all", oracle=logits, generators="linear", random_state=seed)
+    with pytest.warns(SymnbWarning, match="at chance"):
+        kept = flows.fit(X, y)._sample[: flows.n_kept_back_, 0]
+    assert set(kept.astype(int)) == set(test)
+
+
+def test_an_oracle_that_is_too_simple_shows_in_the_defects():
+    """x² + y² + z² + 0.3 sin 4x: fits to halves agree on the sphere, and the bounds must cover what they all miss."""
+    X = np.random.default_rng(1).normal(size=(2000, 3))
+    noise = 0.05 * np.random.default_rng(2).normal(size=2000)
+    flows = SymmetryFlows(generators="linear", oracle="formula", random_state=0)
+    flows.fit(X, (X**2).sum(1) + 0.3 * np.sin(4 * X[:, 0]) + noise)
+    turns = np.array([np.outer(a, b) - np.outer(b, a) for a, b in zip(np.eye(3), np.eye(3)[[1, 2, 0]])])
+    slope = 2 * X + np.c_[1.2 * np.cos(4 * X[:, 0]), np.zeros((2000, 2))]
+    moved = np.einsum("aij,nj->ani", turns, X)
+    across = np.einsum("ani,ni->an", moved, slope / np.linalg.norm(slope, axis=1)[:, None])
+    true = np.sqrt(np.square(across).sum(1) / np.square(moved).sum((1, 2)))
+    found = flows.defects(turns)
+    assert (found.high >= true).all() and true[[0, 2]].min() > 0.1
+    assert (found.low[[0, 2]] > 0).all() and found.low[1] == 0 and found.high[1] < 0.15

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.linalg import expm
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -16,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from symnb import SymmetryFlows
 from symnb.core import SymnbWarning
-from symnb.flows import learning, oracle, problem
+from symnb.flows import learning, oracle, problem, report
 
 METRIC = {"so(3)": [1, 1, 1], "so(4)": [1, 1, 1, 1], "so(1,3)": [1, -1, -1, -1]}
 DIMENSION = {"so(3)": 3, "so(4)": 6, "so(1,3)": 6}
@@ -554,3 +555,38 @@ def test_order_of_columns_and_units_play_no_part():
 def test_points_that_cannot_be_are_named(points, more, words):
     with pytest.raises(ValueError, match=words):
         SymmetryFlows("all", **dict(oracle=interval, generators="affine", points=points) | more).fit(pairs(100))
+
+
+@pytest.mark.parametrize("more, words", [
+    (dict(noise="a"), "noise='a'"), (dict(noise=-1.0), "noise=-1.0"), (dict(noise=np.nan), "noise=nan"),
+    (dict(points=[1, 2]), r"points=\[1, 2\] must hold a list"),
+])
+@pytest.mark.parametrize("generators", ["linear", "affine"])
+def test_parameters_that_cannot_be_are_named_before_anything_is_done(more, words, generators):
+    with pytest.raises(ValueError, match=words):
+        SymmetryFlows("all", oracle=interval, generators=generators, **more).fit(pairs(100))
+
+
+def test_a_generator_is_a_random_state():
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    fits = [SymmetryFlows(generators="linear", oracle=lambda x: (x**2).sum(1), random_state=np.random.default_rng(5))
+            .fit(X) for _ in range(2)]
+    np.testing.assert_array_equal(fits[0].generator_matrices_, fits[1].generator_matrices_)
+
+
+def test_questions_that_cannot_be_are_named():
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    flows = SymmetryFlows("all", generators="linear", oracle=lambda x: (x**2).sum(1))
+    with pytest.raises(NotFittedError):
+        flows.defects(np.eye(2))
+    flows.fit(X)
+    for which in (-1, 1, [1.0, 1.0]):
+        with pytest.raises(ValueError, match="generator"):
+            flows.plot(generator=which)
+    with pytest.raises(ValueError, match=r"generators returned shape \(60, 2\) for 60 events"):
+        flows.defects(lambda z: z)
+
+
+@pytest.mark.parametrize("share, words", [(1.0, "100 %"), (0.996, "100 %"), (0.25, "25 %"), (0.0053, "0.53 %")])
+def test_shares_in_percent(share, words):
+    assert report._percent(share) == words

@@ -71,6 +71,18 @@ def test_a_formula_in_words():
     assert tell_learned(None, x, "W", ["a", "b", "c"]) == "given"
 
 
+@pytest.mark.parametrize("sign, words", [(1, "r² = x² + y²"), (-1, "-r² = -x² - y²")])
+def test_the_square_of_a_negative_quantity_falls_where_it_rises(sign, words):
+    x = normal(500, 2)
+    oracle = together(x, Labels(sign * x.norm(dim=1, keepdim=True)), 2, "square")
+    assert tell_formula(oracle, x, "r", ["x", "y"]) == words
+
+
+def test_columns_that_never_vary_teach_nothing():
+    with pytest.warns(SymnbWarning, match="constant on these events"):
+        assert fit(np.ones((200, 2)), normal(200, 1)[:, 0].numpy(), oracle="formula").n_generators_ == 0
+
+
 def test_more_terms_than_can_be_read_are_counted_not_told():
     x = normal(3000, 5)
     y = (x @ normal(5, 5, 1) * x).sum(1, keepdim=True)

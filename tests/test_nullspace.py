@@ -273,6 +273,11 @@ def test_families_refuse():
     assert make_family("affine", 2) == affine(2)
 
 
+def test_one_unknown_that_is_no_symmetry():
+    x = events(100, 1)
+    assert null_space(2 * x[:, None], x).n == 0
+
+
 # Weights
 
 def sphere(n=400, d=3, seed=0):
@@ -329,6 +334,15 @@ def test_weights_too_small_to_tell_anything_are_no_conditions():
     for faint in (0.0, 1e-30):
         with pytest.raises(ValueError, match="give 5 conditions for 9 unknown"):
             null_space(jac, x, weights=torch.where(torch.arange(400) < 5, 1.0, faint).double())
+
+
+@pytest.mark.parametrize("noise", [1e-3, 0.02, 0.1])
+def test_equal_weights_are_none(noise):
+    "However noisy the oracle: the share of one event among many is no measure of what it tells."
+    jac, x = sphere(3000)
+    weighted, plain = (null_space(jac, x, noise=noise, weights=w) for w in (torch.ones(3000), None))
+    assert weighted.n == plain.n == 3
+    assert torch.allclose(weighted.singular_values, plain.singular_values, rtol=1e-9, atol=1e-13)
 
 
 def test_weights_of_an_ensemble():

@@ -91,3 +91,35 @@ def test_events_without_weight_are_not_there():
     y = np.where(np.arange(2000) < 1000, (X**2).sum(1), X[:, 0] ** 3)
     flows = SymmetryFlows("all", generators="linear", random_state=0)
     assert flows.fit(X, y, sample_weight=np.arange(2000) < 1000).algebra_.startswith("so(3)")
+
+
+def test_events_without_weight_are_not_asked_of_a_given_oracle():
+    X, there = normal(600, 3), normal(600, 3)[:, 2] > 0
+    oracle = lambda x: torch.where(x[:, 2] > 0, (x[:, :2] ** 2).sum(1), torch.nan)
+    flows = SymmetryFlows("all", oracle=oracle, generators="linear", random_state=0).fit(X, sample_weight=there)
+    assert flows.n_generators_ == 4 and flows.defect_.max() < 1e-9
+    with pytest.raises(ValueError, match="sample_weight leaves 3 events"):
+        flows.fit(X, sample_weight=np.arange(600) < 3)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_negative_weights_of_one_class_leave_the_other_alone(seed):
+    "One class has twice its events and as many of weight -1 where x > 0: the odds are what they were."
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(12_000, 2))
+    y = rng.random(12_000) < 1 / (1 + np.exp(2 - (X**2).sum(1)))
+    again = np.flatnonzero(y & (X[:, 0] > 0))
+    near = lambda: X[again] + 0.02 * rng.normal(size=(len(again), 2))
+    weight = np.r_[np.ones(12_000 + len(again)), -np.ones(len(again))]
+    flows = SymmetryFlows("all", oracle="formula", generators="linear", random_state=0)
+    flows.fit(np.r_[X, near(), near()], np.r_[y, y[again], y[again]], sample_weight=weight)
+    side = np.array([[1.0, 0], [-1, 0]])
+    assert abs(np.diff(flows.oracle_values(side)[:, 0])[0]) < 0.4
+
+
+def test_counting_takes_weights():
+    X = normal(1000, 2)
+    oracle = lambda x: torch.where(x[:, 0] > 0, (x**2).sum(1), x[:, 0] ** 2 + x[:, 1] ** 4 + x[:, 0] * x[:, 1])
+    flows = SymmetryFlows(oracle=oracle, generators="linear", random_state=0)
+    assert flows.count(X, sample_weight=X[:, 0] > 0) == 1 != flows.count(X) == 0
+    assert SymmetryFlows.count(X, oracle=oracle, generators="linear", sample_weight=X[:, 0] > 0) == 1

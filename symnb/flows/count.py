@@ -9,6 +9,7 @@ __all__ = ['Count', 'count_generators', 'ByClassOrInstance', 'count']
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from types import MethodType
 
 import numpy as np
 import pandas as pd
@@ -57,23 +58,24 @@ class ByClassOrInstance:
 
     def __get__(self, instance, owner):
         if instance is not None:
-            return lambda *args, **kwargs: self.function(instance, *args, **kwargs)
+            return MethodType(self.function, instance)
 
-        def of_class(X, y=None, max_generators=None, **parameters):
-            return self.function(owner(**parameters), X, y, max_generators)
+        def of_class(X, y=None, max_generators=None, sample_weight=None, **parameters):
+            return self.function(owner(**parameters), X, y, max_generators, sample_weight)
         of_class.__doc__ = self.__doc__
         return of_class
 
 
-def count(flows, X, y=None, max_generators: "int | None" = None) -> Count:
-    """How many generators there are on X (n, d): the largest number that can be learned, as a `Count`.
+def count(flows, X, y=None, max_generators: "int | None" = None, sample_weight=None) -> Count:
+    """How many generators there are on X (n, d), with weights as in `fit`: the largest number that can be learned, as
+    a `Count`.
 
     Every number up to max_generators is trained (None: one more than the null space of a family holds, or than
     the oracle's Jacobian leaves). Works on the class, with parameters as keywords, and on an instance.
     """
     if max_generators is not None:
         check_whole("max_generators", max_generators)
-    asked = read_inputs(clone(flows), X, y)
+    asked = read_inputs(clone(flows), X, y, sample_weight)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SymnbWarning)  # a refusal is part of the evidence
         problem = pose_problem(asked)

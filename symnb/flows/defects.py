@@ -49,9 +49,8 @@ def measure_defects(fields: Tensor, jac: Tensor, noise: float = 0.0, safety: flo
         part = _across(fields, jac if jac.ndim == 3 else jac[0], noise)
         error = noise**2 * fields.square().sum(-1)
     square, lengths = part.square().sum(-1), fields.square().sum(-1)
-    ratio = square.mean(1) / size
-    unsure = 1.645 * (square - ratio[:, None] * lengths).std(1) / lengths.shape[1] ** 0.5 / size
     measured, error = square.mean(1) / size, error.mean(1) / size
+    unsure = 1.645 * (square - measured[:, None] * lengths).std(1) / lengths.shape[1] ** 0.5 / size
     root = lambda a: a.clamp(min=0).sqrt()
     low = root(measured - unsure) - safety * error.sqrt()
     high = root(measured + unsure) + safety * error.sqrt()

@@ -23,9 +23,9 @@ from .search import FlowsResult, find_flows
 # %% ../../nbs/lib/flows/estimator.ipynb #f9c01
 def _keep(flows, asked: FlowsInputs, found: FlowsResult) -> None:
     "The attributes of fitted flows."
-    flows._sample, flows._sample_y = keep_sample(asked.X, asked.order), None
+    flows._sample, flows._sample_y = keep_sample(asked.X, found.order), None
     if asked.y is not None:
-        flows._sample_y = asked.y[asked.order[:SAMPLE]]
+        flows._sample_y = asked.y[found.order[:SAMPLE]]
     flows.health_, flows.frame_, flows.solution_ = found.health, found.frame, found.solution
     flows.autoencoder_, flows.learned_oracle_ = found.oracle.autoencoder, found.oracle.learned
     flows.outputs_, flows.singular_values_ = found.oracle.outputs, found.solution.singular_values

@@ -105,12 +105,12 @@ def _alternate(features: Tensor, y: np.ndarray, weight: "Tensor | None" = None, 
     order = np.argsort(y, kind="stable")
     part = np.array_split(order, min(knots, len(np.unique(y))))
     at = np.array([y[p].mean() for p in part])
-    h = (np.argsort(order) + 0.5) / len(y)
+    h, level = (np.argsort(order) + 0.5) / len(y), np.arange(len(at), dtype=float)
     w = np.ones(len(y)) if weight is None else weight.numpy() + 1e-9 * float(weight.max())
     for _ in range(rounds):
         h = (h - h.mean()) / h.std()
         best = (features @ least_squares(features, torch.as_tensor(h)[:, None], weight).T)[:, 0].numpy()
-        if best.std() == 0:
+        if best.std() < 1e-9:  # of h, which has 1
             break
         level = isotonic_regression(np.array([best[p].mean() for p in part]),
                                     sample_weight=np.array([w[p].sum() for p in part]))

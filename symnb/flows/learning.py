@@ -18,6 +18,7 @@ from .formulas import FormulaOracle, best_formula, errors, no_worse, together
 from .health import without_constants
 from .labels import Labels, rare_class
 from .latents import Autoencoder
+from .misfit import find_misfit
 from .nullspace import own_halves
 from .oracle import BatchedOracle, as_oracle, oracle_jacobian, train_oracle
 
@@ -59,6 +60,11 @@ class FlowsOracle:
             return self.jacobian(z)
         return oracle_jacobian(self.learned, z.expand(self.learned.n_models, *z.shape))
 
+    def tested_jacobians(self, z: Tensor) -> Tensor:
+        "As `jacobians`, with what events show that the learned oracles miss."
+        jac, misfit = self.jacobians(z), getattr(self.learned, "misfit", None)
+        return jac if misfit is None else jac + misfit.jacobian(z).to(jac)
+
     def precision(self, z: Tensor) -> "float | None":
         "The relative error of the gradient, where the numbers of a given oracle have a lower precision than z (n, d)."
         if self.learned is not None:
@@ -97,7 +103,8 @@ def learn_oracle(
     halves = own_halves(len(z), n_models, draw) if n_models > 1 else torch.arange(len(z))[None]
     training = dict(random_state=random_state, device=device, verbose=verbose)
     own = lambda rows: None if weight is None else weight[rows]
-    train = lambda: train_oracle(z[halves], labels[halves], held_out=0.1, weight=own(halves), **training).cpu()
+    train = lambda: _examined(train_oracle(z[halves], labels[halves], held_out=0.1, weight=own(halves),
+                                           **training).cpu(), z, labels, halves, weight)
     if how == "mlp" or rare_class(labels):  # of a rare class nothing will be claimed
         return train()
     part = torch.arange(len(z)) < len(z) // 5  # kept back from both
@@ -109,9 +116,21 @@ def learn_oracle(
     if found is None or how == "auto" and not _sharp(found[2], labels) and _network_wins(
             seen, held, found[2], own(part), training | dict(weight=own(~part))):
         return train()
-    return together(z, labels, *found[:2], n_models, weight)
+    return _examined(together(z, labels, *found[:2], n_models, weight), z, labels, halves, weight)
 
 # %% ../../nbs/lib/flows/learning.ipynb #f4a0b
+def _examined(learned: "BatchedOracle | FormulaOracle", z: Tensor, labels: Labels, halves: Tensor,
+              weight: "Tensor | None") -> "BatchedOracle | FormulaOracle":
+    "The oracles with what they miss of a quantity, as `misfit`; of classes it is not known."
+    learned.misfit = None
+    if labels.classes is None:
+        target = FlowsOracle(None, learned).target(labels).values.double()
+        with torch.no_grad():
+            value = learned(z.expand(learned.n_models, *z.shape))
+        learned.misfit = find_misfit(value, target, z, halves, weight)
+    return learned
+
+
 def _sharp(missed: Tensor, labels: Labels) -> bool:
     "Is there nothing that a network could do better?"
     return float(missed.mean()) < (1e-6 if labels.classes is None else 1e-3)
@@ -164,13 +183,19 @@ def tell_formula(oracle: FormulaOracle, x: Tensor, target: str, names: "list[str
     kept[constant] = abs(level) > max(1e-3 * spread, 3 * float(C.std(0)[constant]) if len(C) > 1 else 0)
     if not kept.any() or int(kept.sum()) > most:
         return None
-    return f"{_left(oracle, target)} = {tell_polynomial(oracle.family, C.mean(0), names, kept)}"
+    return f"{_left(oracle, target, _minus(oracle, x))} = {tell_polynomial(oracle.family, C.mean(0), names, kept)}"
 
 
-def _left(oracle: FormulaOracle, target: str) -> str:
+def _minus(oracle: FormulaOracle, x: Tensor) -> str:
+    "The sign of a square that rises with a quantity, '-' for a negative one."
+    return "-" * bool(oracle.rising.name == "square" and oracle(x[None]).mean() < 0)
+
+
+def _left(oracle: FormulaOracle, target: str, minus: str) -> str:
     if oracle.classes is not None:
         return f"log-odds of {oracle.classes[1]!s}"
-    return {"itself": target, "square": f"{target}²" if target.isidentifier() else f"({target})²",
+    square = f"{minus}{target}²" if target.isidentifier() else f"{minus}({target})²"
+    return {"itself": target, "square": square,
             "log": f"log {target}", "monotone": f"a rising function of {target}"}[oracle.rising.name]
 
 # %% ../../nbs/lib/flows/learning.ipynb #f4a10
@@ -182,7 +207,8 @@ def tell_learned(learned: "BatchedOracle | FormulaOracle | None", z: Tensor, tar
         several = f"{learned.n_models} networks, each trained on half of the events"
         return several if learned.n_models > 1 else "a network"
     text = tell_formula(learned, z, target, names)
-    of = {"itself": target, "square": f"the square of {target}", "log": f"the logarithm of {target}",
+    minus = "minus " * bool(_minus(learned, z))
+    of = {"itself": target, "square": f"{minus}the square of {target}", "log": f"the logarithm of {target}",
           "monotone": f"a rising function of {target}"}[learned.rising.name]
     of = of if learned.classes is None else "log-odds of the classes"
     return text or f"a polynomial of degree {learned.family.degree} in the columns for {of}"

@@ -198,10 +198,9 @@ def _message(values: Tensor, n: int, noise: float, min_gap: float) -> str:
     text = (f"no symmetry is claimed: the best field has {float(values[0]):.1e} of its size across the level sets, "
             f"with a noise of {noise:.1e}")
     steps = values[1:] / values[:-1].clamp(min=1e-300)
-    best = int(steps.argmax())
     if values[0] <= 1.5 * noise:
         return text + f", but no step of a factor {min_gap:g} tells symmetries from the rest"
-    if steps[best] > 100:
+    if len(steps) and steps[best := int(steps.argmax())] > 100:
         text += (
             f"; a step of {float(steps[best]):.0e} follows {best + 1} fields: if the oracle is learned or computed in "
             f"lower precision, give an ensemble or noise={float(values[best]):.0e}"

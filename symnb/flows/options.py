@@ -12,7 +12,7 @@ from numbers import Integral, Real
 
 import torch
 
-from ..checks import ParameterError, check_choice, check_whole
+from ..checks import ParameterError, check_choice, check_number, check_whole
 from ..core import resolve_device
 from .labels import TASKS
 from .points import Points
@@ -48,6 +48,8 @@ def _check_points(plan: FlowsPlan) -> None:
         raise ParameterError(f"points={plan.points!r} must be a number of points, or a list with the columns of each")
     if isinstance(plan.points, Integral):
         check_whole("points", plan.points)
+    elif not all(isinstance(group, (list, tuple)) for group in plan.points):
+        raise ParameterError(f"points={plan.points!r} must hold a list of columns for each point")
     if plan.generators not in FAMILIES or plan.latent_dim is not None:
         raise ParameterError(f"points={plan.points!r} is for generators='linear', 'affine' or 'polynomial' on the "
                              "columns themselves: one field that acts on every point")
@@ -64,6 +66,8 @@ def plan_flows(device="cpu", random_state=None, **parameters) -> FlowsPlan:
         check_whole("n_generators", plan.n_generators)
     if plan.latent_dim is not None:
         check_whole("latent_dim", plan.latent_dim)
+    if plan.noise is not None:
+        check_number("noise", plan.noise, least=0)
     if plan.points is not None:
         _check_points(plan)
     if plan.tolerance is not None and not (isinstance(plan.tolerance, Real) and 0 < plan.tolerance < 1):

@@ -12,10 +12,9 @@ from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 from torch import Tensor
 
-from ..checks import check_weights, column_names, validate_events
+from ..checks import check_rng, check_weights, column_names, validate_events
 from .health import OracleHealth, check_oracle
 from .labels import Labels, keep_back, rare_class, read_labels
 from .latents import Autoencoder, train_autoencoder
@@ -55,22 +54,26 @@ def _points(points: "int | list[list[int]] | None", columns: "list[str]") -> "Po
 
 def read_inputs(flows, X, y, sample_weight=None) -> FlowsInputs:
     "What was asked of an estimator; ValueError or TypeError, naming the argument, for what cannot be used."
-    plan, rng = plan_flows(**flows.get_params(deep=False)), check_random_state(flows.random_state)
+    plan, rng = plan_flows(**flows.get_params(deep=False)), check_rng(flows.random_state)
+    if isinstance(rng, np.random.Generator):  # torch and scikit-learn take none
+        rng = np.random.RandomState(rng.integers(2**32))
     X = validate_events(flows, X)
     plan = replace(plan, points=_points(plan.points, column_names(flows)))
     if len(X) < 10:
         raise ValueError(f"X has {len(X)} samples (events): give at least 10, and some hundreds for a reliable answer")
+    y = None if y is None else np.asarray(y)
+    if y is not None and (y.ndim < 1 or len(y) != len(X)):
+        raise ValueError(f"y has shape {np.shape(y)}, X has {len(X)} events: give one label for each event")
     weight = None if sample_weight is None else check_weights(sample_weight, len(X))
+    if weight is not None and not (there := weight != 0).all():  # what counts for nothing is not there
+        if there.sum() < 10:
+            raise ValueError(f"sample_weight leaves {there.sum()} events: give at least 10 another weight than 0")
+        X, y, weight = X[there], None if y is None else y[there], weight[there]
     if y is None:
         if not callable(plan.oracle):
             raise ValueError(f"oracle={plan.oracle!r} requires y to be passed, but the target y is None: "
                              "give labels to learn from, or an oracle (n, d) → (n, k)")
         return FlowsInputs(X, None, None, weight, plan, rng.permutation(len(X)), rng)
-    y = np.asarray(y)
-    if y.ndim < 1 or len(y) != len(X):
-        raise ValueError(f"y has shape {np.shape(y)}, X has {len(X)} events: give one label for each event")
-    if weight is not None and not weight.all():  # what counts for nothing is not there
-        X, y, weight = X[weight != 0], y[weight != 0], weight[weight != 0]
     return FlowsInputs(X, y, read_labels(y, torch.tensor(X), plan.task), weight, plan, rng.permutation(len(X)), rng)
 
 # %% ../../nbs/lib/flows/problem.ipynb #f5a05
@@ -113,12 +116,21 @@ def pose_problem(asked: FlowsInputs, on_stage: Callable[[str], None] = lambda st
     return FlowsProblem(z, train, test, oracle, health, asked.weight)
 
 
+def _positive(z: np.ndarray, labels: Labels, weight: np.ndarray) -> np.ndarray:
+    "Weights (n,) as `without_negative` makes them, among the events of each class alone: their odds must stay."
+    kind = np.zeros(len(z)) if labels.classes is None else labels.values.numpy()
+    weight = weight.copy()
+    for mine in (kind == k for k in np.unique(kind)):
+        weight[mine] = without_negative(z[mine], weight[mine])
+    return weight
+
+
 def _oracle(z: Tensor, labels: "Labels | None", plan: FlowsPlan, autoencoder: "Autoencoder | None",
             rng: np.random.RandomState, weight: "np.ndarray | None") -> FlowsOracle:
     "The oracle that was given, or learned from labels at z (n, d) with weights (n,)."
     if callable(plan.oracle):
         return given_oracle(plan.oracle, z, autoencoder)
     how = "mlp" if plan.oracle == "auto" and autoencoder is not None else plan.oracle  # no formula knows latents
-    weight = None if weight is None else torch.as_tensor(without_negative(z.numpy(), weight))
+    weight = None if weight is None else torch.as_tensor(_positive(z.numpy(), labels, weight))
     learned = learn_oracle(z, labels, how, weight=weight, random_state=rng, device=plan.device, verbose=plan.verbose)
     return FlowsOracle(None, learned, autoencoder)

@@ -26,6 +26,7 @@ from .formulas import FormulaOracle, Rising
 from .health import OracleHealth
 from .latents import Autoencoder, Axes
 from .learning import FlowsOracle
+from .misfit import Misfit
 from .networks import NetworkGenerators, OneRun
 from .oracle import BatchedOracle, as_oracle, oracle_jacobian
 from .points import Points
@@ -68,21 +69,27 @@ def oracle_values(flows, Z) -> np.ndarray:
         return oracle_of(flows)(_points(flows, Z)).numpy()
 
 # %% ../../nbs/lib/flows/questions.ipynb #f6a05
+def _weights(flows, generator: "int | np.ndarray") -> np.ndarray:
+    "The weights (n_generators,) of the sum that is asked for."
+    N = flows.n_generators_
+    if isinstance(generator, Integral):
+        if not 0 <= generator < N:
+            raise ValueError(f"generator={generator}: this fit has {N} generators, counted from 0")
+        return np.eye(N)[generator]
+    weights = check_array(generator, ensure_2d=False, dtype=np.float64, input_name="generator")
+    if weights.shape != (N,):
+        raise ValueError(f"generator has shape {weights.shape}: give an index, or {N} weights")
+    return weights
+
+
 def flow(flows, Z0, t, generator: "int | np.ndarray" = 0) -> np.ndarray:
     """Streamlines (len(t), n, d) of dz/dt = G(z) from Z0 (n, d) at t = 0; t rises and may be negative.
 
     generator: which one, or the weights (n_generators,) of a sum. t = 1 is one standard deviation of the events
     for networks and exact fields, and a unit of the group parameter for the families.
     """
-    z0, N = _points(flows, Z0, "Z0"), flows.n_generators_
-    if isinstance(generator, Integral):
-        if not 0 <= generator < N:
-            raise ValueError(f"generator={generator}: this fit has {N} generators, counted from 0")
-        weights = torch.eye(N, dtype=z0.dtype)[generator]
-    else:
-        weights = torch.as_tensor(check_array(generator, ensure_2d=False, dtype=np.float64, input_name="generator"))
-        if weights.shape != (N,):
-            raise ValueError(f"generator has shape {tuple(weights.shape)}: give an index, or {N} weights")
+    z0 = _points(flows, Z0, "Z0")
+    weights = torch.as_tensor(_weights(flows, generator))
     along = lambda z: torch.einsum("a,and->nd", weights, _fields(flows, z))
     return streamlines(along, z0, torch.as_tensor(np.asarray(t, dtype=float))).numpy()
 
@@ -137,9 +144,13 @@ def defects(flows, generators, X=None) -> Defects:
     X: events (n, d) that the oracle has not seen; None takes those that were kept back from the fit. ValueError for
     another shape.
     """
+    check_is_fitted(flows)
     z = torch.tensor(encode_sample(flows)[: flows.n_kept_back_] if X is None else encode(flows, X))
     if callable(generators):
-        field = generators(z)
+        field = torch.as_tensor(generators(z), dtype=z.dtype)
+        if field.ndim != 3 or field.shape[1:] != z.shape:
+            raise ValueError(f"generators returned shape {tuple(field.shape)} for {len(z)} events: it must be "
+                             f"(N, {len(z)}, {z.shape[1]})")
     else:
         A = torch.as_tensor(check_array(generators, allow_nd=True, dtype=np.float64, input_name="generators"))
         A = A if A.ndim == 3 else A[None]
@@ -151,7 +162,7 @@ def defects(flows, generators, X=None) -> Defects:
     oracle, scale = oracle_of(flows), flows.frame_.scale
     noise = (oracle.precision(z) or 0.0) if flows.noise is None else flows.noise
     with torch.no_grad():
-        return measure_defects(field / scale, oracle.jacobians(z) * scale, noise)
+        return measure_defects(field / scale, oracle.tested_jacobians(z) * scale, noise)
 
 # %% ../../nbs/lib/flows/questions.ipynb #f6a10
 def travel(flows, Z: np.ndarray, weights: np.ndarray, n_starts: int = 8) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
@@ -174,7 +185,7 @@ def plot(flows, X=None, generator: "int | np.ndarray" = 0, ax=None):
     if not flows.n_generators_:
         raise ValueError(f"there is no generator to draw: {flows.message_}")
     Z = encode_sample(flows) if X is None else np.asarray(encode(flows, X))[:2000]
-    weights = np.eye(flows.n_generators_)[generator] if isinstance(generator, Integral) else np.asarray(generator)
+    weights = _weights(flows, generator)
     _, paths, _ = travel(flows, Z, weights)
     moved = np.abs(np.tensordot(weights, fields(flows, Z), 1)).mean(0) / (Z.std(0) + 1e-300)
     i, j = np.sort(np.argsort(-moved)[:2]) if Z.shape[1] > 1 else (0, 0)
@@ -190,7 +201,7 @@ def plot(flows, X=None, generator: "int | np.ndarray" = 0, ax=None):
 
 # %% ../../nbs/lib/flows/questions.ipynb #f6a12
 STORED = (Solution, NoField, FamilyField, Family, Closure, Frame, OneRun, NetworkGenerators, BatchedMLP,
-          ExactGenerators, BatchedOracle, FormulaOracle, Rising, OracleHealth, Defects, Region, Points,
+          ExactGenerators, BatchedOracle, FormulaOracle, Misfit, Rising, OracleHealth, Defects, Region, Points,
           Autoencoder, Axes)
 NEEDED = ("solution_", "frame_", "n_generators_", "losses_", "health_", "message_", "algebra_report_", "autoencoder_",
           "learned_oracle_", "outputs_", "defects_", "region_", "points_", "n_kept_back_",

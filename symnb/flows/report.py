@@ -116,7 +116,7 @@ def _lead(flows, what: str, where: str) -> "list[str]":
 # %% ../../nbs/lib/flows/report.ipynb #f9d01
 def _percent(share: float) -> str:
     "A share between 0 and 1 with two digits, '0.53 %'; below a millionth its power of ten."
-    return f"{100 * share:.2g} %" if share >= 1e-6 else f"10^{np.ceil(np.log10(max(share, 1e-16))):.0f}"
+    return f"{float(f'{100 * share:.2g}'):g} %" if share >= 1e-6 else f"10^{np.ceil(np.log10(max(share, 1e-16))):.0f}"
 
 
 def _tested(flows) -> "list[str]":

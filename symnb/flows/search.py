@@ -127,14 +127,16 @@ DEFECT = 0.25  # a larger one is no symmetry
 class FlowsResult:
     """What was found: the problem's oracle and health, and the solution in the units of a `frame`.
 
-    defects and region: how well and where they were tested, on events kept back; constants (N, N, N) and killing (N, N)
-    with a name for the algebra (None: none has one) and its report; for families coefficients (N, d, p) in the units of
-    the events and formulas, and of polynomial ones what are functions times these.
+    order: numbers of the events, those kept back first; defects and region: how well and where they were tested, on
+    those; constants (N, N, N) and killing (N, N) with a name for the algebra (None: none has one) and its report; for
+    families coefficients (N, d, p) in the units of the events and formulas, and of polynomial ones what are functions
+    times these.
     """
     oracle: FlowsOracle
     health: OracleHealth
     frame: Frame
     solution: Solution
+    order: np.ndarray
     n_kept_back: int
     constants: "np.ndarray | None" = None
     killing: "np.ndarray | None" = None
@@ -153,7 +155,8 @@ def find_flows(asked: FlowsInputs, names: "list[str] | None" = None,
     problem, plan = pose_problem(asked, on_stage), asked.plan
     on_stage("generator")
     frame, solution = solve_flows(problem, plan, asked.rng)
-    result = FlowsResult(problem.oracle, problem.health, frame, solution, len(problem.test))
+    result = FlowsResult(problem.oracle, problem.health, frame, solution, np.r_[problem.test, problem.train],
+                         len(problem.test))
     if solution.n:
         result = _claimed(replace(result, **_tested(problem, plan, frame, solution)), plan)
     if plan.generators in FAMILIES:
@@ -187,7 +190,7 @@ def _tested(problem: FlowsProblem, plan: FlowsPlan, frame: Frame, solution: Solu
         region = measure_region(lambda u: few(u).detach(), frame(problem.z[problem.train[:4000]]), oracle(z))
         left = np.full((solution.n - len(region.reach), 2), np.nan)  # of a large algebra a dozen is followed
         region = replace(region, reach=np.r_[region.reach, left], share=np.r_[region.share, left[:, 0]])
-    return dict(defects=measure_defects(fields, oracle.jacobians(z) * frame.scale, noise), region=region)
+    return dict(defects=measure_defects(fields, oracle.tested_jacobians(z) * frame.scale, noise), region=region)
 
 
 def _claimed(result: FlowsResult, plan: FlowsPlan) -> FlowsResult:

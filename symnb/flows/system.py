@@ -206,7 +206,8 @@ def on_a_quadric(sample: Sample, most: int = 300) -> bool:
 class System:
     """The linear system of a sample, with features whitened by W (p, q): blocks of rows (m, d·q) at every iteration.
 
-    norms (n, r): |J| of the outputs, see `survey`. n_conditions: how many rows are more than error.
+    norms (n, r): |J| of the outputs, see `survey`. n_conditions: how many rows are more than error, but for
+    the lightest events, which have a share of `faint` of all weights together.
     """
     def __init__(self, sample: Sample, W: Tensor, norms: Tensor, noise: float, exact: bool, faint: float = 0.0):
         self.sample, self.W = sample, W
@@ -219,7 +220,8 @@ class System:
         self.kept = _kept(size, sample.share, noise, exact)
         heard = self.kept(size) ** 2 > 0.1
         if sample.share is not None:
-            heard &= sample.share[:, None] > faint
+            order = sample.share.argsort()
+            heard[order[sample.share[order].cumsum(0) <= faint]] = False
         self.n_conditions = int(heard.sum())
 
     def __iter__(self, numbers: int = 2**21) -> Iterator[Tensor]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .constants import balance, check_constants, closure, estimate_noise, jacobi_residual, largest
+from .constants import _as_array, balance, check_constants, closure, estimate_noise, jacobi_residual, largest
 from .ideals import abelian_factor, leak, semisimple_factor, simple_ideals, summands
 from .naming import killing_signature, name_other, name_simple
 from .reductive import Reductive, from_constants, from_matrices, reductive
@@ -263,7 +263,8 @@ def identify_matrices(matrices, noise: float | None = None) -> AlgebraReport:
     centre, does without; of more than `MOST` generators (300) others get no name. noise: standard deviation of the
     errors of the structure constants. Raises ValueError as `closure` does.
     """
-    J, N = np.asarray(matrices), len(matrices)
+    J = _as_array(matrices, "matrices", 3)
+    N = len(J)
     if N > MANY and not noise and (closed := closure(J, constants=False)).relative < EXACT**2:
         if found := reductive(from_matrices(J), N):
             return _by_roots(found, closed.relative**0.5, 1.0)
