@@ -8,7 +8,6 @@ __all__ = ['read_root']
 # %% ../../nbs/lib/data/root.ipynb #0002
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +53,7 @@ def _choose_tree(path: Path, file, wanted: "str | None"):
         raise broken
     filled = [name for name, tree in opened.items() if tree.num_entries > 0] or list(opened)
     if len(filled) > 1:
-        about = ", ".join(f"{name} ({opened[name].num_entries} events)" for name in filled[:12])
+        about = ", ".join(f"{name} ({int(opened[name].num_entries)} events)" for name in filled[:12])
         raise ValueError(f"{path.name} has several trees, {about}{', …' * (len(filled) > 12)}: "
                          f"choose one with tree={filled[0]!r} (--tree {filled[0]})")
     return opened[filled[0]]
@@ -157,6 +156,8 @@ def _list_columns(branch: Branch, keep: "np.ndarray | None", read: _Arrays) -> d
         counts = counts if counts is None or keep is None else counts[keep]
         if counts is not None and len(counts) and counts.min() != counts.max():
             return {branch.name: f"has {counts.min()} to {counts.max()} entries in an event"}
+    elif keep is None and read.stop == 1:
+        return {branch.name: "is a list, and there is only one event"}
     elif keep is None:
         first = read(branch, 100)
         found = {} if first is None else dict(array_columns(branch.name, first))
@@ -176,21 +177,18 @@ def _piece(chosen: "list[Branch]", others: "list[Branch]", read: _Arrays, option
     values |= {name: np.array(array.to_list(), object) for name, array in text.items() if array is not None}
     table = pd.DataFrame(values, index=range(read.start, read.stop))
     keep = _mask(query, table, [b for b in [*chosen, *others] if b.jagged and b.is_in(query or "")], read)
-    columns, reasons = {}, {}
+    columns, reasons, units = {}, {}, {}
     for branch in chosen:
         reasons |= {c: why for c, why in branch.reasons.items() if c not in text}
         found = _list_columns(branch, keep, read) if branch.jagged else flat.get(branch.path, {})
-        for name, column in found.items():
-            if isinstance(column, str):
-                reasons[name] = column
-            else:
-                columns[name] = column if branch.jagged or keep is None else column[keep]
+        made = {c: v for c, v in found.items() if not isinstance(v, str) and c not in branch.reasons}
+        reasons |= {name: why for name, why in found.items() if isinstance(why, str)}
+        units |= dict.fromkeys(made, branch.unit) if branch.unit else {}
+        columns |= made if branch.jagged or keep is None else {name: column[keep] for name, column in made.items()}
     index = table.index if keep is None else table.index[keep]
     columns |= {name: table[name].to_numpy()[... if keep is None else keep] for name in text if name in table}
     extra = {} if keep is not None else {c: v for b in others for c, v in flat.get(b.path, {}).items()
                                          if not isinstance(v, str)}
-    units = {c: b.unit for b in chosen if b.unit for c in columns if c == b.name or c in b.columns
-             or any(fnmatchcase(c, star) for star in b.columns)}
     piece = pd.DataFrame(columns | extra, index=index)
     piece.attrs = {"skipped": reasons, "rows": read.stop - read.start, "queried": keep is not None, "units": units}
     return piece
@@ -207,7 +205,8 @@ def _check(path: Path, piece: pd.DataFrame, lost: "dict[str, str]", words: "tupl
         return
     if lost and len(lost) == sum("cannot be read" in why for why in reasons.values()):
         name, why = next(iter(lost.items()))
-        raise truncated(path, f"uproot: {name} {why}")
+        raise ValueError(f"{path.name} is truncated or damaged, or of classes that uproot does not know: none of its "
+                         f"branches can be read ({name} {why}): fetch it again, or write its numbers one by one")
     shown = ", ".join(f"{name} ({why})" for name, why in list(reasons.items())[:4])
     lists = [name for name, why in reasons.items() if "entries in an event" in why]
     raise ValueError(f"{path.name} has no branch that makes a column of numbers: {shown or 'the tree has none at all'}"
@@ -229,7 +228,7 @@ def _spans(tree, n: int) -> "Iterator[tuple[int, int]]":
 def _read_tree(path: Path, tree, done: Done, options: ReadOptions) -> "Iterator[pd.DataFrame]":
     branches, lost = branches_of(tree), {}
     chosen, others = _chosen(tree, branches, options)
-    n = tree.num_entries
+    n = int(tree.num_entries)  # a float in files of old
     if n > max((b.source.num_entries for b in branches), default=0):
         raise truncated(path, f"uproot: the tree has {n} events, but none of its branches has as many")
     here = {"available": [c for b in branches for c in ([b.name] if b.jagged else b.columns or [b.name])],

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from .arrays import read_numpy
 from .columnar import read_parquet
 from .events import read_lhe
+from .hepmc import read_hepmc
 from .labels import row_numbers
 from .reading import Done, ReadOptions, read_options
 from .root import read_root
@@ -98,9 +99,10 @@ class _Sample:
 
 # %% ../../nbs/lib/data/tables.ipynb #0012
 _READERS: "dict[str, Callable]" = {
-    "CSV": read_csv, "Parquet": read_parquet, "NPZ": read_numpy, "NPY": read_numpy, "LHE": read_lhe, "ROOT": read_root
+    "CSV": read_csv, "Parquet": read_parquet, "NPZ": read_numpy, "NPY": read_numpy, "LHE": read_lhe, "ROOT": read_root,
+    "HepMC": read_hepmc
 }
-_ONLY = {"tree": ("ROOT", "NPZ"), "particles": ("LHE",), "unroll": ("NPZ", "NPY")}  # which formats have an option
+_ONLY = {"tree": ("ROOT", "NPZ"), "particles": ("LHE", "HepMC"), "unroll": ("NPZ", "NPY")}  # which formats have an option
 _ONLY |= dict.fromkeys(("separator", "decimal", "comment", "names", "skip", "units"), ("CSV",))
 
 
