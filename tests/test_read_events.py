@@ -158,12 +158,14 @@ def test_hepmc_by_hand_with_names_and_attributes(tmp_path):
     assert table.px_mu_minus.tolist() == [0.5, 1.5, 2.5] and table.weight.tolist() == [2, 2, 3]
 
 
-def test_without_pyhepmc_the_command_is_told(tmp_path, monkeypatch):
-    path = tmp_path / "z.hepmc"
-    path.write_text("HepMC::Version 3.02.06\nHepMC::Asciiv3-START_EVENT_LISTING\n")
-    monkeypatch.setitem(__import__("sys").modules, "pyhepmc", None)
-    with pytest.raises(ValueError, match=r"z.hepmc is HepMC, which needs .* pip install 'symnb\[files\]'"):
-        load(path)
+def test_damaged_hepmc_gets_one_line(tmp_path):
+    whole = write_hepmc(tmp_path / "whole", "HepMC3").read_text()
+    for end, words in ((lambda t: t.rpartition("HepMC::")[0], "event 40: it ends without END_EVENT_LISTING"),
+                       (lambda t: t.replace("P 2 ", "Q 2 ", 1), "event 1: a line begins with 'Q 2"),
+                       (lambda t: t.replace("\nP 3 ", "\nA 3 ", 1), "event 1: it has 2 particles of 3")):
+        (tmp_path / "z.hepmc").write_text(end(whole))
+        with pytest.raises(ValueError, match=f"z.hepmc is truncated or damaged .{words}"):
+            load(tmp_path / "z.hepmc")
 
 
 # Damages

@@ -6,7 +6,6 @@
 __all__ = ['read_hepmc']
 
 # %% ../../nbs/lib/data/hepmc.ipynb #0002
-import io
 import re
 import zlib
 from collections.abc import Iterator
@@ -20,82 +19,99 @@ from .reading import Done, ReadOptions
 from .sniff import open_plain, share_read, truncated
 
 # %% ../../nbs/lib/data/hepmc.ipynb #0004
-class _Counted(io.RawIOBase):
-    "A binary file that counts the lines of events in what is read, and sees its last line."
-    def __init__(self, file):
-        self.file, self.events, self.tail = file, 0, b"\n"
+class _Open:
+    "An event while its lines go by."
+    def __init__(self, version: int, words: "list[str]", names: "list[str]"):
+        self.version, self.names, self.unit, self.weights = version, names, 1.0, []
+        self.final, self.statuses, self.vertices = [], [], 0
+        if version == 3:  # E number vertices particles
+            self.n_vertices, self.n_particles = int(words[2]), int(words[3])
+        else:  # E number … vertices beam beam n random numbers n weights
+            self.n_vertices, self.n_particles, randoms = int(words[8]), 0, int(words[11])
+            n = int(words[12 + randoms])
+            self.weights = [float(w) for w in words[13 + randoms:13 + randoms + n]]
+            if len(self.weights) != n:
+                raise ValueError(f"it has {len(self.weights)} weights of {n}")
 
-    def readable(self) -> bool:
-        return True
+    def add(self, line: str) -> None:
+        "One of its lines. Raises ValueError or IndexError for one that is none."
+        words, kind = line.split(), line[:2]
+        if kind == "P ":
+            pdg, momentum, status = (3, 4, 9) if self.version == 3 else (2, 3, 8)
+            self.statuses.append(int(words[status]))
+            p = [float(w) for w in words[momentum:momentum + 5]]
+            if self.statuses[-1] == 1:
+                self.final.append((int(words[pdg]), *p[:4]))
+        elif kind == "V ":
+            self.vertices += 1
+            self.n_particles += 0 if self.version == 3 else int(words[7]) + int(words[8])
+        elif kind == "U ":
+            if words[1] not in ("GEV", "MEV"):
+                raise ValueError(f"momenta are in {words[1][:10]}")
+            self.unit = 1e-3 if words[1] == "MEV" else 1.0
+        elif kind == "W ":
+            self.weights = [float(w) for w in words[1:]]
+        elif kind == "N ":
+            self.names = re.findall(r'"([^"]*)"', line)
+        elif kind not in ("A ", "C ", "F ", "H "):
+            raise ValueError(f"a line begins with {line[:12]!r}")
 
-    def read(self, size: int = -1) -> bytes:
-        data = self.file.read(size)
-        self.events += (self.tail[-2:] + data).count(b"\nE ") - self.tail[-2:].count(b"\nE ")
-        self.tail = (self.tail + data)[-200:]
-        return data
+    def event(self) -> Event:
+        "The event. Raises ValueError where lines are missing."
+        if len(self.statuses) != self.n_particles:
+            raise ValueError(f"it has {len(self.statuses)} particles of {self.n_particles}")
+        if self.vertices != self.n_vertices and not (self.version == 3 and self.vertices < self.n_vertices):
+            raise ValueError(f"it has {self.vertices} vertices of {self.n_vertices}")
+        names = self.names if len(self.names) == len(self.weights) else [str(i) for i in range(len(self.weights))]
+        momenta = self.unit * np.array([row[1:] for row in self.final]).reshape(-1, 4)
+        return Event(np.array([row[0] for row in self.final], int), momenta, *self.weights[:1] or [1.0],
+                     dict(list(zip(names, self.weights))[1:]), () if self.final else tuple(self.statuses))
 
-    def readinto(self, buffer) -> int:
-        data = self.read(len(buffer))
-        buffer[:len(data)] = data
-        return len(data)
-
-    def rest(self) -> None:
-        "Reads to the end. Raises ValueError where that is no end of a list of events."
-        while self.read(1 << 20):
-            pass
-        if b"END_EVENT_LISTING" not in self.tail:
-            raise ValueError("it ends without END_EVENT_LISTING")
-
-# %% ../../nbs/lib/data/hepmc.ipynb #0006
-def _pyhepmc(path: Path):
-    try:
-        import pyhepmc
-    except ImportError:
-        raise ValueError(f"{path.name} is HepMC, which needs the package pyhepmc: "
-                         "pip install pyhepmc, or pip install 'symnb[files]'") from None
-    return pyhepmc
-
-
-def _event(read) -> Event:
-    "An event of pyhepmc: final particles in GeV, the first weight and the others by their names."
-    particles = read.numpy.particles
-    status = np.asarray(particles.status)
-    final, unit = status == 1, 1e-3 if "MEV" in str(read.momentum_unit).upper() else 1.0
-    columns = [np.asarray(getattr(particles, name), float)[final] * unit for name in ("px", "py", "pz", "e")]
-    weights = [float(w) for w in read.weights]
-    try:
-        names = [str(name) for name in read.weight_names]
-    except RuntimeError:  # the file names none
-        names = []
-    names = names if len(names) == len(weights) else [str(i) for i in range(len(weights))]
-    return Event(np.asarray(particles.pid)[final].astype(int), np.array(columns).T, weights[0] if weights else 1.0,
-                 dict(list(zip(names, weights))[1:]), () if final.any() else tuple(status.tolist()))
+# %% ../../nbs/lib/data/hepmc.ipynb #0007
+def _events_of(lines: "Iterator[str]") -> "Iterator[Event]":
+    "The events in the lines of a file. Raises ValueError, IndexError or OverflowError for a damaged one."
+    version, event, names, ended = 0, None, [], False
+    for line in lines:
+        if not line.strip():
+            continue
+        if line.startswith("HepMC::"):
+            ended = "END_EVENT_LISTING" in line
+            version = 3 if "Asciiv3" in line else 2 if "IO_GenEvent" in line else 0 if ended else version
+        elif version == 0:
+            raise ValueError("neither HepMC2 (IO_GenEvent) nor HepMC3 (Asciiv3) begins in its first lines")
+        elif ended:
+            raise ValueError("there are lines after END_EVENT_LISTING")
+        if event is not None and (ended or line.startswith("E ")):
+            yield event.event()
+            event = None
+        if line.startswith("E "):
+            event = _Open(version, line.split(), names)
+        elif event is not None:
+            event.add(line)
+        elif line.startswith(("N ", "W ")):  # names of the weights; some write their number first
+            names = names if line[2:].strip().isdecimal() else line[2:].strip().split(r"\|")
+        elif not line.startswith(("HepMC::", "T ", "A ")):
+            raise ValueError(f"a line begins with {line[:12]!r}")
+    if not ended:
+        raise ValueError("it ends without END_EVENT_LISTING")
 
 
 def _hepmc_events(path: Path, done: Done) -> "Iterator[Event]":
-    "The events of the file. Raises ValueError for one that is damaged, and where pyhepmc is missing."
-    pyhepmc, size, number = _pyhepmc(path), path.stat().st_size, 0
+    "The events of the file. Raises ValueError for one that is damaged."
+    size, number = path.stat().st_size, 0
     with open_plain(path) as file:
         try:
-            head = file.peek(4096)[:4096]
-            kind = "hepmc3" if b"HepMC::Asciiv3" in head else "hepmc2" if b"HepMC::IO_GenEvent" in head else None
-            if kind is None:
-                raise ValueError("neither HepMC2 nor HepMC3 begins in its first lines")
-            counted = _Counted(file)
-            reader = {"hepmc3": pyhepmc.io.ReaderAscii, "hepmc2": pyhepmc.io.ReaderAsciiHepMC2}[kind]
-            with pyhepmc.io.pyiostream(counted) as stream, reader(stream) as events:
-                for number, event in enumerate(events, 1):
-                    if number % 100 == 0:
-                        done(share_read(file, size))
-                    yield _event(event)
-                counted.rest()
-            if counted.events != number:
-                raise ValueError(f"of {counted.events} events, {number} can be read")
-        except (EOFError, OSError, zlib.error, ValueError, RuntimeError, IndexError, OverflowError) as error:
+            for number, event in enumerate(_events_of(line.decode("utf-8", "replace") for line in file), 1):
+                if number % 100 == 0:
+                    done(share_read(file, size))
+                yield event
+        except (EOFError, OSError, zlib.error) as error:
+            raise truncated(path, str(error)) from error
+        except (ValueError, IndexError, OverflowError) as error:
             raise truncated(path, f"event {number + 1}: {' '.join(str(error).split())[:120]}") from error
     done(1.0)
 
-# %% ../../nbs/lib/data/hepmc.ipynb #0007
+# %% ../../nbs/lib/data/hepmc.ipynb #0008
 def read_hepmc(path: Path, done: Done = lambda share: None,
                options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
     "The HepMC file at `path` in pieces, as in `symnb.data.finals.event_table`. Raises ValueError."

@@ -250,6 +250,9 @@ def read_root(path: Path, done: Done = lambda share: None,
         check_query(options.query)
     try:
         with uproot.open(path) as file:
+            size, end = path.stat().st_size, int(file.file.fEND)
+            if size < end:
+                raise truncated(path, f"{size} bytes of {end}")
             yield from _read_tree(path, _choose_tree(path, file, options.tree), done, options)
     except ValueError as error:
         if path.name in str(error):
