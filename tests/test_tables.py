@@ -432,7 +432,7 @@ def test_options_of_other_formats_are_refused(tmp_path, events):
     path = write(tmp_path, "csv", events)
     with pytest.raises(ValueError, match="only ROOT and NPZ files have this"):
         load(path, tree="t")
-    with pytest.raises(ValueError, match="only LHE files have this"):
+    with pytest.raises(ValueError, match="only LHE and HepMC files have this"):
         load(path, particles="common")
     with pytest.raises(ValueError, match="'kind' of .* is not made of numbers"):
         load(write(tmp_path, "csv", events.assign(kind="x")), columns="kind,px_mu")

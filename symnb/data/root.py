@@ -13,136 +13,249 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .reading import ROWS, Done, ReadOptions, split_units
+from .branches import Branch, array_columns, branches_of
+from .reading import ROWS, Done, ReadOptions
+from .selection import check_query, query_mask
 from .sniff import truncated
 
 # %% ../../nbs/lib/data/root.ipynb #0004
-def _choose_tree(path: Path, file, tree: "str | None") -> str:
-    "The name of the tree to read. Raises ValueError where there is none, or several and nobody chose."
-    kinds = {name.split(";")[0]: kind for name, kind in file.classnames().items()}
+def _trees(path: Path, file) -> "dict[str, str]":
+    "Names of the trees, those with a cycle as well → names to open them by. Raises ValueError where there is none."
+    kinds = file.classnames()
     known = ("TTree", "TNtuple", "TNtupleD", "RNTuple")
-    trees = [name for name, kind in kinds.items() if kind.split("::")[-1] in known]
+    trees = {name: name for name, kind in kinds.items() if kind.split("::")[-1] in known}
     if not trees:
-        others = ", ".join(f"{name} ({kind})" for name, kind in list(kinds.items())[:4]) or "nothing at all"
-        raise ValueError(f"{path.name} is a ROOT file without trees: it holds {others}; "
+        others = ", ".join(f"{name.split(';')[0]} ({kind})" for name, kind in list(kinds.items())[:4])
+        raise ValueError(f"{path.name} is a ROOT file without trees: it holds {others or 'nothing at all'}; "
                          "the events may be in another file")
-    if tree is not None and tree not in trees:
-        raise ValueError(f"tree={tree!r}: {path.name} has no such tree; it has {', '.join(trees)}")
-    filled = [name for name in trees if file[name].num_entries > 0] or trees
-    if tree is None and len(filled) > 1:
-        about = ", ".join(f"{name} ({file[name].num_entries} events)" for name in filled)
-        raise ValueError(f"{path.name} has several trees, {about}: "
-                         f"choose one with tree={filled[0]!r} (--tree {filled[0]})")
-    return tree or filled[0]
+    for name in sorted(trees, key=lambda name: int(name.rpartition(";")[2])):  # the last cycle is the newest
+        trees[name.rpartition(";")[0]] = name
+    return trees
 
 
-def _readable(tree, wanted: "set[str] | None") -> "list[str]":
-    """Branches of numbers, or of lists of numbers; those `wanted` or all.
-
-    Names of split columns, pt_0, stand for their branch.
-    """
-    def kind(branch) -> str:
+def _choose_tree(path: Path, file, wanted: "str | None"):
+    "The tree to read. Raises ValueError where there is none, or several and nobody chose."
+    trees = _trees(path, file)
+    names = [name for name in trees if ";" not in name]
+    if wanted is not None:
+        found = [n for n in trees if n == wanted.strip("/")] or [n for n in names if n.split("/")[-1] == wanted]
+        if len(found) != 1:
+            few = "has several of this name" if found else "has no such tree"
+            raise ValueError(f"tree={wanted!r}: {path.name} {few}; it has {', '.join((found or names)[:20])}")
+        return file[trees[found[0]]]
+    opened, broken = {}, None
+    for name in names:
         try:
-            return str(getattr(branch, "typename", ""))
-        except Exception:  # uproot has many ways to say that it does not know a class
-            return ""
-    texts = ("std::string", "tstring", "char*", "string")
-    names = [b for b in tree.keys(recursive=True) if not kind(tree[b]).lower().startswith(texts)]
-    if wanted is None:
-        return names
-    bare = split_units(names)[0]
-    stems = {w.rpartition("_")[0] for w in wanted}
-    return [b for b, short in zip(names, bare) if {b, short} & wanted or short in stems]
-
-# %% ../../nbs/lib/data/root.ipynb #0005
-def _split(name: str, array) -> "dict[str, np.ndarray] | str":
-    "The columns of one branch of a piece; or why it has none."
-    import awkward as ak
-    array = ak.to_packed(array)
-    if array.ndim == 1:
-        values = np.asarray(array) if array.fields == [] else None
-        return "is not made of numbers" if values is None or values.dtype.kind not in "biuf" else {name: values}
-    if array.ndim > 2 or array.fields:
-        return "is nested more than once"
-    lengths = np.asarray(ak.num(array))
-    if len(lengths) and lengths.min() != lengths.max():
-        return f"has {lengths.min()} to {lengths.max()} entries in an event"
-    values = ak.to_numpy(ak.to_regular(array)) if len(lengths) and lengths[0] else np.zeros((len(array), 0))
-    if values.dtype.kind not in "biuf":
-        return "is not made of numbers"
-    return {f"{name}_{j}": values[:, j] for j in range(values.shape[1])}
+            opened[name] = file[trees[name]]
+        except Exception as error:  # uproot raises what struct, zlib and numpy raise on bytes that are not theirs
+            broken = error
+    if not opened:
+        raise broken
+    filled = [name for name, tree in opened.items() if tree.num_entries > 0] or list(opened)
+    if len(filled) > 1:
+        about = ", ".join(f"{name} ({int(opened[name].num_entries)} events)" for name in filled[:12])
+        raise ValueError(f"{path.name} has several trees, {about}{', …' * (len(filled) > 12)}: "
+                         f"choose one with tree={filled[0]!r} (--tree {filled[0]})")
+    return opened[filled[0]]
 
 # %% ../../nbs/lib/data/root.ipynb #0006
-def _flat_query(query: "str | None", table: pd.DataFrame) -> "np.ndarray | None":
-    "The mask of a query that needs only flat branches, so that it can fix the length of the others; else None."
-    if not query:
-        return None
+def _chosen(tree, branches: "list[Branch]", options: ReadOptions) -> "tuple[list[Branch], list[Branch]]":
+    "Branches that make the columns, and others that the query needs."
+    words = [w for w in options.columns or () if not w.startswith("!")]
+    if not words:
+        return branches, []
+    asked = [Branch(b.path, b.path, b.source) if "/" in b.path and b.path in words else b
+             for b in branches if any(map(b.matches, words))]
+    names = {b.path for b in asked}
+    flat = [b for b in branches if b.columns and not b.jagged]
+    return asked or flat[:1], [b for b in branches if b.path not in names and b.is_in(options.query or "")]
+
+
+def _friends(tree) -> "list[str]":
     try:
-        return np.asarray(table.eval(query, engine="python"), dtype=bool)
-    except Exception:  # it needs other columns: it comes later
-        return None
-
-
-def _root_piece(arrays: dict, query: "str | None", start: int) -> pd.DataFrame:
-    """One piece of a tree as a DataFrame with attrs; attrs['skipped'] has the branches that make no columns
-    with the reasons."""
-    import awkward as ak
-    flat = {
-        name: split
-        for name, array in arrays.items()
-        if array.ndim == 1 and isinstance(split := _split(name, array), dict)
-    }
-    n = len(next(iter(arrays.values()))) if arrays else 0
-    table = pd.DataFrame({c: v for split in flat.values() for c, v in split.items()}, index=range(start, start + n))
-    keep = _flat_query(
-        query, table.assign(**{f"n_{b}": np.asarray(ak.num(array)) for b, array in arrays.items() if array.ndim == 2})
-    )
-    columns, reasons = {}, {}
-    for name, array in arrays.items():
-        found = _split(name, array if keep is None else array[keep])
-        if isinstance(found, str):
-            reasons[name] = found
-        else:
-            columns |= found
-    piece = pd.DataFrame(columns, index=table.index if keep is None else table.index[keep])
-    piece.attrs = {"skipped": reasons, "rows": n, "queried": keep is not None}
-    return piece
+        friends = tree.all_members.get("fFriends") or []
+        names = [str(friend.member("fTreeName")) for friend in friends]
+    except Exception:  # an RNTuple has no friends; a class that uproot does not know
+        return []
+    return [f"friend trees are not read: {', '.join(names)}"] * bool(names)
 
 # %% ../../nbs/lib/data/root.ipynb #0007
+class _Arrays:
+    "The branches of one piece, each read once; one that cannot be read is kept in `lost`, and hides no other."
+    def __init__(self, start: int, stop: int, lost: "dict[str, str]"):
+        self.start, self.stop, self.lost, self.arrays = start, stop, lost, {}
+
+    def __call__(self, branch: Branch, most: "int | None" = None):
+        "Its events, the first `most` or all; None where they cannot be read."
+        stop = self.stop if most is None else min(self.start + most, self.stop)
+        key = (branch.path, stop)
+        if key not in self.arrays and branch.path not in self.lost:
+            try:
+                self.arrays[key] = branch.array(self.start, stop)
+            except Exception as error:  # as above
+                words = " ".join(str(error).split()) or type(error).__name__
+                self.lost[branch.path] = f"cannot be read ({words[:100]})"
+        return self.arrays.get(key)
+
+    def columns(self, branch: Branch, keep: "np.ndarray | None" = None) -> dict:
+        "Columns of a branch with values, or with reasons, for the events to `keep`."
+        array = self(branch)
+        if array is None:
+            return {branch.name: self.lost[branch.path]}
+        return dict(array_columns(branch.name, array if keep is None else array[keep]))
+
+    def counts(self, branch: Branch) -> "np.ndarray | None":
+        "How many entries a list has in each event; None where that cannot be told."
+        import awkward as ak
+        if branch.counter is not None:
+            counts = self(Branch(branch.counter.name, f"count of {branch.path}", branch.counter))
+            return None if counts is None or counts.ndim > 1 or counts.fields else np.asarray(counts)
+        array = self(branch)
+        return None if array is None or array.ndim < 2 else np.asarray(ak.num(array))
+
+# %% ../../nbs/lib/data/root.ipynb #0009
+def _entries(query: str, branch: Branch, array) -> "dict[str, np.ndarray]":
+    "Entries of a list that the query names, as pt_0; NaN where an event has not as many."
+    import awkward as ak
+    found = {}
+    for column in branch.columns:
+        stem = column[:-2]
+        if array is None or not column.endswith("_*") or "*" in stem:
+            continue
+        for place in {int(i) for i in re.findall(rf"(?<![\w.]){re.escape(stem)}_(\d+)(?!\w)", query)}:
+            values = array
+            for inner in stem[len(branch.name):].split(".")[1:]:
+                values = values[inner]
+            padded = ak.fill_none(ak.pad_none(values, place + 1)[:, place], np.nan)
+            found[f"{stem}_{place}"] = ak.to_numpy(padded)
+    return found
+
+
+def _mask(query: "str | None", table: pd.DataFrame, lists: "list[Branch]", read: _Arrays) -> "np.ndarray | None":
+    "Which events pass, where the query needs no more than what is here; else None, and it comes later."
+    if not query:
+        return None
+    more = {}
+    for branch in lists:
+        counts = read.counts(branch)
+        more |= {} if counts is None else {f"n_{branch.name}": counts}
+        if entries := re.search(rf"(?<![\w.]){re.escape(branch.name)}[\w.]*_\d", query):
+            more |= _entries(query, branch, read(branch)) if entries else {}
+    try:
+        return query_mask(table.assign(**more), query)
+    except ValueError:  # it needs other columns
+        return None
+
+
+def _list_columns(branch: Branch, keep: "np.ndarray | None", read: _Arrays) -> dict:
+    "Columns of a list, or the reason; the counter, or the first events, may say without reading all of it."
+    import awkward as ak
+    if branch.counter is not None:
+        counts = read.counts(branch)
+        counts = counts if counts is None or keep is None else counts[keep]
+        if counts is not None and len(counts) and counts.min() != counts.max():
+            return {branch.name: f"has {counts.min()} to {counts.max()} entries in an event"}
+    elif keep is None and read.stop == 1:
+        return {branch.name: "is a list, and there is only one event"}
+    elif keep is None:
+        first = read(branch, 100)
+        found = {} if first is None else dict(array_columns(branch.name, first))
+        if all(isinstance(values, str) for values in found.values()):
+            return found or read.columns(branch)
+    events = keep is not None and not keep.any()
+    return dict.fromkeys((c.replace("*", "0") for c in branch.columns), np.zeros(0)) if events \
+        else read.columns(branch, keep)
+
+# %% ../../nbs/lib/data/root.ipynb #0011
+def _piece(chosen: "list[Branch]", others: "list[Branch]", read: _Arrays, options: ReadOptions) -> pd.DataFrame:
+    "The events as a DataFrame with attrs; attrs['skipped'] has what makes no columns, with reasons."
+    query, words = options.query, options.columns or ()
+    text = {b.name: read(b) for b in chosen if b.reasons.get(b.name) == "is text" and {b.name, b.path} & {*words}}
+    flat = {b.path: read.columns(b) for b in [*chosen, *others] if b.columns and not b.jagged}
+    values = {c: v for split in flat.values() for c, v in split.items() if not isinstance(v, str)}
+    values |= {name: np.array(array.to_list(), object) for name, array in text.items() if array is not None}
+    table = pd.DataFrame(values, index=range(read.start, read.stop))
+    keep = _mask(query, table, [b for b in [*chosen, *others] if b.jagged and b.is_in(query or "")], read)
+    columns, reasons, units = {}, {}, {}
+    for branch in chosen:
+        reasons |= {c: why for c, why in branch.reasons.items() if c not in text}
+        found = _list_columns(branch, keep, read) if branch.jagged else flat.get(branch.path, {})
+        made = {c: v for c, v in found.items() if not isinstance(v, str) and c not in branch.reasons}
+        reasons |= {name: why for name, why in found.items() if isinstance(why, str)}
+        units |= dict.fromkeys(made, branch.unit) if branch.unit else {}
+        columns |= made if branch.jagged or keep is None else {name: column[keep] for name, column in made.items()}
+    index = table.index if keep is None else table.index[keep]
+    columns |= {name: table[name].to_numpy()[... if keep is None else keep] for name in text if name in table}
+    extra = {} if keep is not None else {c: v for b in others for c, v in flat.get(b.path, {}).items()
+                                         if not isinstance(v, str)}
+    piece = pd.DataFrame(columns | extra, index=index)
+    piece.attrs = {"skipped": reasons, "rows": read.stop - read.start, "queried": keep is not None, "units": units}
+    return piece
+
+# %% ../../nbs/lib/data/root.ipynb #0012
+def _check(path: Path, piece: pd.DataFrame, lost: "dict[str, str]", words: "tuple[str, ...]") -> None:
+    "Raises ValueError where nothing can be read, or not what was asked for by name."
+    reasons = piece.attrs["skipped"]
+    for word in words:
+        why = reasons.get(word, "")
+        if "cannot be read" in why and word not in piece:
+            raise ValueError(f"columns: {word!r} of {path.name} {why}: choose other columns")
+    if piece.shape[1] or words:
+        return
+    if lost and len(lost) == sum("cannot be read" in why for why in reasons.values()):
+        name, why = next(iter(lost.items()))
+        raise ValueError(f"{path.name} is truncated or damaged, or of classes that uproot does not know: none of its "
+                         f"branches can be read ({name} {why}): fetch it again, or write its numbers one by one")
+    shown = ", ".join(f"{name} ({why})" for name, why in list(reasons.items())[:4])
+    lists = [name for name, why in reasons.items() if "entries in an event" in why]
+    raise ValueError(f"{path.name} has no branch that makes a column of numbers: {shown or 'the tree has none at all'}"
+                     + f"; fix how many entries there are, for example with query='n_{(lists or ['x'])[0]} == 2'"
+                     * bool(lists))
+
+
+def _spans(tree, n: int) -> "Iterator[tuple[int, int]]":
+    "First and last events of the pieces; clusters of an RNTuple are not cut, since they are unpacked as a whole."
+    ends = [s.num_first_entry + s.num_entries for s in getattr(tree, "cluster_summaries", ())] or range(ROWS, n, ROWS)
+    start = 0
+    for end in ends:
+        if ROWS <= end - start and end < n:
+            yield start, end
+            start = end
+    yield start, n
+
+
+def _read_tree(path: Path, tree, done: Done, options: ReadOptions) -> "Iterator[pd.DataFrame]":
+    branches, lost = branches_of(tree), {}
+    chosen, others = _chosen(tree, branches, options)
+    n = int(tree.num_entries)  # a float in files of old
+    if n > max((b.source.num_entries for b in branches), default=0):
+        raise truncated(path, f"uproot: the tree has {n} events, but none of its branches has as many")
+    here = {"available": [c for b in branches for c in ([b.name] if b.jagged else b.columns or [b.name])],
+            "notes": _friends(tree)}
+    for start, stop in _spans(tree, n):
+        read = _Arrays(start, stop, lost)
+        piece = _piece(chosen, others, read, options)
+        _check(path, piece, lost, options.columns or ())
+        piece.attrs |= here
+        done(read.stop / max(n, 1))
+        yield piece
+
+# %% ../../nbs/lib/data/root.ipynb #0013
 def read_root(path: Path, done: Done = lambda share: None,
               options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
-    "A tree of the ROOT file at `path` in pieces; attrs as in `_root_piece`. Raises ValueError."
+    "A tree of the ROOT file at `path` in pieces; attrs as in `_piece`, and 'available', 'notes'. Raises ValueError."
     import uproot
-    asked, query = options.columns, options.query
-    plain = asked is not None and not any(re.search(r"[*?\[!]", w) for w in asked)
-    wanted = {*asked, *re.findall(r"[^\W\d]\w*", query or "")} if plain else None
+    if options.query:
+        check_query(options.query)
     try:
         with uproot.open(path) as file:
-            chosen = file[_choose_tree(path, file, options.tree)]
-            names = _readable(chosen, wanted) or _readable(chosen, None)[:1]
-            short, units = split_units(names)
-            titles = {b: str(getattr(chosen[name], "title", "") or "") for b, name in zip(short, names)}
-            start = 0
-            while start < chosen.num_entries or start == 0:
-                stop = min(start + ROWS, chosen.num_entries)
-                arrays = {b: chosen[name].array(entry_start=start, entry_stop=stop) for b, name in zip(short, names)}
-                table = _root_piece(arrays, query, start)
-                table.attrs |= {"units": _branch_units(table, titles) | units, "available": chosen.keys()}
-                done(stop / max(chosen.num_entries, 1))
-                yield table
-                start += ROWS
+            size, end = path.stat().st_size, int(file.file.fEND)
+            if size < end:
+                raise truncated(path, f"{size} bytes of {end}")
+            yield from _read_tree(path, _choose_tree(path, file, options.tree), done, options)
     except ValueError as error:
         if path.name in str(error):
             raise
         raise truncated(path, f"uproot: {' '.join(str(error).split())[:200]}") from error
-    except Exception as error:  # uproot raises what struct, zlib and numpy raise on bytes that are not theirs
+    except Exception as error:  # as above
         raise truncated(path, f"uproot: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
-
-
-def _branch_units(table: pd.DataFrame, titles: "dict[str, str]") -> "dict[str, str]":
-    "Units of the columns, from titles of their branches such as 'transverse momentum [GeV]'."
-    units = {}
-    for column in table:
-        title = titles.get(column) or titles.get(column.rpartition("_")[0]) or ""
-        units |= {column: unit for unit in split_units([title])[1].values()}
-    return units

@@ -20,6 +20,7 @@ ENDINGS = {
     "NPZ": (".npz",),
     "NPY": (".npy",),
     "LHE": (".lhe", ".lhe.gz"),
+    "HepMC": tuple(f".hepmc{n}{gz}" for n in ("", "2", "3") for gz in ("", ".gz")),
     "ROOT": (".root",),
 }
 _MAGIC = {b"root": "ROOT", b"PAR1": "Parquet", b"\x93NUMPY": "NPY", b"PK\x03\x04": "NPZ", b"PK\x05\x06": "NPZ"}
@@ -115,6 +116,8 @@ def _text_format(path: Path, head: bytes) -> str:
         raise ValueError(f"{path.name} is empty: there is nothing but blanks in it")
     if b"<LesHouchesEvents" in head:
         return "LHE"
+    if start.startswith(b"HepMC::"):
+        return "HepMC"
     if start[:15].lower().startswith((b"<!doctype html", b"<html")):
         raise ValueError(
             f"{path.name} is a web page, not a table: a download may have ended at a log-in page; fetch the file itself"

@@ -21,6 +21,7 @@ from ..checks import effective_number
 from .arrays import read_numpy
 from .columnar import read_parquet
 from .events import read_lhe
+from .hepmc import read_hepmc
 from .labels import without_labels
 from .reading import Done, ReadOptions, read_options
 from .root import read_root
@@ -101,9 +102,10 @@ class _Sample:
 
 # %% ../../nbs/lib/data/tables.ipynb #0012
 _READERS: "dict[str, Callable]" = {
-    "CSV": read_csv, "Parquet": read_parquet, "NPZ": read_numpy, "NPY": read_numpy, "LHE": read_lhe, "ROOT": read_root
+    "CSV": read_csv, "Parquet": read_parquet, "NPZ": read_numpy, "NPY": read_numpy, "LHE": read_lhe, "ROOT": read_root,
+    "HepMC": read_hepmc
 }
-_ONLY = {"tree": ("ROOT", "NPZ"), "particles": ("LHE",), "unroll": ("NPZ", "NPY")}  # which formats have an option
+_ONLY = {"tree": ("ROOT", "NPZ"), "particles": ("LHE", "HepMC"), "unroll": ("NPZ", "NPY")}  # which formats have an option
 _ONLY |= dict.fromkeys(("separator", "decimal", "comment", "names", "skip", "units"), ("CSV",))
 
 
@@ -127,7 +129,7 @@ class _Reading:
         self.complete, self.incomplete, self.gaps = _Sample(most, rng), _Sample(most, rng), Counter()
 
     def take(self, piece: pd.DataFrame, wanted: "list[str] | None", query: "str | None", labels: "str | None") -> None:
-        name, attrs = self.path.name, piece.attrs
+        name, attrs, piece.attrs = self.path.name, piece.attrs, {}  # pandas copies attrs with every column
         self.units |= attrs.get("units", {})
         self.reasons |= attrs.get("skipped", {})
         self.notes |= dict.fromkeys(attrs.get("notes", ()))
