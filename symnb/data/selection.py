@@ -55,7 +55,7 @@ def check_query(query: str) -> None:
     for node in nodes:
         called = isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS)
         if called or not isinstance(node, _ALLOWED):
-            hint = "; a column whose name has a dot or a blank stands between backticks" * isinstance(node, ast.Attribute)
+            hint = "; a name with a dot or a blank stands between backticks" * isinstance(node, ast.Attribute)
             raise ValueError(f"query={query!r}: only columns, numbers, comparisons and {', '.join(_FUNCTIONS[:8])} … "
                              f"may stand in it{hint}")
 
