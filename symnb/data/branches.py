@@ -155,7 +155,7 @@ def _split_branches(tree) -> Iterator:
         if not branch.branches:
             yield path, branch, None
 
-
+# %% ../../nbs/lib/data/branches.ipynb #0012a
 def _fields(above, path: str = "", form=None) -> Iterator:
     """The fields of an RNTuple, those of records one by one, so that one which cannot be read hides no other;
     without the collections that its columns have names for."""

@@ -147,7 +147,7 @@ def _mask(query: "str | None", table: pd.DataFrame, lists: "list[Branch]", read:
         return None
     return np.asarray(mask) if getattr(mask, "dtype", None) == bool else None
 
-
+# %% ../../nbs/lib/data/root.ipynb #0009a
 def _list_columns(branch: Branch, keep: "np.ndarray | None", read: _Arrays) -> dict:
     "Columns of a list, or the reason; the counter, or the first events, may say without reading all of it."
     if branch.counter is not None:
@@ -223,7 +223,7 @@ def _spans(tree, n: int) -> "Iterator[tuple[int, int]]":
             start = end
     yield start, n
 
-
+# %% ../../nbs/lib/data/root.ipynb #0012a
 def _read_tree(path: Path, tree, done: Done, options: ReadOptions) -> "Iterator[pd.DataFrame]":
     branches, lost = branches_of(tree), {}
     chosen, others = _chosen(tree, branches, options)
