@@ -135,7 +135,8 @@ def test_folders_cycles_and_names(tmp_path):
 
 def test_text_is_set_aside_or_taken_by_name(tmp_path):
     kinds = ["mu", "e"] * 50
-    path = write(tmp_path / "t.root", "RNTuple", {"x": np.random.default_rng(0).normal(size=100), "kind": ak.Array(kinds)})
+    made = {"x": np.random.default_rng(0).normal(size=100), "kind": ak.Array(kinds)}
+    path = write(tmp_path / "t.root", "RNTuple", made)
     table = load(path)
     assert list(table) == ["x"] and "kind (is text)" in " ".join(table.attrs["notes"])
     table = load(path, columns="x", target="kind")

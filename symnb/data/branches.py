@@ -138,7 +138,9 @@ def branches_of(tree) -> "list[Branch]":
     if hasattr(tree, "field_records"):
         _know_fields(tree)
     leaves = list(_fields(tree) if hasattr(tree, "to_akform") else _split_branches(tree))
-    paths = split_units([path for path, *_ in leaves])
+    known = {path.split("/")[-1] for path, *_ in leaves}
+    size = lambda found: "" if found[1].isdecimal() or found[1] in known else found[0]  # x[3], x[n], but x [GeV]
+    paths = split_units([re.sub(r"\[(\w+)\]", size, path) for path, *_ in leaves])
     last = [re.split(r"/", path)[-1].strip(".") or path for path in paths[0]]
     times, found = Counter(last), []
     for (path, source, form), bare, name in zip(leaves, paths[0], last):
@@ -150,10 +152,10 @@ def branches_of(tree) -> "list[Branch]":
 
 def _split_branches(tree) -> Iterator:
     for path, branch in tree.iteritems(recursive=True):
-        if not branch.branches or not str(branch.interpretation).startswith(("AsGrouped", "Unknown")):
+        if not branch.branches:
             yield path, branch, None
 
-
+# %% ../../nbs/lib/data/branches.ipynb #0012a
 def _fields(above, path: str = "", form=None) -> Iterator:
     """The fields of an RNTuple, those of records one by one, so that one which cannot be read hides no other;
     without the collections that its columns have names for."""

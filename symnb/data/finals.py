@@ -95,7 +95,7 @@ def choose_state(path: Path, events: "Iterable[Event]", particles) -> "tuple[int
         states[event.state] += 1
         statuses.update(event.statuses)
     if not states:
-        raise ValueError(f"{path.name} has no events in it: only a header; was the generator interrupted?")
+        raise _none(path, 0, particles, states)
     if not any(states):
         there = ", ".join(f"{s} ({times} times)" for s, times in statuses.most_common(4)) or "no particles at all"
         raise ValueError(f"{path.name} has no particle of the final state (status 1) in its first {states.total():,} "
@@ -119,7 +119,7 @@ def varying(path: Path, states: Counter) -> ValueError:
         "or 'common' for the events of the commonest final state"
     )
 
-
+# %% ../../nbs/lib/data/finals.ipynb #0010a
 def _suggested(states: Counter) -> "list[int]":
     "Particles that all events have as many of; else those of the kind whose number differs least often."
     counts = {state: Counter(state) for state in states}
@@ -132,6 +132,14 @@ def _suggested(states: Counter) -> "list[int]":
         usual.update({(pdg, k): times for pdg, k in counts[state].items() if k <= 4})
     best = [kind for kind, times in usual.items() if times == max(usual.values())] or [(kinds[0], 1)]
     return [pdg for pdg, k in sorted(best, key=lambda kind: (abs(kind[0]), -kind[0]))[:2] for _ in range(k)]
+
+# %% ../../nbs/lib/data/finals.ipynb #0010b
+def _none(path: Path, n: int, particles, states: Counter) -> ValueError:
+    "The error for a file without events, or without any that has the particles."
+    if not n:
+        return ValueError(f"{path.name} has no events in it: only a header; was the generator interrupted?")
+    return ValueError(f"particles={particles!r}: none of the {n:,} events of {path.name} has exactly these "
+                      f"of their kinds; {str(varying(path, states)).partition(' has ')[2]}")
 
 # %% ../../nbs/lib/data/finals.ipynb #0012
 def _weight_column(path: Path, asked: "str | None", event: Event, names: "list[str]") -> "str | None":
@@ -207,9 +215,6 @@ def event_table(path: Path, events: "Callable[[], Iterable[Event]]", options: Re
         if len(rows) == ROWS:
             yield piece(False)
             rows, index, weights, left = [], [], [], 0
-    if number < 0:
-        raise ValueError(f"{path.name} has no events in it: only a header; was the generator interrupted?")
     if not kept:
-        raise ValueError(f"particles={particles!r}: none of the {number + 1:,} events of {path.name} has exactly these "
-                         f"of their kinds; {str(varying(path, states)).partition(' has ')[2]}")
+        raise _none(path, number + 1, particles, states)
     yield piece(True)

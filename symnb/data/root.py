@@ -146,17 +146,16 @@ def _mask(query: "str | None", table: pd.DataFrame, lists: "list[Branch]", read:
     except ValueError:  # it needs other columns
         return None
 
-
+# %% ../../nbs/lib/data/root.ipynb #0009a
 def _list_columns(branch: Branch, keep: "np.ndarray | None", read: _Arrays) -> dict:
     "Columns of a list, or the reason; the counter, or the first events, may say without reading all of it."
-    import awkward as ak
     if branch.counter is not None:
         counts = read.counts(branch)
         counts = counts if counts is None or keep is None else counts[keep]
         if counts is not None and len(counts) and counts.min() != counts.max():
             return {branch.name: f"has {counts.min()} to {counts.max()} entries in an event"}
-    elif keep is None and read.stop == 1:
-        return {branch.name: "is a list, and there is only one event"}
+    elif keep is None and read.stop < 10:  # too few to say that all are as long
+        return {branch.name: f"is a list, and there are only {read.stop} events"}
     elif keep is None:
         first = read(branch, 100)
         found = {} if first is None else dict(array_columns(branch.name, first))
@@ -223,7 +222,7 @@ def _spans(tree, n: int) -> "Iterator[tuple[int, int]]":
             start = end
     yield start, n
 
-
+# %% ../../nbs/lib/data/root.ipynb #0012a
 def _read_tree(path: Path, tree, done: Done, options: ReadOptions) -> "Iterator[pd.DataFrame]":
     branches, lost = branches_of(tree), {}
     chosen, others = _chosen(tree, branches, options)

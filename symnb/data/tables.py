@@ -105,7 +105,7 @@ _READERS: "dict[str, Callable]" = {
     "CSV": read_csv, "Parquet": read_parquet, "NPZ": read_numpy, "NPY": read_numpy, "LHE": read_lhe, "ROOT": read_root,
     "HepMC": read_hepmc
 }
-_ONLY = {"tree": ("ROOT", "NPZ"), "particles": ("LHE", "HepMC"), "unroll": ("NPZ", "NPY")}  # which formats have an option
+_ONLY = {"tree": ("ROOT", "NPZ"), "particles": ("LHE", "HepMC"), "unroll": ("NPZ", "NPY")}  # of which formats
 _ONLY |= dict.fromkeys(("separator", "decimal", "comment", "names", "skip", "units"), ("CSV",))
 
 
