@@ -19,8 +19,11 @@ from tqdm import tqdm
 
 from ..checks import effective_number
 from .arrays import read_numpy
-from .columnar import read_parquet
+from .columnar import read_arrow, read_parquet
 from .events import read_lhe
+from .fits import read_fits
+from .frames import read_xyz
+from .hdf5 import read_hdf5
 from .labels import row_numbers
 from .reading import Done, ReadOptions, read_options
 from .root import read_root
@@ -99,9 +102,11 @@ class _Sample:
 
 # %% ../../nbs/lib/data/tables.ipynb #0012
 _READERS: "dict[str, Callable]" = {
-    "CSV": read_csv, "Parquet": read_parquet, "NPZ": read_numpy, "NPY": read_numpy, "LHE": read_lhe, "ROOT": read_root
+    "CSV": read_csv, "Parquet": read_parquet, "NPZ": read_numpy, "NPY": read_numpy, "LHE": read_lhe, "ROOT": read_root,
+    "Arrow": read_arrow, "HDF5": read_hdf5, "FITS": read_fits, "XYZ": read_xyz,
 }
-_ONLY = {"tree": ("ROOT", "NPZ"), "particles": ("LHE",), "unroll": ("NPZ", "NPY")}  # which formats have an option
+_ONLY = {"tree": ("ROOT", "NPZ", "HDF5", "FITS"), "particles": ("LHE",)}  # which formats have an option
+_ONLY |= {"unroll": ("NPZ", "NPY", "Parquet", "Arrow", "HDF5", "FITS")}
 _ONLY |= dict.fromkeys(("separator", "decimal", "comment", "names", "skip", "units"), ("CSV",))
 
 
@@ -147,9 +152,9 @@ class _Reading:
         for word in wanted or []:
             branch = word if word in self.reasons else word.rpartition("_")[0]
             if branch in self.reasons and word not in piece:
-                raise ValueError(f"columns: {branch!r} of {self.path.name} {self.reasons[branch]}, "
-                                 "which makes no column: choose other columns, or fix the number, "
-                                 f"for example with query='n_{branch} == 2'")
+                hint = f", or fix the number, for example with query='n_{branch} == 2'"
+                raise ValueError(f"columns: {branch!r} of {self.path.name} {self.reasons[branch]}, which makes no "
+                                 f"column: choose other columns{hint * ('entries in' in self.reasons[branch])}")
 
 # %% ../../nbs/lib/data/tables.ipynb #0015
 def _finish(reading: _Reading, explicit: "set[str]", labels: "str | None", strict: bool,
