@@ -648,6 +648,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                     'symnb.data.flatten.Columns._check_width': ( 'lib/data/flatten.html#columns._check_width',
                                                                                  'symnb/data/flatten.py'),
                                     'symnb.data.flatten.Columns.add': ('lib/data/flatten.html#columns.add', 'symnb/data/flatten.py'),
+                                    'symnb.data.flatten.Columns.check': ('lib/data/flatten.html#columns.check', 'symnb/data/flatten.py'),
                                     'symnb.data.flatten.Columns.piece': ('lib/data/flatten.html#columns.piece', 'symnb/data/flatten.py'),
                                     'symnb.data.flatten.Columns.put': ('lib/data/flatten.html#columns.put', 'symnb/data/flatten.py'),
                                     'symnb.data.flatten.Columns.tell': ('lib/data/flatten.html#columns.tell', 'symnb/data/flatten.py'),

@@ -89,8 +89,5 @@ def read_numpy(path: Path, done: Done = lambda share: None,
             bare = alone and (fields or arrays[name].ndim == 2)
             columns.add("" if bare else name or "x", rows, names.get(name))
         done(min((start + ROWS) / max(n, 1), 1.0))
-        piece = columns.piece(start)
-        if piece.columns.empty:
-            raise ValueError(f"{path.name} has no column of numbers: "
-                             f"{'; '.join(f'{name} {why}' for name, why in columns.skipped.items())}")
-        yield piece
+        columns.check(path)
+        yield columns.piece(start)

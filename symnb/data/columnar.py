@@ -43,7 +43,7 @@ def _is_list(kind) -> bool:
     views = [getattr(pa.types, name) for name in ("is_list_view", "is_large_list_view") if hasattr(pa.types, name)]
     return any(check(kind) for check in (*listed, *views))
 
-
+# %% ../../nbs/lib/data/columnar.ipynb #0004a
 def add_arrow(columns: Columns, name: str, array, unit: str = "") -> None:
     "Adds the columns of an Arrow array: of a structure, those of its fields; of lists of one length, one an entry."
     import pyarrow as pa
@@ -63,7 +63,7 @@ def add_arrow(columns: Columns, name: str, array, unit: str = "") -> None:
     else:
         columns.add(name, _numpy(array), unit=unit)
 
-
+# %% ../../nbs/lib/data/columnar.ipynb #0004b
 def _add_lists(columns: Columns, name: str, array, unit: str) -> None:
     "The columns of lists; an event whose list is missing has NaN."
     import pyarrow as pa
@@ -140,11 +140,10 @@ def _piece(path: Path, batch, columns: Columns, start: int, options: ReadOptions
     for field, array in zip(part.schema, part.columns):
         if not re.fullmatch(r"__index_level_\d+__", field.name):  # the index of pandas, where it has no name
             add_arrow(columns, field.name, array, field_unit(field))
-    if rows and not columns.values and part.num_rows:
-        why = "; ".join(f"{name} {reason}" for name, reason in [*columns.skipped.items()][:4])
-        jagged = next((name for name, reason in columns.skipped.items() if "entries in" in reason), None)
-        raise ValueError(f"{path.name} has no column of numbers ({why or 'no columns at all'}): choose other columns"
-                         + f", or fix the number of entries, for example with query='n_{jagged} == 2'" * bool(jagged))
+    jagged = next((name for name, reason in columns.skipped.items() if "entries in" in reason), None)
+    if part.num_rows:
+        columns.check(path, hint=f", or fix the number of entries, for example with query='n_{jagged} == 2'" if jagged
+                      else "")
     piece = columns.piece(pd.RangeIndex(start, start + rows) if keep is None else pd.Index(start + keep))
     piece.attrs |= {"rows": rows, "queried": keep is not None}
     return piece
@@ -202,7 +201,7 @@ def read_parquet(path: Path, done: Done = lambda share: None,
             raise
         raise truncated(path, f"pyarrow: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
 
-
+# %% ../../nbs/lib/data/columnar.ipynb #0011a
 def read_arrow(path: Path, done: Done = lambda share: None,
                options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
     "The file of Arrow at `path` (Feather, or a stream) in pieces. Raises ValueError for one that is damaged."

@@ -80,9 +80,7 @@ def _read_table(path: Path, file, done: Done, options: ReadOptions) -> "Iterator
     for start in range(0, max(n, 1), ROWS):
         _add_rows(columns, hdu, start)
         done(min((start + ROWS) / max(n, 1), 1.0))
-        if not columns.values:
-            why = "; ".join(f"{k} {v}" for k, v in [*columns.skipped.items()][:4])
-            raise ValueError(f"{path.name} has no column of numbers in {name} ({why}): choose another tree")
+        columns.check(path, name)
         yield columns.piece(start)
 
 

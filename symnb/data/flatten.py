@@ -101,7 +101,7 @@ class Columns:
             self.skipped[name or "x"] = str(error)
             return
         if array.dtype.kind == "M":
-            self.tell(f"{name}: dates are seconds since 1970-01-01")
+            self.tell(f"{', '.join(names or [name])}: dates are seconds since 1970-01-01")
         unit = "s" if array.dtype.kind in "mM" else unit
         if values.ndim > 2:
             name = name or "x"
@@ -130,6 +130,13 @@ class Columns:
     def tell(self, note: str) -> None:
         self.notes += [note] * (note not in self.notes)
 
+    def check(self, path: Path, table: str = "", hint: str = "") -> None:
+        "Raises ValueError with the reasons where no column has come out of the file."
+        if not self.values:
+            why = "; ".join(f"{name} {reason}" for name, reason in [*self.skipped.items()][:4]) or "no columns at all"
+            raise ValueError(f"{path.name} has no column of numbers{f' in {table}' * bool(table)} ({why}): "
+                             f"write one number an event into each column{hint}")
+
     def piece(self, index: "int | pd.Index") -> pd.DataFrame:
         "The columns as a DataFrame with this index, or whose first row is the row `index`; forgets them."
         n = len(next(iter(self.values.values()), ()))
@@ -154,7 +161,7 @@ def _reason(array, unroll: bool) -> str:
             or "holds raw bytes"
     return ""
 
-
+# %% ../../nbs/lib/data/flatten.ipynb #0011a
 def side_by_side(path: Path, arrays: "Mapping", unroll: bool) -> "tuple[list[str], dict[str, str]]":
     """The names of the arrays (anything with shape and dtype) that make the table, and why the others do not.
 

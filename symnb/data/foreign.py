@@ -49,6 +49,8 @@ _STARTS = {
     b"\x7fELF": "a program, no table",
     b"ITEM: TIMESTEP": "a trajectory of LAMMPS: write it as extended XYZ, for example with ASE",
 }
+
+# %% ../../nbs/lib/data/foreign.ipynb #0004a
 _ENDS = {
     (".pkl", ".pickle", ".joblib", ".p"): _PICKLE,
     (".safetensors",): "a file of network weights, no table of events",
@@ -77,7 +79,7 @@ def foreign_zip(path: Path) -> "str | None":
     shown = ", ".join(names[:3]) + " …" * (len(names) > 3)
     return f"a zip archive with {shown}: unpack it first, and name the file that has the table"
 
-
+# %% ../../nbs/lib/data/foreign.ipynb #0006a
 _JSON = re.compile(rb'\s*(\{\s*("|\})|\[\s*([\[{"]|-?[\d.eE+-]+\s*,|(true|false|null)\b))')
 
 

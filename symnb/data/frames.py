@@ -33,7 +33,7 @@ class Frame:
     whole: "dict[str, float]"
     fields: "tuple[tuple[str, str, int], ...]"
 
-
+# %% ../../nbs/lib/data/frames.ipynb #0004a
 def _fields(comment: "dict[str, str]") -> "tuple[tuple[str, str, int], ...]":
     "What the columns of atoms are: (name, type, how many)."
     words = comment.get("Properties", "").strip("\"'").split(":")
@@ -120,7 +120,7 @@ def _frames(path: Path, done: Done) -> Iterator[Frame]:
         why = "the file ends in it" if lines and not lines[-1] else " ".join(str(error).split())
         raise truncated(path, f"frame {number}: {why}") from error
 
-
+# %% ../../nbs/lib/data/frames.ipynb #0008a
 def read_xyz(path: Path, done: Done = lambda share: None,
              options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
     "The trajectory at `path` in pieces, a row for each frame. Raises ValueError where the frames differ."

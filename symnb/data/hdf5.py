@@ -98,7 +98,7 @@ def _times(array: np.ndarray, kind: str) -> np.ndarray:
         return array
     return array.astype(np.int64).view(f"{'M' if found[1] == 'datetime' else 'm'}8[{found[2] or 'ns'}]")
 
-
+# %% ../../nbs/lib/data/hdf5.ipynb #0008a
 class Frame:
     "A DataFrame in a group that pandas has written."
     def __init__(self, path: Path, group):
@@ -179,7 +179,7 @@ def _add_group(columns: Columns, group: "dict | Frame", chosen: "list[str]", row
         bare = alone and (dataset.dtype.names or len(dataset.shape) == 2)
         columns.add("" if bare else name, _values(dataset, rows), unit=_unit(dataset))
 
-
+# %% ../../nbs/lib/data/hdf5.ipynb #0011a
 def read_hdf5(path: Path, done: Done = lambda share: None,
               options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
     """A table of the HDF5 file at `path` in pieces; options.tree is the path of a group or a data set, options.unroll
@@ -199,9 +199,7 @@ def read_hdf5(path: Path, done: Done = lambda share: None,
             for start in range(0, max(n, 1), ROWS):
                 _add_group(columns, group, chosen, slice(start, start + ROWS))
                 done(min((start + ROWS) / max(n, 1), 1.0))
-                if not columns.values:
-                    why = "; ".join(f"{k} {v}" for k, v in [*columns.skipped.items()][:4])
-                    raise ValueError(f"{path.name} has no column of numbers in {name} ({why}): choose another tree")
+                columns.check(path, name)
                 yield columns.piece(start)
     except Exception as error:  # h5py raises what HDF5 makes of bytes that are not its own
         if isinstance(error, ValueError) and path.name in str(error):

@@ -49,7 +49,7 @@ def parquet_files(folder: Path) -> "list[Path]":
     hidden = lambda p: any(part.startswith(("_", ".")) for part in p.relative_to(folder).parts)
     return [p for p in found if not hidden(p) and p.stat().st_size]
 
-
+# %% ../../nbs/lib/data/sniff.ipynb #0005a
 def existing_file(path: "str | Path") -> Path:
     """`path` as a Path. Raises FileNotFoundError or ValueError unless it is a file with contents, or a folder of
     Parquet files."""

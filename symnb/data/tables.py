@@ -116,7 +116,7 @@ def _pieces(path: Path, done: Done, options: ReadOptions) -> "Iterator[pd.DataFr
     for name, kinds in _ONLY.items():
         value = getattr(options, name)
         if value not in (None, False) and kind not in kinds:
-            only = "text has" if kinds == ("CSV",) else f"{' and '.join(kinds)} files have"
+            only = "text has" if kinds == ("CSV",) else f"{', '.join(kinds)} files have"
             raise ValueError(f"{name}={value!r}: only {only} this; {path.name} is {kind}")
     return _READERS[kind](path, done, options)
 
