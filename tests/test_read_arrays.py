@@ -93,6 +93,13 @@ def test_objects_are_never_unpickled(tmp_path):
         load(tmp_path / "c.npy")
 
 
+def test_a_sparse_matrix_is_no_table(tmp_path):
+    from scipy.sparse import eye, save_npz
+    save_npz(tmp_path / "s.npz", eye(20, format="csr"))
+    with pytest.raises(ValueError, match="s.npz is a sparse matrix of SciPy: write it"):
+        load(tmp_path / "s.npz")
+
+
 def test_damaged_arrays_end_in_one_line(tmp_path):
     np.savez_compressed(tmp_path / "g.npz", x=randn(50, 2), y=randn(50))
     np.save(tmp_path / "g.npy", randn(50, 2))

@@ -142,6 +142,15 @@ def test_tables_of_text_with_gaps(fits, tmp_path):
     assert np.allclose(read.B, v[x <= 1, 0], atol=1e-4) and read.attrs["units"] == {"B": "mag"}
 
 
+def test_flags_that_are_missing(fits, tmp_path):
+    table = fits.BinTableHDU.from_columns([fits.Column("OK", "L", array=x > 0), fits.Column("a", "D", array=x)])
+    table.writeto(tmp_path / "t.fits")
+    data = (tmp_path / "t.fits").read_bytes()
+    at = 2 * 2880 + 9 * 7  # the flag of row 7, as a program that knows nothing of it leaves it
+    (tmp_path / "t.fits").write_bytes(data[:at] + b"\0" + data[at + 1:])
+    assert load(tmp_path / "t.fits").index.tolist() == [i for i in range(N) if i != 7]
+
+
 def test_pictures_and_several_tables(fits, tmp_path):
     fits.PrimaryHDU(np.zeros((20, 30))).writeto(tmp_path / "p.fits")
     refused(tmp_path / "p.fits", r"FITS file without tables: it holds PRIMARY \(a picture of 20 × 30\)")
@@ -170,6 +179,7 @@ def test_trajectories(tmp_path):
     read = load(tmp_path / "t.extxyz", columns="energy,*_C1")
     assert list(read) == ["energy", "x_C1", "y_C1", "z_C1", "forces_x_C1", "forces_y_C1", "forces_z_C1", "tag_C1"]
     assert np.allclose(read.y_C1, v[:, 1]) and (read.forces_z_C1 == 3).all() and (read.energy == -1.5).all()
+    assert load(tmp_path / "t.extxyz", columns="Lattice_*").iloc[0].tolist() == [9, 0, 0, 0, 9, 0, 0, 0, 9]
 
 
 def test_frames_that_differ(tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .flatten import Columns, side_by_side
+from .flatten import Columns, about_shape, side_by_side
 from .reading import ROWS, Done, ReadOptions
 from .sniff import truncated
 
@@ -41,6 +41,8 @@ def _load_arrays(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
             raise ValueError(f"{path.name} {_PICKLE}; save plain numbers") from error
         raise truncated(path, " ".join(str(error).split())[:200]) from error
     arrays = {name: a for name, a in arrays.items() if isinstance(a, np.ndarray)}  # any zip archive may come here
+    if {"format", "shape", "data"} <= arrays.keys():
+        raise ValueError(f"{path.name} is a sparse matrix of SciPy: write it as numpy.save(..., matrix.toarray())")
     if reasons and not arrays:
         raise ValueError(f"{path.name} {_PICKLE}; save plain numbers")
     return arrays, reasons
@@ -58,14 +60,6 @@ def _column_names(arrays: "dict[str, np.ndarray]", chosen: "list[str]") -> "tupl
                 found[fits[0]], used = words, used | {source}
     return found, used
 
-
-def _about_shape(path: Path, array: np.ndarray) -> "list[str]":
-    "A note where rows and columns may have been exchanged."
-    if array.ndim != 2 or not 1 < array.shape[0] < array.shape[1]:
-        return []
-    return [f"{path.name} has {array.shape[0]} rows and {array.shape[1]} columns: each row is taken for an event; "
-            "transpose the array where each column is one"]
-
 # %% ../../nbs/lib/data/arrays.ipynb #0007
 def read_numpy(path: Path, done: Done = lambda share: None,
                options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
@@ -81,7 +75,7 @@ def read_numpy(path: Path, done: Done = lambda share: None,
     columns = Columns(options.unroll)
     columns.skipped = {name: why for name, why in (reasons | others).items() if name not in used}
     alone = len([name for name in chosen if arrays[name].dtype.kind not in "SUT"]) == 1
-    columns.notes = [note for name in chosen for note in _about_shape(path, arrays[name])]
+    columns.notes = [note for name in chosen for note in about_shape(path, arrays[name].shape)]
     n = len(arrays[chosen[0]])
     for start in range(0, max(n, 1), ROWS):
         for name in chosen:

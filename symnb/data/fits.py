@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .flatten import Columns
+from .flatten import Columns, rows_of
 from .reading import ROWS, Done, ReadOptions
 from .sniff import truncated
 
@@ -32,14 +32,16 @@ def _choose_extension(path: Path, tables: "dict[str, int]", others: "list[str]",
     most = max(tables, key=tables.get)
     small = {name for name, n in tables.items() if name != most and (n == 0 or n < 1000 and 10 * n <= tables[most])}
     if len(small) < len(tables) - 1:
-        about = ", ".join(f"{name} ({n} rows)" for name, n in tables.items())
+        about = ", ".join(f"{name} ({rows_of(n)})" for name, n in tables.items())
         raise ValueError(f"{path.name} has several tables, {about}: choose one with tree={most!r} (--tree {most})")
-    return most, {name: f"has {tables[name]} rows, {most} has {tables[most]}" for name in small}
+    return most, {name: f"has {rows_of(tables[name])}, {most} has {tables[most]}" for name in small}
 
 # %% ../../nbs/lib/data/fits.ipynb #0006
 def _column(rows, column, text: bool) -> np.ndarray:
     "The values of a column in some rows of a FITS_rec, with gaps masked."
     values = rows[column.name]
+    if values.dtype.kind == "b" and (raw := np.asarray(rows.view(np.ndarray)[column.name])).shape == values.shape:
+        return np.ma.masked_array(values, raw == 0) if raw.dtype.kind == "i" else values
     if text and values.dtype.kind in "iuf":
         written = np.char.strip(np.asarray(rows.view(np.ndarray)[column.name]).astype(str))
         null = str(column.null).strip() if column.null not in (None, "") else ""

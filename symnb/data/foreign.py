@@ -53,6 +53,7 @@ _STARTS = {
 # %% ../../nbs/lib/data/foreign.ipynb #0004a
 _ENDS = {
     (".pkl", ".pickle", ".joblib", ".p"): _PICKLE,
+    (".mat",): "a MATLAB file of version 4: write its arrays as NPZ, with numpy.savez(..., **scipy.io.loadmat(...))",
     (".safetensors",): "a file of network weights, no table of events",
     (".dcd", ".xtc", ".trr"): "a trajectory: write its coordinates as NPY or extended XYZ, for example with MDAnalysis",
     (".sas7bdat", ".xpt"): "a SAS file: write it as CSV, with pandas.read_sas(...).to_csv(...)",

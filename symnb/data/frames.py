@@ -42,13 +42,15 @@ def _fields(comment: "dict[str, str]") -> "tuple[tuple[str, str, int], ...]":
 
 
 def _whole(comment: "dict[str, str]") -> "dict[str, float]":
-    "The numbers of a frame in its comment."
+    "The numbers of a frame in its comment; those of a box, a b c as rows, are Lattice_0 … Lattice_8."
     found = {}
     for name, value in comment.items():
+        words = value.split()
         try:
-            found[name] = float(value)
-        except ValueError:  # a lattice, a word
+            numbers = [*map(float, words)]
+        except ValueError:  # a word
             continue
+        found |= {name if len(words) == 1 else f"{name}_{j}": x for j, x in enumerate(numbers)}
     return found
 
 

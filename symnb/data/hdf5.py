@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .flatten import Columns, side_by_side
+from .flatten import Columns, about_shape, rows_of, side_by_side
 from .reading import ROWS, Done, ReadOptions
 from .sniff import truncated
 
@@ -76,9 +76,9 @@ def _choose_group(path: Path, groups: dict, tree: "str | None") -> "tuple[str, d
     most = max(rows, key=rows.get)
     small = {g: n for g, n in rows.items() if g != most and (n == 0 or n < 1000 and 10 * n <= rows[most])}
     if len(small) < len(groups) - 1:
-        about = ", ".join(f"{g} ({n} rows)" for g, n in [*rows.items()][:8]) + " …" * (len(rows) > 8)
+        about = ", ".join(f"{g} ({rows_of(n)})" for g, n in [*rows.items()][:8]) + " …" * (len(rows) > 8)
         raise ValueError(f"{path.name} has several tables, {about}: choose one with tree={most!r} (--tree {most})")
-    return most, groups[most], {g: f"has {n} rows, {most} has {rows[most]}" for g, n in small.items()}
+    return most, groups[most], {g: f"has {rows_of(n)}, {most} has {rows[most]}" for g, n in small.items()}
 
 # %% ../../nbs/lib/data/hdf5.ipynb #0008
 def strings_of_pickle(pickled: bytes) -> "list[str]":
@@ -195,6 +195,7 @@ def read_hdf5(path: Path, done: Done = lambda share: None,
             columns, frame = Columns(options.unroll), isinstance(group, Frame)
             chosen, reasons = ([], {}) if frame else side_by_side(path, group, options.unroll)
             columns.skipped = others | reasons
+            columns.notes = [note for k in chosen for note in about_shape(path, group[k].shape)]
             n = group.n_rows if frame else group[chosen[0]].shape[0]
             for start in range(0, max(n, 1), ROWS):
                 _add_group(columns, group, chosen, slice(start, start + ROWS))
@@ -204,5 +205,8 @@ def read_hdf5(path: Path, done: Done = lambda share: None,
     except Exception as error:  # h5py raises what HDF5 makes of bytes that are not its own
         if isinstance(error, ValueError) and path.name in str(error):
             raise
+        if re.search("plugin|required filter", str(error)):
+            raise ValueError(f"{path.name} is packed by a filter that h5py does not bring: "
+                             "write it with gzip, for example with `h5repack -f GZIP=4 in.h5 out.h5`") from error
         words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise truncated(path, f"h5py: {words}") from error
