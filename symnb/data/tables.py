@@ -130,7 +130,7 @@ class _Reading:
         self.complete, self.incomplete, self.gaps = _Sample(most, rng), _Sample(most, rng), Counter()
 
     def take(self, piece: pd.DataFrame, wanted: "list[str] | None", query: "str | None", labels: "str | None") -> None:
-        name, attrs = self.path.name, piece.attrs
+        name, attrs, piece.attrs = self.path.name, piece.attrs, {}  # pandas copies attrs with every column
         self.units |= attrs.get("units", {})
         self.reasons |= attrs.get("skipped", {})
         self.notes |= dict.fromkeys(attrs.get("notes", ()))
