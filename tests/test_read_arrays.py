@@ -68,13 +68,15 @@ def test_three_dimensions_are_unrolled_on_request(tmp_path):
     assert load(tmp_path / "b.npz", unroll=True).shape == (40, 7)
 
 
-def test_dates_are_seconds(tmp_path):
+def test_dates_and_durations(tmp_path):
     t = np.datetime64("2026-01-01T00:00:00.5") + np.arange(30) * np.timedelta64(1500, "ms")
     np.savez(tmp_path / "t.npz", t=t, wait=np.diff(t, prepend=t[:1]), day=t.astype(">M8[D]"), x=randn(30))
     table = load(tmp_path / "t.npz")
-    assert table.attrs["units"] == dict.fromkeys(("t", "wait", "day"), "s")
-    assert np.array_equal(np.diff(table.t), np.full(29, 1.5)) and table.t[0] == 1767225600.5 and table.wait[1] == 1.5
-    assert "t: dates are seconds since 1970-01-01" in table.attrs["notes"]
+    assert list(table) == ["wait", "x"] and table.wait[1] == 1.5 and table.attrs["units"] == {"wait": "s"}
+    table = load(tmp_path / "t.npz", columns="t,x")
+    assert np.array_equal(table.t, 1.5 * np.arange(30)) and table.attrs["units"] == {"t": "s"}
+    assert "t: seconds since 2026-01-01T00:00:00.500000" in table.attrs["notes"]
+    assert len(load(tmp_path / "t.npz", query="t > '2026-01-01 00:00:30'")) == 10
 
 
 def test_shapes_that_look_transposed_are_told(tmp_path):

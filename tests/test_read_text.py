@@ -104,12 +104,22 @@ def test_what_other_tools_write(tmp_path):
     ("# c\n" * 500 + "a b c\n" + rows([[1, 2, 3]] * 9, " "), "a b c", 1),  # many comments
     ("#   1 NUM  running number\n#   2 X  place [pixel]\n#   3 Y\n" + rows([[1.5, 2, 3]] * 9, "  "), "NUM X Y", 1.5),
     ("@relation r\n@attribute a numeric\n@attribute b real\n@data\n" + rows([[1, 2]] * 9), "a b", 1),
+    ("1 1:0.5 3:2\n0 2:1.5\n" * 9, "label x1 x2 x3", 1),  # svmlight
     ("sep=;\na;b\n" + rows([[1, 2]] * 9, ";"), "a b", 1),
     ("".join(f"{a:8.3f}{b:8.3f}{a:8.3f}\n" for a, b in [(-111.5, -222.25)] * 9), "x0 x1 x2", -111.5),
     ("a,b\n" + rows([[1, 2]] * 9) + "a,b\n" + rows([[3, 4]] * 9), "a b", 1),  # the header comes again
     ("a,b\n" + rows([[1, 2]] * 9) + "9 rows written\n", "a b", 1),  # words at the end
     ("px,px,py\nx,y,x\n" + rows([[1, 2, 3]] * 9), "px_x px_y py_x", 1),  # two rows of names
     ("a\tb\n" + rows([[1, 2]] * 9, "\t", "−{:.2f}"), "a b", -1),  # a minus that is none in ASCII
+    ("*****\n* Row * px *\n*****\n" + "* 1 * 2.5 *\n" * 9, "Row px", 1),  # as TTree::Scan prints
+    ("1,2,3\n" + rows([[1.5, 2.5, 3.5]] * 9), "x1 x2 x3", 1.5),  # whole numbers above decimals: the columns' numbers
+    ("0,1,0\n" + rows([[0.5, 2.5, 3.5]] * 9), "x0 x1 x2", 0),  # a first row that happens to be whole
+    ("[[" + "],\n [".join(["1.5, 2.5"] * 9) + "]]\n", "x0 x1", 1.5),  # as Python prints
+    ("".join(f"{a}  # fine\n" for a in ["1 2.5"] * 9), "x0 x1", 1),  # comments behind rows
+    ('# plot\n@ xaxis label "t"\n@ s0 legend "E"\n@ s1 legend "T"\n' + rows([[1, 2, 3]] * 9, " "), "t E T", 1),
+    ('name,a\n' + '"two\nlines, really",1.5\n' * 9, "a", 1.5),  # a line end in quotes
+    ("a;b\n" + "1'234;1.5\n" * 9, "a b", 1234),  # thousands as in Switzerland
+    ("a,b\n" + rows([[1, 2]] * 9) + "#DIV/0!,2\n", "a b", 1),  # what Excel writes is no comment
     ('a;b\n' + '"1.234,5";2\n' * 9, "a b", 1234.5),
 ])
 def test_kinds_of_text(tmp_path, text, names, first):
@@ -180,3 +190,27 @@ def test_standards_of_astronomers(tmp_path, kind):
     np.testing.assert_allclose(found.to_numpy(), values)
     assert list(found) == ["a", "b", "c"]
     assert kind in ("ascii.rdb", "ascii.fixed_width") or found.attrs["units"] == {"a": "m", "b": "s", "c": "kg"}
+
+
+def test_random_corruptions_end_in_a_table_or_in_one_line(tmp_path):
+    good = ("# made by hand\na [m];b;c\n" + rows(numbers(3), ";").replace(".", ",")).encode()
+    ended = {"table": 0, "refused": 0}
+    for seed in range(300):
+        rng = np.random.RandomState(seed)
+        data = bytearray(good)
+        if seed % 3 == 0:
+            data = data[:rng.randint(1, len(data))]
+        elif seed % 3 == 1:
+            for at in rng.randint(len(data), size=rng.randint(1, 30)):
+                data[at] = rng.randint(256)
+        else:
+            at = rng.randint(len(data) - 200)
+            del data[at:at + rng.randint(200)]
+        try:
+            table = read(tmp_path, bytes(data), name="t.csv")
+            ended["table"] += 1
+            assert np.isfinite(table.select_dtypes("number")).all(axis=None)
+        except ValueError as error:
+            ended["refused"] += 1
+            assert "\n" not in str(error) and "t.csv" in str(error) and len(str(error)) < 500, (seed, str(error))
+    assert min(ended.values()) > 30, ended

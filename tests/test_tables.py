@@ -245,10 +245,10 @@ def test_columns_of_every_type(tmp_path):
     )
     table.to_parquet(tmp_path / "t.parquet")
     read = load(tmp_path / "t.parquet")
-    assert list(read) == ["x", "whole", "flag", "value", "day", "pair_0", "pair_1"] and len(read) == 20
-    assert np.isfinite(read.to_numpy(float)).all() and read.day[4] - read.day[3] == 86400
+    assert list(read) == ["x", "whole", "flag", "value", "pair_0", "pair_1"] and len(read) == 20
+    assert np.isfinite(read.to_numpy(float)).all()
     assert "20 of 40 events have NaN or infinite values (whole, flag): dropped" in read.attrs["notes"]
-    assert "left out, not numbers: letter" in read.attrs["notes"]
+    assert "left out, not numbers: letter, day" in read.attrs["notes"]
     np.savez(tmp_path / "t.npz", a=np.arange(5) * 1j, b=np.arange(5) / 2)
     assert list(load(tmp_path / "t.npz")) == ["b"]
     np.save(tmp_path / "t.npy", np.array([(1.5, 2), (3.5, 4)], dtype=[("x", "f8"), ("y", "i4")]))

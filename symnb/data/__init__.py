@@ -3,7 +3,7 @@ from importlib import import_module
 
 _HOMES = {"geometry": ("arc", "circle", "disk", "gaussian", "ring", "ellipse", "sphere", "torus", "helix", "swiss_roll", "group_orbit"),
           "collider": ("ee_to_mumu", "drell_yan"), "digits": ("mnist", "small_digits"),
-          "tables": ("load",),
+          "tables": ("load",), "remarks": ("cos_sin",),
           "mechanics": ("trajectories", "kepler", "henon_heiles", "separation_rate", "molecule")}
 __all__ = [name for names in _HOMES.values() for name in names]
 

@@ -10,7 +10,19 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from .cells import comment_marks, is_missing, is_ruler, number_pattern, split_line, without_comment
+from symnb.data.cells import (
+    comment_marks,
+    in_brackets,
+    is_comment,
+    is_missing,
+    is_ruler,
+    join_quoted,
+    number_pattern,
+    quote_of,
+    split_line,
+    without_brackets,
+    without_comment,
+)
 from .headers import Labels, as_labels, find_labels, kept_columns
 from .reading import ReadOptions
 from .readings import Reading, choose_reading, cut, fixed_cuts, readings
@@ -35,6 +47,8 @@ class Dialect:
         Where the columns of fixed widths start and end.
     left_out : tuple of int
         Lines above the table that are no part of it.
+    wrapped : bool
+        Is every row in brackets?
     """
     reading: Reading
     labels: Labels
@@ -43,6 +57,7 @@ class Dialect:
     quote: str = '"'
     cuts: "tuple[tuple[int, int], ...] | None" = None
     left_out: "tuple[int, ...]" = ()
+    wrapped: bool = False
 
     @property
     def first(self) -> int:
@@ -117,11 +132,15 @@ def _refuse_tables_above(rows, reading: Reading) -> None:
 
 
 def _is_numbered(reading: Reading, kept: "tuple[int, ...]", text: str, below: str, quote: str) -> bool:
-    "Is the first row 0, 1, 2, …, as pandas names columns without names, or quoted where the next one is not?"
+    "Is the first row 0, 1, 2, …, as pandas names columns, or quoted where the next one is not?"
     cells = [reading.data[0][j] for j in kept]
     bare = cells[1:] if cells[:1] == [""] else cells
     quoted = text.count(quote) == 2 * len(cells) and quote not in below
-    return len(cells) > 1 and len(reading.data) > 1 and (bare == [str(j) for j in range(len(bare))] or quoted)
+    whole = all(c.isdecimal() for c in bare) and int(bare[0])
+    counts = whole is not False and bare == [str(whole + j) for j in range(len(bare))]
+    fractions = all("." in row[j] or "," in row[j] for row in reading.data[1:9] for j in reading.numeric)
+    return len(cells) > 1 and len(reading.data) > 1 and (
+        quoted or counts and (whole == 0 or len(bare) > 2 and fractions))
 
 # %% ../../nbs/lib/data/dialect.ipynb #0008
 def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -> Dialect:
@@ -129,16 +148,19 @@ def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -
 
     Raises ValueError where nobody can know, with both readings.
     """
-    numbered = [(i, line) for i, line in enumerate(lines, 1) if i > (options.skip or 0) and line.strip()]
+    numbered = [(i, t) for i, _, t in join_quoted(lines) if i > (options.skip or 0) and t.strip()]
     if numbered and (told := re.fullmatch(r'"?sep=(.)"?\s*', numbered[0][1])):  # Excel says so
         numbered, options = numbered[1:], replace(options, separator=options.separator or told[1])
     marks = comment_marks([text for _, text in numbered], options.comment)
-    comments = [(i, t.strip().strip("".join(marks) + " \t")) for i, t in numbered if t.lstrip().startswith(marks)]
-    rows = [(i, without_comment(t, marks)) for i, t in numbered if not t.lstrip().startswith(marks)]
+    signs = "".join(marks).replace("@", "") + " \t"
+    comments = [(i, t.strip().strip(signs)) for i, t in numbered if is_comment(t, marks)]
+    rows = [(i, without_comment(t, marks)) for i, t in numbered if not is_comment(t, marks)]
     rows = [(i, t) for i, t in rows if not is_ruler(t)]
-    quote = "'" if sum(t.count("'") for _, t in rows) > 2 * sum(t.count('"') for _, t in rows) else '"'
+    if wrapped := in_brackets([t for _, t in rows]):
+        rows = [(i, without_brackets(t)) for i, t in rows]
+    quote = quote_of([t for _, t in rows])
     reading, cuts = _choose(rows, options, quote)
-    return _complete(reading, cuts, rows, comments, marks, quote, options)
+    return replace(_complete(reading, cuts, rows, comments, marks, quote, options), wrapped=wrapped)
 
 # %% ../../nbs/lib/data/dialect.ipynb #0009
 def _choose(rows, options: ReadOptions, quote: str):
@@ -165,7 +187,7 @@ def _complete(reading, cuts, rows, comments, marks, quote, options) -> Dialect:
     below = texts[reading.rows[min(reading.first + 1, len(reading.rows) - 1)][0]]
     if options.names is None and _is_numbered(reading, kept, texts[start], below, quote):
         names = [reading.data[0][j] for j in kept]
-        labels = Labels(tuple(f"x{c}" if c.isdecimal() else c or "Unnamed: 0" for c in names), (), start)
+        labels = Labels(tuple(f"x{c}" if len(c) < 4 and c.isdecimal() else c or "Unnamed: 0" for c in names), (), start)
         reading = replace(reading, first=reading.first + 1)
     else:
         labels = _chosen_labels(options, lambda: find_labels(reading, rows, comments, quote), reading, texts, quote)

@@ -19,26 +19,26 @@ _SECONDS = {"W": 604800, "D": 86400, "h": 3600, "m": 60, "s": 1, "ms": 1e3, "us"
             "fs": 1e15, "as": 1e18}
 
 
-def seconds(times: np.ndarray) -> np.ndarray:
-    "Dates (n,) as seconds since 1970, or durations (n,) as seconds; NaT is NaN. Raises ValueError for months."
-    times = times.astype(times.dtype.newbyteorder("="))
-    if times.dtype.kind == "M" and np.datetime_data(times.dtype)[0] in "YM":
-        times = times.astype("M8[D]")
-    unit, step = np.datetime_data(times.dtype)
+def seconds(durations: np.ndarray) -> np.ndarray:
+    "Durations in seconds; NaT is NaN. Raises ValueError for months and for what has no unit."
+    unit, step = np.datetime_data(durations.dtype)
     if unit not in _SECONDS:
         raise ValueError(f"counts in {dict(Y='years', M='months').get(unit, 'no unit')}, which are no seconds")
-    counts = np.where(np.isnat(times), np.nan, times.astype(np.int64).astype(float) * step)
+    counts = np.where(np.isnat(durations), np.nan, durations.astype(np.int64).astype(float) * step)
     return counts / _SECONDS[unit] if unit.endswith("s") else counts * _SECONDS[unit]
 
 
 def plain_values(array: np.ndarray) -> np.ndarray:
-    "An array as bool, int, float or text. Raises ValueError with the reason where it cannot be."
+    "An array as bool, int, float, date or text. Raises ValueError with the reason where it cannot be."
     kind = array.dtype.kind
     if isinstance(array, np.ma.MaskedArray) and kind in "biuf" and np.ma.is_masked(array):
         return plain_values(array.astype(float).filled(np.nan))
     array = np.asarray(array)
-    if kind in "mM":
+    if kind == "m":
         return seconds(array)
+    if kind == "M":
+        unit = np.datetime_data(array.dtype)[0]
+        return array.astype(f"M8[{dict(ms='ms', us='us', ns='ns', ps='ns', fs='ns').get(unit, 's')}]")
     if kind == "f" and array.dtype.itemsize not in (4, 8):
         return array.astype(np.float32 if array.dtype.itemsize == 2 else np.float64)
     if kind in "biuf":
@@ -100,9 +100,7 @@ class Columns:
         except ValueError as error:
             self.skipped[name or "x"] = str(error)
             return
-        if array.dtype.kind == "M":
-            self.tell(f"{', '.join(names or [name])}: dates are seconds since 1970-01-01")
-        unit = "s" if array.dtype.kind in "mM" else unit
+        unit = "s" if array.dtype.kind == "m" else unit
         if values.ndim > 2:
             name = name or "x"
             self.tell(f"{name} is unrolled: the column {name}{'_0' * (values.ndim - 1)} is its entry "

@@ -44,22 +44,32 @@ def as_labels(text: str, reading: Reading, quote: str, edges: "tuple[int, ...]")
         if len(cells) == len(edges) and any(cells) and not any(cell.endswith((",", ";", "!")) for cell in cells):
             numbers = [bool(pattern.fullmatch(c)) for c, j in zip(cells, edges) if j in reading.numeric]
             if not any(numbers):
-                return [cell.strip(quote) for cell in cells]
+                return [cell.strip("\"'") for cell in cells]
     return None
 
 # %% ../../nbs/lib/data/headers.ipynb #0007
 _LISTED = re.compile(r"(?:@attribute|col(?:umn)?\.?)?\s*\[?(\d+)?\]?\s*[:.)=\-]?\s*(\S+?)[,:]?(?:\s+(.*))?", re.I)
 
 
+def _legends(comments: "Sequence[str]", n: int) -> "list[str] | None":
+    "Names as plots by Grace have them: a label of the x axis, and a legend for each other column."
+    find = lambda pattern: [m[1] for text in comments if (m := re.search(pattern, text))]
+    names = [*find(r'xaxis\s+label\s+"(.*)"')[:1], *find(r's\d+\s+legend\s+"(.*)"')]
+    return names if len(names) == n else None
+
+
 def _listed(comments: "Sequence[str]", n: int) -> "tuple[list[str], dict[str, str]] | None":
     "Names that comments list one a line, as '1: px [GeV]' or '@attribute px', and their units."
+    if legends := _legends(comments, n):
+        return legends, {}
+    comments = [text.lstrip("@") for text in comments]
     found = [_LISTED.fullmatch(line) for line in comments]
     numbers = [int(m[1]) if m and m[1] else None for m in found]
     for start in range(len(comments) - n + 1):
         part, count = found[start:start + n], numbers[start:start + n]
         written = all(c.lower().startswith("attribute") for c in comments[start:start + n])
         if n > 1 and all(part) and (written or count in ([*range(n)], [*range(1, n + 1)])):
-            names = [re.sub(r"(?i)^attribute\s+", "", c).split()[0] if written else m[2]
+            names = [re.sub(r"(?i)^attribute\s+", "", c).split()[0].strip("\"'") if written else m[2]
                      for c, m in zip(comments[start:start + n], part)]
             brackets = [re.search(r"[\[(]([^\])]*[^\W\d][^\])]*)[\])]", m[3] or "") for m in part]
             return names, {name: b[1] for name, b in zip(names, brackets) if b and not written}
@@ -80,7 +90,7 @@ def kept_columns(reading: Reading) -> "tuple[int, ...]":
     n, empty = reading.width, [not any(row[j] for row in reading.data) for j in range(reading.width)]
     above = reading.rows[reading.first - 1][1] if reading.first else ()
     last = n - 1 if n > 1 and empty[-1] and not (len(above) == n and above[-1]) else n
-    return tuple(range(1 if empty[0] and reading.separator == "|" else 0, last))
+    return tuple(range(1 if empty[0] and reading.separator in "|*" else 0, last))
 
 
 def _refuse_labels(line: int, text: str, reading: Reading, kept: "tuple[int, ...]", quote: str) -> None:
@@ -146,7 +156,8 @@ def find_labels(reading: Reading, lines, comments, quote: str = '"') -> Labels:
     above = [line for line in lines if line[0] < start][::-1]
     notes = [line for line in comments if line[0] < start][::-1]
     named = _labels_in_rows(above, reading, kept, quote)
-    told = [(line, _no_sentence(as_labels(text, reading, quote, kept))) for line, text in notes[:2]]
+    free = [(line, text) for line, text in notes if not text.startswith("@")]
+    told = [(line, _no_sentence(as_labels(text, reading, quote, kept))) for line, text in free[:2]]
     if named and named[1] is None and are_units(named[0][1]) and told and told[0][1]:
         named = told[0], named[0]
     if named is None and above and above[0][0] > max((line for line, _ in notes), default=0):
@@ -159,5 +170,6 @@ def find_labels(reading: Reading, lines, comments, quote: str = '"') -> Labels:
     if named is None:
         return Labels(tuple(f"x{j}" for j in range(len(kept))))
     (line, names), units = named
-    pairs = [(name, u.strip("[](){}<> ")) for name, u in zip(names, units[1]) if not is_missing(u)] if units else ()
+    bare = [u.strip("[](){}<> ") for u in units[1]] if units else ()
+    pairs = [(name, u) for name, u in zip(names, bare) if not is_missing(u)]
     return Labels(tuple(names), tuple(pairs), line, units[0] if units else None)

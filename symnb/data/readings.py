@@ -93,13 +93,16 @@ def readings(lines: "Sequence[tuple[int, str]]", options: ReadOptions = ReadOpti
     n_cells = max(max((text.count(s) for _, text in lines[:20]), default=0) for s in ",;\t| ") + 1
     lines = lines[:max(20, 40_000 // n_cells)]
     separators = [options.separator] if options.separator else list(",;\t| ")
+    if options.separator is None and sum(text.strip()[:1] == text.strip()[-1:] == "*" for _, text in lines) > 2:
+        separators = ["*"]  # as TTree::Scan prints
+    sample = "".join(text for _, text in lines)
     decimals = [options.decimal] if options.decimal else [".", ","]
     found = []
     for separator in separators:
         for decimal in decimals:
             if decimal == separator and not any(quote in text for _, text in lines):
                 continue
-            grouped = {".": (",", "'"), ",": (".", "'")}[decimal]
+            grouped = ("," if decimal == "." else ".", *(sign for sign in "'\xa0\u202f" if sign in sample))
             for thousands in (None, *grouped):
                 reading = read_as(lines, separator, decimal, thousands, quote)
                 if reading and (thousands != "." or reading.has(",")):

@@ -24,20 +24,21 @@ from .events import read_lhe
 from .fits import read_fits
 from .frames import read_xyz
 from .hdf5 import read_hdf5
-from .labels import row_numbers
+from .labels import without_labels
 from .reading import Done, ReadOptions, read_options
 from .root import read_root
 from .selection import choose_columns, select_events
 from .sniff import existing_file, file_format
 from .text import read_csv
+from .times import as_seconds
 
 # %% ../../nbs/lib/data/tables.ipynb #0009
 class _Numbers:
     "Makes pieces numeric, and keeps account of what was not a number."
     def __init__(self):
-        self.numbers, self.texts, self.culprit = Counter(), Counter(), {}
+        self.numbers, self.texts, self.culprit, self.times = Counter(), Counter(), {}, {}
 
-    def __call__(self, piece: pd.DataFrame, labels: "str | None") -> pd.DataFrame:
+    def __call__(self, piece: pd.DataFrame, labels: "str | None", named: "Sequence[str]" = ()) -> pd.DataFrame:
         out = {}
         for name, column in piece.items():
             if isinstance(column.dtype, ExtensionDtype) and column.dtype.kind in "biuf":  # pandas' own, with gaps
@@ -45,7 +46,9 @@ class _Numbers:
             elif column.dtype.kind == "b":
                 column = column.astype(np.int8)
             if column.dtype.kind not in "iuf" and name != labels:
-                column = self._convert(name, column)
+                seconds = as_seconds(column) if name in named else None  # dates become numbers where they are asked for
+                self.times |= {name: None} if seconds is not None else {}
+                column = self._convert(name, column) if seconds is None else seconds
             self.numbers[name] += int(column.notna().sum())
             out[name] = column
         return pd.DataFrame(out, index=piece.index)
@@ -130,7 +133,8 @@ class _Reading:
         self.complete, self.incomplete, self.gaps = _Sample(most, rng), _Sample(most, rng), Counter()
 
     def take(self, piece: pd.DataFrame, wanted: "list[str] | None", query: "str | None", labels: "str | None") -> None:
-        name, attrs, piece.attrs = self.path.name, piece.attrs, {}  # pandas copies attrs with every column
+        name, attrs = self.path.name, piece.attrs
+        piece.attrs = {k: attrs[k] for k in ("units", "available") if k in attrs and query}  # they are copied often
         self.units |= attrs.get("units", {})
         self.reasons |= attrs.get("skipped", {})
         self.notes |= dict.fromkeys(attrs.get("notes", ()))
@@ -140,7 +144,8 @@ class _Reading:
         self._explain(piece, wanted)
         there, self.rows = list(piece.columns), self.rows + attrs.get("rows", len(piece))
         piece = select_events(piece, None if attrs.get("queried") else query, name)
-        piece = self.numbers(piece[choose_columns(there, wanted, name, attrs.get("available", ()))], labels)
+        piece = piece[choose_columns(there, wanted, name, attrs.get("available", ()))]
+        piece = self.numbers(piece, labels, wanted or ())
         is_finite = lambda c: c.notna() if c.dtype.kind not in "iuf" else np.isfinite(c)
         finite = piece.apply(is_finite) if len(piece) else piece.astype(bool)
         whole = finite.all(axis=1)
@@ -241,13 +246,6 @@ class Besides:
         return Besides(find(self.target, "target"), find(own, "weights"))
 
 
-def _without_labels(table: pd.DataFrame, explicit: "set[str]") -> "tuple[pd.DataFrame, list[str]]":
-    "The table without columns that are no degrees of freedom, and what is told of them."
-    numbered = row_numbers(table, explicit)
-    notes = [f"left out, numbers of rows: {', '.join(numbered)} (name them in columns to keep them)"] * bool(numbered)
-    return table.drop(columns=numbered), notes
-
-
 def _classified(table: pd.DataFrame, notes: "list[str]", besides: Besides) -> "tuple[pd.DataFrame, dict, list[str]]":
     "The table with a target of text as numbers, attrs for target and weights, and all notes."
     attrs, target = {}, besides.target
@@ -293,8 +291,10 @@ def load(
             besides = besides.found_in(piece, path.name)
             reading.take(piece, besides.added_to(wanted), query, besides.target)
     table, notes = _finish(reading, {*(wanted or []), *besides.names}, besides.target, strict, query)
-    table, attrs, more = _classified(*_without_labels(table, {*(wanted or []), *besides.names}), besides)
-    units = {c: u for c, u in reading.units.items() if c in table}
+    numbers, units = reading.numbers, reading.units | dict.fromkeys(reading.numbers.times, "s")
+    table, labels = without_labels(table, wanted or [], besides.names, units, numbers.texts, numbers.times)
+    table, attrs, more = _classified(table, labels, besides)
+    units = {c: u for c, u in units.items() if c in table}
     notes = [*_more_notes(reading, table, max_events, query), *notes, *more]
     table.attrs = attrs | {"units": units, "source": path.name, "notes": notes} | reading.told
     return table

@@ -23,11 +23,14 @@ from .catalogues import catalogue_format, read_catalogue
 from symnb.data.cells import (
     MARKS,
     MISSING,
+    is_comment,
     is_missing,
     is_ruler,
+    join_quoted,
     number_pattern,
     plain_number,
     split_line,
+    without_brackets,
     without_comment,
 )
 from .dialect import Dialect, find_dialect
@@ -85,7 +88,7 @@ def _fields(row: str, separator: str, quote: str) -> int:
 
 def _is_none(row: str, marks: "tuple[str, ...]") -> bool:
     "Is this line no row, but blank, a comment, or drawn?"
-    return not row or row.startswith(marks) or row[0] in "|+-=_:" and is_ruler(row)
+    return not row or is_comment(row, marks) or row[0] in "|+-=_:*" and is_ruler(row)
 
 
 class Rows:
@@ -94,9 +97,8 @@ class Rows:
         self.text, self.dialect, self.file, self.line, self.rest = iter(text), dialect, file, 0, ""
         self.held, self.repeated, self.header, self.rows = [], 0, None, self._rows()
         self.separator, self.width = dialect.reading.separator or "\t", dialect.reading.width
-        for line in islice(self.text, dialect.first - 1):
-            self.line += 1
-            if self.line == dialect.labels.names_line:
+        for number, line in enumerate(islice(self.text, dialect.first - 1), 1):
+            if number == dialect.labels.names_line:
                 self.header = line.strip()
 
     def read(self, size: int = -1) -> str:
@@ -110,12 +112,13 @@ class Rows:
 
     def _rows(self) -> Iterator[str]:
         marks, quote, cuts = self.dialect.marks, self.dialect.quote, self.dialect.cuts
-        for line in self.text:
-            self.line += 1
+        for _, last, line in join_quoted(self.text, quote):
+            self.line = self.dialect.first - 1 + last
             row = without_comment(line.rstrip("\n"), marks)
             if _is_none(bare := row.strip(), marks):
                 continue
-            row = self._whole(row, quote) if cuts is None else cut(row, cuts)
+            row = row if not self.dialect.wrapped else without_brackets(row)
+            row = row if cuts is None else cut(row, cuts)
             if _fields(row, self.separator, quote) != self.width:
                 self.held.append((self.line, row, line.endswith("\n")))
                 if len(self.held) <= 5:
@@ -127,15 +130,6 @@ class Rows:
             else:
                 yield row + "\n"
         self._end()
-
-    def _whole(self, row: str, quote: str) -> str:
-        "The row with the lines that a quote without end goes on to."
-        for _ in range(100):
-            if quote not in row or row.count(quote) % 2 == 0:
-                break
-            row += " " + next(self.text, "").rstrip("\n")
-            self.line += 1
-        return row
 
     def _ragged(self) -> ValueError:
         line, fields = self.held[0][0], {_fields(row, self.separator, self.dialect.quote) for _, row, _ in self.held}
