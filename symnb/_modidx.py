@@ -584,6 +584,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                      'symnb.data.collider.momentum_combinations': ( 'lib/data/collider.html#momentum_combinations',
                                                                                     'symnb/data/collider.py')},
             'symnb.data.columnar': { 'symnb.data.columnar._add_lists': ('lib/data/columnar.html#_add_lists', 'symnb/data/columnar.py'),
+                                     'symnb.data.columnar._check_alike': ('lib/data/columnar.html#_check_alike', 'symnb/data/columnar.py'),
                                      'symnb.data.columnar._is_list': ('lib/data/columnar.html#_is_list', 'symnb/data/columnar.py'),
                                      'symnb.data.columnar._kept': ('lib/data/columnar.html#_kept', 'symnb/data/columnar.py'),
                                      'symnb.data.columnar._numpy': ('lib/data/columnar.html#_numpy', 'symnb/data/columnar.py'),

@@ -117,6 +117,12 @@ def test_folders(tmp_path):
     pq.write_table(pa.table({"x": x, "n": np.arange(N) % 5}), tmp_path / "plain" / "part-0.parquet")
     pq.write_table(pa.table({"x": x, "n": x}), tmp_path / "plain" / "part-1.parquet")
     assert np.array_equal(load(tmp_path / "plain").n, [*(np.arange(N) % 5), *x])
+    pq.write_table(pa.table({"x": x, "other": x}), tmp_path / "plain" / "part-2.parquet")
+    with pytest.raises(ValueError, match="plain is a folder whose files have different columns .'n' is not in both"):
+        load(tmp_path / "plain")
+    (tmp_path / "plain" / "t.csv").write_text("a,b")
+    with pytest.raises(ValueError, match="plain is a folder: name a file"):
+        load(tmp_path / "plain")
     (tmp_path / "delta" / "_delta_log").mkdir(parents=True)
     pq.write_table(table, tmp_path / "delta" / "a.parquet")
     with pytest.raises(ValueError, match="delta is a Delta table"):

@@ -175,6 +175,16 @@ def _pieces(path: Path, schema, batches, rows: int, done: Done, options: ReadOpt
     if unseen or not seen:
         yield piece(empty) if table is None else table
 
+# %% ../../nbs/lib/data/columnar.ipynb #0009a
+def _check_alike(path: Path, names: "dict[str, set[str]]") -> None:
+    "Raises ValueError where the files of a folder have other columns than the first."
+    first = next(iter(names))
+    for file, here in names.items():
+        if here != names[first]:
+            odd = sorted(here ^ names[first])[0]
+            raise ValueError(f"{path.name} is a folder whose files have different columns ({odd!r} is not in both "
+                             f"{Path(first).name} and {Path(file).name}): name one file, or write one table")
+
 # %% ../../nbs/lib/data/columnar.ipynb #0011
 def read_parquet(path: Path, done: Done = lambda share: None,
                  options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
@@ -186,8 +196,9 @@ def read_parquet(path: Path, done: Done = lambda share: None,
         if path.is_dir():
             source = dict(format="parquet", partition_base_dir=str(path), partitioning="hive")
             found = ds.dataset([str(p) for p in parquet_files(path)], **source)
-            schemas = [part.physical_schema for part in found.get_fragments()]
-            schema = pa.unify_schemas([*schemas, found.schema], promote_options="permissive")
+            schemas = {part.path: part.physical_schema for part in found.get_fragments()}
+            _check_alike(path, {name: {*part.names} for name, part in schemas.items()})
+            schema = pa.unify_schemas([*schemas.values(), found.schema], promote_options="permissive")
             found = ds.dataset(found.files, schema=schema, **source)
             batches = found.to_batches(columns=_wanted(schema, options), batch_size=ROWS)
             yield from _pieces(path, schema, batches, found.count_rows(), done, options)

@@ -45,9 +45,10 @@ def parquet_files(folder: Path) -> "list[Path]":
         if here:
             raise ValueError(f"{folder} is {'an' if kind[0] == 'I' else 'a'} {kind} table, whose log says which files "
                              "hold: write it as one Parquet file")
-    found = sorted(p for p in folder.rglob("*") if p.name.lower().endswith(ENDINGS["Parquet"]) and p.is_file())
     hidden = lambda p: any(part.startswith(("_", ".")) for part in p.relative_to(folder).parts)
-    return [p for p in found if not hidden(p) and p.stat().st_size]
+    seen = sorted(p for p in folder.rglob("*") if not p.is_dir() and not hidden(p) and p.stat().st_size)
+    found = [p for p in seen if p.name.lower().endswith(ENDINGS["Parquet"])]
+    return found if all(p in found or p.suffix in (".md", ".crc", ".json") for p in seen) else []
 
 # %% ../../nbs/lib/data/sniff.ipynb #0005a
 def existing_file(path: "str | Path") -> Path:
