@@ -162,6 +162,14 @@ def test_pictures_and_several_tables(fits, tmp_path):
     refused(tmp_path / "half.fits", "half.fits is truncated")
 
 
+@pytest.mark.parametrize("library, name, head", [("h5py", "t.h5", b"\x89HDF\r\n\x1a\n"), ("astropy.io", "t.fits",
+                                                                                          b"SIMPLE  =")])
+def test_a_library_that_is_not_here_is_named(monkeypatch, tmp_path, library, name, head):
+    monkeypatch.setitem(__import__("sys").modules, library, None)
+    (tmp_path / name).write_bytes(head + bytes(100))
+    refused(tmp_path / name, r"which (h5py|astropy) reads: pip install 'symnb\[files\]'")
+
+
 # Trajectories
 
 def xyz(frames, comment="", extra=""):
