@@ -55,7 +55,7 @@ $(STAMP): settings.ini setup.py constraints.txt Makefile
 		$(PIP) 'torch==$(TORCH)' $(DOTS) || $(FAILED); \
 	fi
 	@echo '[3/3] symnb and the versions in constraints.txt (some minutes)'
-	@$(PIP) -e '.[companion,dev]' $(DOTS) || $(FAILED)
+	@$(PIP) -e '.[companion,files,dev]' $(DOTS) || $(FAILED)
 	@touch $@
 
 figures: $(STAMP)

@@ -21,7 +21,7 @@ setup(
     package_data={cfg["lib_path"]: ["py.typed"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=cfg["requirements"].split(),
-    extras_require={extra: cfg[extra + "_requirements"].split() for extra in ("companion", "dev")},
+    extras_require={extra: cfg[extra + "_requirements"].split() for extra in ("companion", "files", "dev")},
     entry_points={"console_scripts": cfg["console_scripts"].split("\n")},
     classifiers=[
         "Development Status :: 3 - Alpha",

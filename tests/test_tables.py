@@ -245,9 +245,10 @@ def test_columns_of_every_type(tmp_path):
     )
     table.to_parquet(tmp_path / "t.parquet")
     read = load(tmp_path / "t.parquet")
-    assert list(read) == ["x", "whole", "flag", "value"] and len(read) == 20 and np.isfinite(read.to_numpy(float)).all()
+    assert list(read) == ["x", "whole", "flag", "value", "pair_0", "pair_1"] and len(read) == 20
+    assert np.isfinite(read.to_numpy(float)).all()
     assert "20 of 40 events have NaN or infinite values (whole, flag): dropped" in read.attrs["notes"]
-    assert "left out, not numbers: letter, day, pair" in read.attrs["notes"]
+    assert "left out, not numbers: letter, day" in read.attrs["notes"]
     np.savez(tmp_path / "t.npz", a=np.arange(5) * 1j, b=np.arange(5) / 2)
     assert list(load(tmp_path / "t.npz")) == ["b"]
     np.save(tmp_path / "t.npy", np.array([(1.5, 2), (3.5, 4)], dtype=[("x", "f8"), ("y", "i4")]))
@@ -378,10 +379,10 @@ def bad_files(folder: Path, events: pd.DataFrame) -> "dict[str, tuple[Path, str]
         "a web page": (put("page.csv", "<!DOCTYPE html><html>log in</html>"), "is a web page"),
         "binary": (put("bytes.csv", b"\x00\x01\x02" * 50), "neither text nor a binary format"),
         "latin-1": (put("latin.csv", "a,b\n1,2\n1,\xe9\n".encode("latin-1")), "mixes numbers and text.*'é' in row 2"),
-        "hdf5": (put("t.h5", b"\x89HDF\r\n\x1a\n"), "an HDF5 file"),
+        "hdf5": (put("t.h5", b"\x89HDF\r\n\x1a\n"), "truncated or damaged|h5py reads"),
         "a pickle": (put("t.pkl", pickle.dumps(events)), "never loaded"),
     }
-    np.savez(folder / "evil.npz", a=np.array([{"x": 1}], dtype=object), b=np.zeros(3))
+    np.savez(folder / "evil.npz", a=np.array([{"x": 1}], dtype=object))
     np.savez(folder / "cube.npz", a=np.zeros((3, 3, 3)))
     (folder / "zip.npz").write_bytes(b"PK\x05\x06" + bytes(18))
     found |= {
@@ -430,9 +431,9 @@ def test_gaps_are_dropped_with_a_count_or_refused(tmp_path, events):
 
 def test_options_of_other_formats_are_refused(tmp_path, events):
     path = write(tmp_path, "csv", events)
-    with pytest.raises(ValueError, match="only ROOT and NPZ files have this"):
+    with pytest.raises(ValueError, match="only ROOT, NPZ, HDF5, FITS files have this"):
         load(path, tree="t")
-    with pytest.raises(ValueError, match="only LHE and HepMC files have this"):
+    with pytest.raises(ValueError, match="only LHE, HepMC files have this"):
         load(path, particles="common")
     with pytest.raises(ValueError, match="'kind' of .* is not made of numbers"):
         load(write(tmp_path, "csv", events.assign(kind="x")), columns="kind,px_mu")

@@ -158,7 +158,7 @@ def test_metadata(dist, cfg):
         ">=" + cfg["min_python"],
     )
     assert [r for r in meta.get_all("Requires-Dist") if "extra ==" not in r] == cfg["requirements"].split()
-    assert meta.get_all("Provides-Extra") == ["companion", "dev"]
+    assert meta.get_all("Provides-Extra") == ["companion", "files", "dev"]
     assert (meta["License"] or meta["License-Expression"]) == "Apache-2.0" and "Apache License" in licence
     assert entries.split() == ["[console_scripts]", "symnb", "=", "symnb.companion.cli:main"]
     assert (

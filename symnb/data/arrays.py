@@ -6,78 +6,82 @@
 __all__ = ['read_numpy']
 
 # %% ../../nbs/lib/data/arrays.ipynb #0002
-import zipfile
-import zlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from .reading import ROWS, Done, ReadOptions, named
+from .flatten import Columns, about_shape, side_by_side
+from .reading import ROWS, Done, ReadOptions
 from .sniff import truncated
 
 # %% ../../nbs/lib/data/arrays.ipynb #0004
-_PICKLE = (
-    "{} holds pickled Python objects, which may run code when they are read: they are never loaded; save plain numbers"
-)
+_PICKLE = "holds pickled Python objects, which may run code when they are read: they are never loaded"
+_NAMES = re.compile(r"(^|_)(columns|column_names|colnames|names|features|feature_names|fields|variables|header|keys)$")
 
 
-def _load_arrays(path: Path, mmap: bool) -> "dict[str, np.ndarray]":
-    "The arrays in the file, by name."
+def _load_arrays(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
+    "The arrays in the file by name, and why others are none. Raises ValueError where all are pickled."
+    arrays, reasons = {}, {}
     try:
-        found = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-        return {"x": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise truncated(path, str(error)) from error
-    except ValueError as error:
-        if "pickle" in str(error):
-            raise ValueError(_PICKLE.format(path.name)) from error
-        raise truncated(path, str(error)) from error
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return {"": found}, {}
+        for name in found.files:
+            try:
+                arrays[name] = found[name]
+            except ValueError as error:
+                if "pickle" not in str(error):
+                    raise
+                reasons[name] = _PICKLE
+    except Exception as error:  # numpy raises what zipfile, zlib, struct and its parser of headers raise
+        if re.search("pickle|Python objects", str(error)):
+            raise ValueError(f"{path.name} {_PICKLE}; save plain numbers") from error
+        raise truncated(path, " ".join(str(error).split())[:200]) from error
+    arrays = {name: a for name, a in arrays.items() if isinstance(a, np.ndarray)}  # any zip archive may come here
+    if {"format", "shape", "data"} <= arrays.keys():
+        raise ValueError(f"{path.name} is a sparse matrix of SciPy: write it as numpy.save(..., matrix.toarray())")
+    if reasons and not arrays:
+        raise ValueError(f"{path.name} {_PICKLE}; save plain numbers")
+    return arrays, reasons
 
+# %% ../../nbs/lib/data/arrays.ipynb #0006
+def _column_names(arrays: "dict[str, np.ndarray]", chosen: "list[str]") -> "tuple[dict[str, list[str]], set[str]]":
+    "Names of the columns of arrays (n, d): array → names; and the arrays that they come from."
+    wide = {name: arrays[name].shape[1] for name in chosen if arrays[name].ndim == 2}
+    found, used = {}, set()
+    for source, text in arrays.items():
+        fits = [name for name, d in wide.items() if d == text.size]
+        if text.dtype.kind in "SUT" and text.ndim == 1 and _NAMES.search(source.lower()) and len(fits) == 1:
+            words = [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in text]
+            if len({*words}) == len(words) and fits[0] not in found:
+                found[fits[0]], used = words, used | {source}
+    return found, used
 
-def _columns(name: str, array: np.ndarray, texts: "dict[str, list[str]]", alone: bool) -> "dict[str, np.ndarray]":
-    "The columns of one array (n,) or (n, d), by name."
-    if array.dtype.names:
-        return {field: array[field] for field in array.dtype.names}
-    if array.ndim == 1:
-        return {name: array}
-    names = next((t for t in texts.values() if len(t) == array.shape[1]), None)
-    prefix = "x" if alone else f"{name}_"
-    return {names[j] if names else f"{prefix}{j}": array[:, j] for j in range(array.shape[1])}
-
-# %% ../../nbs/lib/data/arrays.ipynb #0005
+# %% ../../nbs/lib/data/arrays.ipynb #0007
 def read_numpy(path: Path, done: Done = lambda share: None,
                options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
-    "The NPZ or NPY file at `path` in pieces. Raises ValueError for arrays that make no table."
-    tree, arrays = options.tree, _load_arrays(path, mmap=path.suffix.lower() == ".npy")
-    arrays = {k: a for k, a in arrays.items() if isinstance(a, np.ndarray)}  # any zip archive may come here
-    texts = {
-        k: [str(v) for v in a]
-        for k, a in arrays.items()
-        if k in ("columns", "names", "feature_names") and a.ndim == 1 and a.dtype.kind in "US"
-    }
-    arrays = {k: a for k, a in arrays.items() if k not in texts}
+    """The NPZ or NPY file at `path` in pieces; options.tree is one array of an NPZ, options.unroll makes columns of
+    arrays of three dimensions. Raises ValueError for arrays that make no table."""
+    tree, (arrays, reasons) = options.tree, _load_arrays(path)
     if tree is not None and tree not in arrays:
-        raise ValueError(f"tree={tree!r}: {path.name} has no such array; it has {', '.join(arrays) or 'none'}")
-    usable = {k: a for k, a in arrays.items() if a.ndim in (1, 2) and tree in (None, k)}
-    shapes = ", ".join(f"{k} {a.shape}" for k, a in arrays.items())
-    if not usable:
-        raise ValueError(
-            f"{path.name} has no table in it ({shapes or 'no arrays'}): "
-            "save arrays of shape (events,) or (events, columns)"
-        )
-    if len({len(a) for a in usable.values()}) > 1:
-        raise ValueError(
-            f"{path.name} has arrays of different lengths ({shapes}): choose one of them with tree (--tree on "
-            "the command line)"
-        )
-    columns = {}
-    for name, array in usable.items():
-        columns |= _columns(name, array, texts, alone=len(usable) == 1)
-    n = len(next(iter(columns.values())))
+        raise ValueError(f"tree={tree!r}: {path.name} has no such array; it has {', '.join(filter(None, arrays))}")
+    asked = {name: a for name, a in arrays.items() if tree in (None, name)}
+    chosen, others = side_by_side(path, asked, options.unroll)
+    names, used = _column_names(arrays, chosen)
+    chosen = [name for name in chosen if name not in used]
+    columns = Columns(options.unroll)
+    columns.skipped = {name: why for name, why in (reasons | others).items() if name not in used}
+    alone = len([name for name in chosen if arrays[name].dtype.kind not in "SUT"]) == 1
+    columns.notes = [note for name in chosen for note in about_shape(path, arrays[name].shape)]
+    n = len(arrays[chosen[0]])
     for start in range(0, max(n, 1), ROWS):
-        rows = slice(start, start + ROWS)
-        piece = pd.DataFrame({k: np.asarray(v[rows]) for k, v in columns.items()})
+        for name in chosen:
+            rows, fields = arrays[name][start:start + ROWS], arrays[name].dtype.names
+            bare = alone and (fields or arrays[name].ndim == 2)
+            columns.add("" if bare else name or "x", rows, names.get(name))
         done(min((start + ROWS) / max(n, 1), 1.0))
-        yield named(piece.set_axis(range(start, start + len(piece))))
+        columns.check(path)
+        yield columns.piece(start)

@@ -19,8 +19,11 @@ from tqdm import tqdm
 
 from ..checks import effective_number
 from .arrays import read_numpy
-from .columnar import read_parquet
+from .columnar import read_arrow, read_parquet
 from .events import read_lhe
+from .fits import read_fits
+from .frames import read_xyz
+from .hdf5 import read_hdf5
 from .hepmc import read_hepmc
 from .labels import without_labels
 from .reading import Done, ReadOptions, read_options
@@ -103,9 +106,10 @@ class _Sample:
 # %% ../../nbs/lib/data/tables.ipynb #0012
 _READERS: "dict[str, Callable]" = {
     "CSV": read_csv, "Parquet": read_parquet, "NPZ": read_numpy, "NPY": read_numpy, "LHE": read_lhe, "ROOT": read_root,
-    "HepMC": read_hepmc
+    "HepMC": read_hepmc, "Arrow": read_arrow, "HDF5": read_hdf5, "FITS": read_fits, "XYZ": read_xyz,
 }
-_ONLY = {"tree": ("ROOT", "NPZ"), "particles": ("LHE", "HepMC"), "unroll": ("NPZ", "NPY")}  # of which formats
+_ONLY = {"tree": ("ROOT", "NPZ", "HDF5", "FITS"), "particles": ("LHE", "HepMC"),
+         "unroll": ("NPZ", "NPY", "Parquet", "Arrow", "HDF5", "FITS")}  # which formats have an option
 _ONLY |= dict.fromkeys(("separator", "decimal", "comment", "names", "skip", "units"), ("CSV",))
 
 
@@ -115,10 +119,9 @@ def _pieces(path: Path, done: Done, options: ReadOptions) -> "Iterator[pd.DataFr
     for name, kinds in _ONLY.items():
         value = getattr(options, name)
         if value not in (None, False) and kind not in kinds:
-            only = "text has" if kinds == ("CSV",) else f"{' and '.join(kinds)} files have"
+            only = "text has" if kinds == ("CSV",) else f"{', '.join(kinds)} files have"
             raise ValueError(f"{name}={value!r}: only {only} this; {path.name} is {kind}")
     return _READERS[kind](path, done, options)
-
 
 # %% ../../nbs/lib/data/tables.ipynb #0014
 class _Reading:
@@ -152,9 +155,9 @@ class _Reading:
         for word in wanted or []:
             branch = word if word in self.reasons else word.rpartition("_")[0]
             if branch in self.reasons and word not in piece:
-                raise ValueError(f"columns: {branch!r} of {self.path.name} {self.reasons[branch]}, "
-                                 "which makes no column: choose other columns, or fix the number, "
-                                 f"for example with query='n_{branch} == 2'")
+                hint = f", or fix the number, for example with query='n_{branch} == 2'"
+                raise ValueError(f"columns: {branch!r} of {self.path.name} {self.reasons[branch]}, which makes no "
+                                 f"column: choose other columns{hint * ('entries in' in self.reasons[branch])}")
 
 # %% ../../nbs/lib/data/tables.ipynb #0015
 def _finish(reading: _Reading, explicit: "set[str]", labels: "str | None", strict: bool,

@@ -1,0 +1,222 @@
+"""HDF5, FITS and trajectories, as h5py, pandas, astropy and chemists' programs write them."""
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from symnb.data import load
+
+pytestmark = pytest.mark.exact
+N = 80
+rng = np.random.RandomState(0)
+x, v = rng.randn(N), rng.randn(N, 3)
+
+
+@pytest.fixture
+def h5(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    return lambda name="t.h5": h5py.File(tmp_path / name, "a")
+
+
+def refused(path, words, **options):
+    with pytest.raises(ValueError, match=words) as caught:
+        load(path, **options)
+    assert "\n" not in str(caught.value) and path.name in str(caught.value)
+
+
+# HDF5
+
+def test_data_sets_side_by_side(h5, tmp_path):
+    with h5() as out:
+        out["e/x"], out["e/v"], out["e/label"], out["e/n"] = x.astype(">f8"), v, [b"s", b"b"] * (N // 2), 3
+        out["e/x"].attrs["units"], out["e/flag"] = "m", x > 0
+        out["e/image"], out["run/seeds"] = np.zeros((N, 4, 4)), np.arange(5)
+    table = load(tmp_path / "t.h5")
+    assert set(table) == {"flag", "v_0", "v_1", "v_2", "x"} and np.array_equal(table[["v_0", "v_1", "v_2"]], v)
+    told = " ".join(table.attrs["notes"])
+    assert table.attrs["units"] == {"x": "m"} and all(words in told for words in (
+        "image (has the shape", "n (is a single value)", "run (has 5 rows", "not numbers: label"))
+    assert load(tmp_path / "t.h5", unroll=True).shape[1] == 21 and list(load(tmp_path / "t.h5", tree="/e/v"))[0] == "x0"
+    refused(tmp_path / "t.h5", "tree='w': t.h5 has no such group", tree="w")
+
+
+def test_compound_and_several_tables(h5, tmp_path):
+    events = np.zeros(N, [("p", "f8", (3,)), ("id", "S2")])
+    events["p"] = v
+    with h5() as out:
+        out["events"], out["train/x"] = events, x[:40]
+    refused(tmp_path / "t.h5", r"several tables, events \(80 rows\), train \(40 rows\).*--tree events")
+    assert np.array_equal(load(tmp_path / "t.h5", tree="events"), v)
+    assert np.array_equal(load(tmp_path / "t.h5", tree="train").x, x[:40])
+
+
+def test_habits_of_netcdf(h5, tmp_path):
+    with h5("t.nc") as out:
+        out["t"] = np.array([1, 2, -99, 4] * 5, "i2")
+        out["t"].attrs["_FillValue"], out["t"].attrs["scale_factor"] = np.array([-99], "i2"), 0.5
+        out["y"] = x[:20]
+    assert load(tmp_path / "t.nc").t.tolist() == [0.5, 1.0, 2.0] * 5
+
+
+def test_frames_of_pandas(h5, tmp_path):
+    """The two layouts, as PyTables writes them."""
+    with h5() as out:
+        fixed = out.create_group("fixed")
+        fixed.attrs["pandas_type"] = "frame"
+        fixed["axis0"], fixed["axis1"] = [b"a", b"b", b"n"], np.arange(N)
+        fixed["block0_items"], fixed["block0_values"] = [b"a", b"b"], v[:, :2]
+        fixed["block1_items"], fixed["block1_values"] = [b"n"], np.arange(N)[:, None] % 7
+        group = out.create_group("rows/first")
+        group.attrs["pandas_type"] = "frame_table"
+        table = np.zeros(N, [("index", "i8"), ("values_block_0", "f8", (2,)), ("c", "f8")])
+        table["values_block_0"], table["c"] = v[:, :2], v[:, 2]
+        group["table"] = table
+        group["table"].attrs["values_block_0_kind"] = np.bytes_(pickle.dumps(["a", "b"], 0))
+    refused(tmp_path / "t.h5", r"several tables, fixed \(80 rows\), rows/first \(80 rows\)")
+    read = load(tmp_path / "t.h5", tree="fixed")
+    assert list(read) == ["a", "b", "n"] and np.array_equal(read[["a", "b"]], v[:, :2])
+    read = load(tmp_path / "t.h5", tree="/rows/first")
+    assert list(read) == ["a", "b", "c"] and np.array_equal(read, v)
+
+
+def test_pytables_where_it_is_here(tmp_path):
+    pytest.importorskip("tables")
+    frame = pd.DataFrame(v, columns=["a", "b", "c"]).assign(k=np.arange(N) % 5, kind=["s", "b"] * (N // 2),
+                                                            when=pd.date_range("2026", periods=N))
+    for layout in ("fixed", "table"):
+        frame.to_hdf(tmp_path / f"{layout}.h5", key="events", format=layout)
+        read = load(tmp_path / f"{layout}.h5")
+        assert set(read) - {"kind"} == {"a", "b", "c", "k"} and np.array_equal(read[["a", "b", "c"]], v)
+        assert load(tmp_path / f"{layout}.h5", columns="a,when").when[1] == 86400
+
+
+def test_hdf5_without_a_table(h5, tmp_path):
+    with h5() as out:
+        out["pixels"] = np.zeros((5, 4, 4))
+    refused(tmp_path / "t.h5", "t.h5 has no table in it .*unroll")
+    assert load(tmp_path / "t.h5", unroll=True).shape == (5, 16)
+    with h5("none.h5") as out:
+        out.create_group("g")
+    refused(tmp_path / "none.h5", "none.h5 has no table in it")
+
+
+# FITS
+
+@pytest.fixture
+def fits():
+    return pytest.importorskip("astropy.io.fits")
+
+
+def test_binary_tables(fits, tmp_path):
+    counts = np.arange(N) % 9
+    columns = [fits.Column("E", "E", unit="keV", array=x), fits.Column("P", "3D", unit="cm", array=v),
+               fits.Column("N", "J", null=-9, array=np.where(counts == 4, -9, counts)),
+               fits.Column("PACKED", "I", array=counts),
+               fits.Column("OK", "L", array=x > 0), fits.Column("NAME", "3A", array=["a", "bc"] * (N // 2)),
+               fits.Column("Z", "C", array=x + 1j), fits.Column("U", "I", bzero=32768, array=counts.astype("u2")),
+               fits.Column("LIST", "PD()", array=np.array([np.zeros(c) for c in counts], dtype=object))]
+    gti = [fits.Column("START", "D", array=[0.0, 1.0])]
+    parts = [fits.BinTableHDU.from_columns(c, name=n) for n, c in dict(EVENTS=columns, GTI=gti).items()]
+    fits.HDUList([fits.PrimaryHDU(np.zeros((2, 2))), *parts]).writeto(tmp_path / "t.fits")
+    fits.setval(tmp_path / "t.fits", "TSCAL4", value=0.5, ext=1)
+    fits.setval(tmp_path / "t.fits", "TZERO4", value=10.0, ext=1)
+    (tmp_path / "t.fits.gz").write_bytes(__import__("gzip").compress((tmp_path / "t.fits").read_bytes()))
+    for name in ("t.fits", "t.fits.gz"):
+        read, keep = load(tmp_path / name), counts != 4
+        assert list(read) == ["E", "P_0", "P_1", "P_2", "N", "PACKED", "OK", "U"]
+        assert np.array_equal(read[["P_0", "P_1", "P_2"]], v[keep]) and np.array_equal(read.N, counts[keep])
+        assert np.array_equal(read.PACKED, counts[keep] / 2 + 10) and np.array_equal(read.U, counts[keep])
+        assert read.attrs["units"] == dict(E="keV", P_0="cm", P_1="cm", P_2="cm")
+        told = " ".join(read.attrs["notes"])
+        assert all(words in told for words in ("GTI (has 2 rows", "LIST (has 0 to 8 entries", "Z (is complex", "NAME"))
+    assert len(load(tmp_path / "t.fits", tree="gti")) == 2 and load(tmp_path / "t.fits", query="N == 3").N.eq(3).all()
+
+
+def test_tables_of_text_with_gaps(fits, tmp_path):
+    columns = [fits.Column("A", "I6", null="-99", array=np.where(x > 1, -99, np.arange(N))),
+               fits.Column("B", "F10.4", unit="mag", array=v[:, 0])]
+    fits.TableHDU.from_columns(columns).writeto(tmp_path / "t.fits")
+    read = load(tmp_path / "t.fits", columns="A,B")
+    assert read.index.tolist() == np.flatnonzero(x <= 1).tolist() and np.array_equal(read.A, read.index)
+    assert np.allclose(read.B, v[x <= 1, 0], atol=1e-4) and read.attrs["units"] == {"B": "mag"}
+
+
+def test_flags_that_are_missing(fits, tmp_path):
+    table = fits.BinTableHDU.from_columns([fits.Column("OK", "L", array=x > 0), fits.Column("a", "D", array=x)])
+    table.writeto(tmp_path / "t.fits")
+    data = (tmp_path / "t.fits").read_bytes()
+    at = 2 * 2880 + 9 * 7  # the flag of row 7, as a program that knows nothing of it leaves it
+    (tmp_path / "t.fits").write_bytes(data[:at] + b"\0" + data[at + 1:])
+    assert load(tmp_path / "t.fits").index.tolist() == [i for i in range(N) if i != 7]
+
+
+def test_pictures_and_several_tables(fits, tmp_path):
+    fits.PrimaryHDU(np.zeros((20, 30))).writeto(tmp_path / "p.fits")
+    refused(tmp_path / "p.fits", r"FITS file without tables: it holds PRIMARY \(a picture of 20 × 30\)")
+    one = lambda name: fits.BinTableHDU.from_columns([fits.Column("a", "D", array=x)], name=name)
+    fits.HDUList([fits.PrimaryHDU(), one("A"), one("B")]).writeto(tmp_path / "s.fits")
+    refused(tmp_path / "s.fits", r"several tables, A \(80 rows\), B \(80 rows\): choose one with tree='A'")
+    data = (tmp_path / "s.fits").read_bytes()
+    (tmp_path / "half.fits").write_bytes(data[:len(data) * 3 // 4])
+    refused(tmp_path / "half.fits", "half.fits is truncated")
+
+
+@pytest.mark.parametrize("library, name, head", [("h5py", "t.h5", b"\x89HDF\r\n\x1a\n"), ("astropy.io", "t.fits",
+                                                                                          b"SIMPLE  =")])
+def test_a_library_that_is_not_here_is_named(monkeypatch, tmp_path, library, name, head):
+    monkeypatch.setitem(__import__("sys").modules, library, None)
+    (tmp_path / name).write_bytes(head + bytes(100))
+    refused(tmp_path / name, r"which (h5py|astropy) reads: pip install 'symnb\[files\]'")
+
+
+# Trajectories
+
+def xyz(frames, comment="", extra=""):
+    return "".join(f"{len(f)}\n{comment}\n" + "".join(f"{e} {a} {b} {c}{extra}\n" for e, a, b, c in f) for f in frames)
+
+
+def test_trajectories(tmp_path):
+    frames = [[("C", *row), ("H", *2 * row), ("H", *3 * row)] for row in v]
+    (tmp_path / "t.xyz").write_text(xyz(frames))
+    read = load(tmp_path / "t.xyz")
+    assert list(read) == [f"{c}_{atom}" for atom in ("C1", "H1", "H2") for c in "xyz"]
+    assert np.allclose(read[["x_H2", "y_H2", "z_H2"]], 3 * v)
+    comment = 'Lattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3:forces:R:3:tag:I:1 energy=-1.5 pbc="T T T"'
+    (tmp_path / "t.extxyz").write_text(xyz(frames, comment, " 1 2 3 7"))
+    read = load(tmp_path / "t.extxyz", columns="energy,*_C1")
+    assert list(read) == ["energy", "x_C1", "y_C1", "z_C1", "forces_x_C1", "forces_y_C1", "forces_z_C1", "tag_C1"]
+    assert np.allclose(read.y_C1, v[:, 1]) and (read.forces_z_C1 == 3).all() and (read.energy == -1.5).all()
+    assert load(tmp_path / "t.extxyz", columns="Lattice_*").iloc[0].tolist() == [9, 0, 0, 0, 9, 0, 0, 0, 9]
+
+
+def test_frames_that_differ(tmp_path):
+    molecule = [("C", *v[0]), ("O", *v[1])]
+    (tmp_path / "t.xyz").write_text(xyz([molecule, molecule, [*molecule, ("O", *v[2])]]))
+    refused(tmp_path / "t.xyz", r"frame 1 has C O, frame 3 has C O2.*a file of their own")
+    (tmp_path / "t.xyz").write_text(xyz([molecule, molecule[::-1]]))
+    refused(tmp_path / "t.xyz", "frame 2 has the atoms in another order")
+    (tmp_path / "t.xyz").write_text(xyz([molecule] * 5)[:-30])
+    refused(tmp_path / "t.xyz", "truncated or damaged .frame 5")
+    (tmp_path / "points.xyz").write_text("\n".join(f"{a} {b} {c}" for a, b, c in v))
+    assert np.allclose(load(tmp_path / "points.xyz"), v)
+
+
+def test_damage_ends_in_one_line(fits, h5, tmp_path):
+    with h5("g.h5") as out:
+        out["x"], out["v"] = x, v
+    fits.BinTableHDU.from_columns([fits.Column("a", "D", array=x)]).writeto(tmp_path / "g.fits")
+    (tmp_path / "g.xyz").write_text(xyz([[("C", *row), ("O", *row)] for row in v[:20]]))
+    for kind in ("h5", "fits", "xyz"):
+        good, path = (tmp_path / f"g.{kind}").read_bytes(), tmp_path / f"t.{kind}"
+        for k in range(40):
+            bad, at = bytearray(good), rng.randint(len(good))
+            if k % 2:
+                del bad[at:]
+            else:
+                bad[at:at + 4] = rng.bytes(4)
+            path.write_bytes(bad)
+            try:
+                load(path)
+            except ValueError as error:
+                assert "\n" not in str(error) and path.name in str(error)
