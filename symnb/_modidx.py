@@ -1589,6 +1589,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                     'symnb.flows.points.find_points': ('lib/flows/points.html#find_points', 'symnb/flows/points.py')},
             'symnb.flows.problem': { 'symnb.flows.problem.FlowsInputs': ('lib/flows/problem.html#flowsinputs', 'symnb/flows/problem.py'),
                                      'symnb.flows.problem.FlowsProblem': ('lib/flows/problem.html#flowsproblem', 'symnb/flows/problem.py'),
+                                     'symnb.flows.problem.FlowsProblem.fresh': ( 'lib/flows/problem.html#flowsproblem.fresh',
+                                                                                 'symnb/flows/problem.py'),
                                      'symnb.flows.problem._oracle': ('lib/flows/problem.html#_oracle', 'symnb/flows/problem.py'),
                                      'symnb.flows.problem._points': ('lib/flows/problem.html#_points', 'symnb/flows/problem.py'),
                                      'symnb.flows.problem._positive': ('lib/flows/problem.html#_positive', 'symnb/flows/problem.py'),

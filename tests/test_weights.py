@@ -123,3 +123,19 @@ def test_counting_takes_weights():
     flows = SymmetryFlows(oracle=oracle, generators="linear", random_state=0)
     assert flows.count(X, sample_weight=X[:, 0] > 0) == 1 != flows.count(X) == 0
     assert SymmetryFlows.count(X, oracle=oracle, generators="linear", sample_weight=X[:, 0] > 0) == 1
+
+
+def test_a_number_of_generators_and_defects_count_weights():
+    "Half of the events, nearly without weight, have another oracle: the rotation is found, and its defect is small."
+    x = torch.as_tensor(normal(800, 2))
+    y = torch.where(torch.arange(800) % 2 == 0, x.square().sum(1), (x * x.new_tensor([1.0, 5.0])).square().sum(1))
+    w = np.where(np.arange(800) % 2 == 0, 1.0, 1e-9)
+
+    def oracle(z):
+        near = torch.cdist(z, x).argmin(1)
+        stretch = torch.where(near % 2 == 0, 1.0, 5.0)[:, None] * z.new_tensor([0.0, 1.0]) + z.new_tensor([1.0, 0.0])
+        return (z * stretch.clamp(min=1.0)).square().sum(1)
+    flows = SymmetryFlows(1, generators="linear", oracle=oracle, random_state=0).fit(x.numpy(), y.numpy(), w)
+    A = flows.generator_matrices_[0] / np.abs(flows.generator_matrices_[0]).max()
+    np.testing.assert_allclose(A, A[0, 1] * np.array([[0, 1], [-1, 0]]), atol=1e-3)
+    assert flows.solution_.found and flows.defect_[0] < 0.01

@@ -23,12 +23,16 @@ def invariance_factor(
     jac: Tensor,  # (n, k, d), d the columns of the family
     x: Tensor,  # (n, d)
     chunk: int = 2048,
+    weights: "Tensor | None" = None,  # (n,) counted by their size
 ) -> Tensor:
     "Upper triangular U (d·p, d·p) with |U c|² the mean over events of |J G|², J with orthonormal rows."
     U = x.new_zeros(0, family.n_coefficients, dtype=torch.float64)
-    for J, part in zip(jac.double().split(chunk), x.double().split(chunk)):
+    share = torch.ones(len(x)) if weights is None else weights.abs()
+    share = (share.to(U) / share.sum()).sqrt()
+    for J, part, w in zip(jac.double().split(chunk), x.double().split(chunk), share.split(chunk)):
         rows = conditions(family, row_space(J)[0], family.features(family.split(part)))
-        U = torch.linalg.qr(torch.cat([U, rows / len(x) ** 0.5])).R
+        rows = rows * w.repeat_interleave(len(rows) // len(w))[:, None]
+        U = torch.linalg.qr(torch.cat([U, rows])).R
     return U
 
 
@@ -167,6 +171,7 @@ def train_matrices(
     closure: bool = True,
     degree: int = 2,
     steps: int = 500,
+    weights: "Tensor | None" = None,  # (n,) of the events, counted by their size
     random_state=None,
 ) -> TrainedMatrices:
     """Learn N generators that preserve the oracle, are orthonormal, and close (arXiv:2302.00806, section 3),
@@ -182,7 +187,7 @@ def train_matrices(
         )
     if closure and fam.name == "polynomial":
         raise ValueError("closure=True needs a family that closes under brackets: use closure=False for polynomials")
-    factor, shape = invariance_factor(fam, jac, x), (n_replicas, n_generators, fam.dim, fam.n_features)
+    factor, shape = invariance_factor(fam, jac, x, weights=weights), (n_replicas, n_generators, fam.dim, fam.n_features)
     start = torch.randn(shape, generator=torch_generator(random_state, torch.device("cpu")), dtype=torch.float64).to(
         x.device
     )

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import check_rng, check_weights, column_names, validate_events
+from ..checks import check_rng, check_weights, column_names, effective_number, validate_events
 from .health import OracleHealth, check_oracle
 from .labels import Labels, keep_back, rare_class, read_labels
 from .latents import Autoencoder, train_autoencoder
@@ -80,7 +80,7 @@ def read_inputs(flows, X, y, sample_weight=None) -> FlowsInputs:
 @dataclass(frozen=True)
 class FlowsProblem:
     """Events z (n, d) in the space of the flows, numbers of those to train and to test on, the oracle and its health;
-    weights (n,) of the events, of any sign."""
+    weights (n,) of the events, of any sign; `fresh` are those to test on, drawn by the size of their weights."""
     z: Tensor
     train: np.ndarray
     test: np.ndarray
@@ -89,7 +89,14 @@ class FlowsProblem:
     weight: "np.ndarray | None" = None
 
     dim = property(lambda self: self.z.shape[1])
-    fresh = property(lambda self: self.z[self.test])
+
+    @property
+    def fresh(self) -> Tensor:
+        if self.weight is None:
+            return self.z[self.test]
+        size = abs(self.weight[self.test])
+        draw = np.random.RandomState(0).choice(len(size), max(2, round(effective_number(size))), p=size / size.sum())
+        return self.z[self.test[draw]]
 
 
 def pose_problem(asked: FlowsInputs, on_stage: Callable[[str], None] = lambda stage: None) -> FlowsProblem:

@@ -72,7 +72,7 @@ def solve_flows(problem: FlowsProblem, plan: FlowsPlan, rng: np.random.RandomSta
         return plain, no_solution(f"no symmetry is claimed: {problem.health.message}")
     if plan.generators in FAMILIES:
         return _solve_family(problem, plan, rng)
-    if N != "all" and N > d:
+    if N != "all" and N > d and not (plan.closure and plan.generators == "mlp"):
         raise ValueError(f"n_generators={N}: {d} dimensions have at most {d} orthogonal directions; ask for fewer")
     z = problem.z[problem.train[:5000]]
     frame, free = _about_mean(z), d - problem.health.rank

@@ -152,7 +152,8 @@ def solve_family(jac: Tensor, x: Tensor, fresh: "tuple[Tensor, Tensor]", family:
     else:
         mean = ensemble_jacobian(jac)[0] if jac.ndim == 4 else jac
         C = train_matrices(
-            mean, x, n, family, closure=family.degree == 1, n_replicas=n_replicas, random_state=random_state
+            mean, x, n, family, closure=family.degree == 1, n_replicas=n_replicas, weights=options.get("weights"),
+            random_state=random_state,
         ).coefficients
     fields = FamilyField(family, C)
     return _solution(
