@@ -1,6 +1,7 @@
 """`symnb probe FILE` and `symnb flows FILE` as a new user types them."""
 import functools
 import re
+import time
 
 import numpy as np
 import pandas as pd
@@ -234,3 +235,23 @@ def test_from_a_shell(ring):
     )
     lost = symnb_command("probe", ring.with_name("nowhere.csv"))
     assert lost.returncode == 2 and lost.stdout == "" and lost.stderr.count("\n") == 1
+
+
+def test_flows_leave_out_columns_that_tell_nothing(tmp_path, capsys, monkeypatch):
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    table = pd.DataFrame(x, columns=["x", "y"]).assign(twice=2 * x[:, 0], run=7, r2=(x**2).sum(1))
+    table.to_csv(tmp_path / "t.csv", index=False)
+    clock = iter([100.0, 114.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    assert run("flows", tmp_path / "t.csv", "--target", "r2", "--quiet") == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "left out, as they tell nothing: run is constant, twice is a multiple of x" in words
+    assert "one linear transformation of x, y" in words and "Answered in 14 s" in words
+
+
+def test_flows_of_one_column(tmp_path, capsys):
+    x = np.random.default_rng(0).normal(size=400)
+    pd.DataFrame(dict(x=x, y=x**2)).to_csv(tmp_path / "t.csv", index=False)
+    assert run("flows", tmp_path / "t.csv", "--target", "y", "--quiet") == 0
+    assert "No symmetry of y is claimed" in capsys.readouterr().out
+    assert run("flows", tmp_path / "t.csv", "--target", "y", "--columns", "y", "--quiet") == 2

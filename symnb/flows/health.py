@@ -107,6 +107,15 @@ def _flat(varies: bool, size: Tensor, dead: float, max_dead: float) -> str | Non
                 "where every direction would count as a symmetry: use logits and a smooth activation such as SiLU")
     return None
 
+
+def _too_rare(labels: Labels) -> str | None:
+    "What to say where nearly all events are of one class: not even a good oracle could be told from chance."
+    counts = torch.bincount(labels.values, minlength=len(labels.classes))
+    if (n := len(labels)) - int(counts.max()) >= FEWEST:
+        return None
+    return (f"{int(counts.min())} of the {n} events kept back are of the class {labels.classes[int(counts.argmin())]}: "
+            "so few cannot show whether the oracle knows it; give more events of this class")
+
 # %% ../../nbs/lib/flows/health.ipynb #f9a01
 def _knows_classes(value: Tensor, target: Tensor) -> bool:
     """Are the labels ten thousand times as likely by the oracle's probabilities as by the classes' shares?
@@ -117,15 +126,6 @@ def _knows_classes(value: Tensor, target: Tensor) -> bool:
     nats = -functional.cross_entropy(class_logits(value), target, reduction="none")
     gain = nats - (torch.bincount(target).double() / len(target)).log()[target]
     return bool(gain.sum() > math.log(1e4))
-
-
-def _too_rare(labels: Labels) -> str | None:
-    "What to say where nearly all events are of one class: not even a good oracle could be told from chance."
-    counts = torch.bincount(labels.values, minlength=len(labels.classes))
-    if (n := len(labels)) - int(counts.max()) >= FEWEST:
-        return None
-    return (f"{int(counts.min())} of the {n} events kept back are of the class {labels.classes[int(counts.argmin())]}: "
-            "so few cannot show whether the oracle knows it; give more events of this class")
 
 
 def _judge(value: Tensor, y, x: Tensor, task: str) -> tuple[float, float, str | None]:

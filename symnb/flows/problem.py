@@ -58,7 +58,8 @@ def _points(points: "int | list[list[int]] | None", columns: "list[str]") -> "Po
 def _check_columns(X: np.ndarray, names: "list[str]", constants: bool) -> None:
     "ValueError for columns of X (n, d) that tell nothing; constants: may some be constant?"
     constant, copies = idle_columns(X)
-    told = [] if constants or not constant else ["the constant columns " + ", ".join(str(names[j]) for j in constant)]
+    told = [] if constants or not constant else [
+        f"the constant column{'s' * (len(constant) > 1)} {', '.join(str(names[j]) for j in constant)}"]
     told += [f"{names[j]}, a copy or a multiple of {names[i]}" for j, i in copies.items()]
     if told:
         raise ValueError(f"X has {'; '.join(told)}: what an oracle makes of them is not determined by these events; "
