@@ -108,15 +108,17 @@ def _period(paths: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/lib/flows/defects.ipynb #f8a10
 def _orbits(field: Callable, starts: Tensor, n_steps: int, step: float, bound: float, most: int) -> np.ndarray:
-    "Where the first generators carry starts (m, d), no farther than `bound`: (n_steps + 1, N, m, d)."
-    N = min(len(field(starts[:1])), most)
-    own = torch.arange(N)
+    "Where the first generators carry starts (m, d), no farther than `bound`: (n_steps + 1, N, 2, m, d), each way."
+    N, m = min(len(field(starts[:1])), most), len(starts)
+    own, sign = torch.arange(N), starts.new_ones(2 * m, 1)
+    sign[m:] = -1
 
     def along(u: Tensor) -> Tensor:
-        v = field(u.flatten(0, 1))[:N].reshape(N, *u.shape)[own, own]
+        v = sign * field(u.flatten(0, 1))[:N].reshape(N, *u.shape)[own, own]
         return torch.where(u.abs().amax(-1, keepdim=True) < bound, v, 0.0)  # fields may blow up outside
     t = step * torch.arange(n_steps + 1, dtype=starts.dtype)
-    return streamlines(along, starts.expand(N, -1, -1), t, step=abs(step)).numpy()
+    paths = streamlines(along, starts.repeat(2, 1).expand(N, -1, -1), t, step=step).numpy()
+    return paths.reshape(*paths.shape[:2], 2, m, -1)
 
 
 def measure_region(field: Callable, z: Tensor, values: Tensor, *, step: float = 0.08, n_starts: int = 40,
@@ -132,10 +134,10 @@ def measure_region(field: Callable, z: Tensor, values: Tensor, *, step: float = 
     size, speed = starts.square().sum(-1).mean(), moved.square().sum(-1).mean(1)
     turn = (1.2 * (size / speed.clamp(min=1e-12 * size)).sqrt()).clamp(1, 5)[:most]
     n_steps, bound = int(6.6 * float(turn.max()) / step), float(3 * z.abs().max())
-    ways = [_orbits(lambda u: sign * field(u), starts, n_steps, step, bound, most) for sign in (1.0, -1.0)]
+    paths = _orbits(field, starts, n_steps, step, bound, most)
     reach, share = np.full((len(moved), 2), np.nan), np.full(len(moved), np.nan)
     for a in range(len(turn)):
-        steps, period = [_covered(way[:, a], tree, near) for way in ways], _period(ways[0][:, a])
+        steps, period = [_covered(paths[:, a, way], tree, near) for way in (0, 1)], _period(paths[:, a, 0])
         reach[a] = [-np.median(steps[1]) * step, np.median(steps[0]) * step]
         if np.median(period) > 0:
             closed = period > 0

@@ -9,7 +9,6 @@ __all__ = ['SPEEDS', 'Multiple', 'Module', 'function_multiples']
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -63,12 +62,12 @@ class Module:
 
         formulas: of the generators; scale (d,): of the columns that `names` stand for, in units of those of the fit.
         """
-        names, lines, told = _names(names, self.functions.dim), [], partial(_told, self, scale=scale)
+        names, lines = _names(names, self.functions.dim), []
         for i, formula in enumerate(self.expressions(names) if formulas is None else formulas):
             for kind, told in SPEEDS.items():
                 mine = [m.function for m in self.multiples if (m.generator, m.kind) == (i, kind)]
                 if mine:
-                    by = ", ".join(told(h, names) for h in mine)
+                    by = ", ".join(_told(self, h, names, scale) for h in mine)
                     lines.append(f"({formula}) times {by}: {told}")
         return lines
 

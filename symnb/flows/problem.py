@@ -80,8 +80,9 @@ def read_inputs(flows, X, y, sample_weight=None) -> FlowsInputs:
         raise ValueError(f"y has shape {np.shape(y)}, X has {len(X)} events: give one label for each event")
     weight = None if sample_weight is None else check_weights(sample_weight, len(X))
     if weight is not None and not (there := weight != 0).all():  # what counts for nothing is not there
-        if there.sum() < 10:
-            raise ValueError(f"sample_weight leaves {there.sum()} events: give at least 10 another weight than 0")
+        if there.sum() < 5:
+            raise ValueError(f"sample_weight leaves {there.sum()} events: give at least 5 another weight than 0, and some hundreds "
+                             "for a reliable answer")
         X, y, weight = X[there], None if y is None else y[there], weight[there]
     if plan.latent_dim is None:
         _check_columns(X, column_names(flows), callable(plan.oracle))
