@@ -81,8 +81,8 @@ def read_inputs(flows, X, y, sample_weight=None) -> FlowsInputs:
     weight = None if sample_weight is None else check_weights(sample_weight, len(X))
     if weight is not None and not (there := weight != 0).all():  # what counts for nothing is not there
         if there.sum() < 5:
-            raise ValueError(f"sample_weight leaves {there.sum()} events: give at least 5 another weight than 0, and some hundreds "
-                             "for a reliable answer")
+            raise ValueError(f"sample_weight leaves {there.sum()} events: give at least 5 another weight than 0, "
+                             "and some hundreds for a reliable answer")
         X, y, weight = X[there], None if y is None else y[there], weight[there]
     if plan.latent_dim is None:
         _check_columns(X, column_names(flows), callable(plan.oracle))

@@ -30,7 +30,8 @@ if TYPE_CHECKING:  # only who draws should wait for matplotlib
 # %% ../../nbs/lib/flows/report.ipynb #0004
 def kind_of(A: np.ndarray, tolerance: float = 0.05) -> str:
     "A word for the one-parameter group of a matrix A (d, d): rotation, boost, scaling, shear, or ''."
-    A = matrix_balance(A)[0]
+    with np.errstate(invalid="ignore"):  # its scales may exceed the integers that it looks for among them
+        A = matrix_balance(A)[0]
     size = np.abs(A).max()
     if not size > 0:
         return ""
