@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from symnb import SymmetryFlows
+from symnb import SymmetryFlows, SymmetryProbe
 from symnb.core import SymnbWarning
 from symnb.flows import learning, oracle, problem, report
 
@@ -407,7 +407,8 @@ def test_the_score_is_minus_the_loss_and_finite_where_nothing_is_claimed():
     kept_back = X[np.random.RandomState(0).permutation(400)[:80]]
     for generators in ("linear", "exact", "mlp"):
         flows = SymmetryFlows(2, oracle=norm, generators=generators, max_steps=20, n_replicas=1, random_state=0).fit(X)
-        np.testing.assert_allclose(flows.score(kept_back), -flows.losses_["total"], rtol=1e-5)
+        wanted = -flows.losses_["total"] if flows.n_generators_ else -2
+        np.testing.assert_allclose(flows.score(kept_back), wanted, rtol=1e-5)
     for n, score in ((2, -2), ("all", -1)):
         flows = SymmetryFlows(n, oracle=lambda x: 0 * x[:, :1], generators="linear").fit(X)
         assert flows.n_generators_ == 0 and flows.score(X) == score
@@ -546,7 +547,7 @@ def test_order_of_columns_and_units_play_no_part():
 
 
 @pytest.mark.parametrize("points, more, words", [
-    (3, {}, "points=3 does not divide|n_points=3 does not divide"),
+    (3, {}, "points=3 does not divide the 8 columns of X"),
     ([[0, 1], [2, 3]], {}, "name each of the 8 columns once"),
     ("two", {}, "points='two' must be a number"),
     (2, dict(generators="mlp"), "is for generators='linear'"),
@@ -590,3 +591,92 @@ def test_questions_that_cannot_be_are_named():
 @pytest.mark.parametrize("share, words", [(1.0, "100 %"), (0.996, "100 %"), (0.25, "25 %"), (0.0053, "0.53 %")])
 def test_shares_in_percent(share, words):
     assert report._percent(share) == words
+
+
+# What a newcomer brings
+
+@pytest.mark.parametrize("scale", [(1, 20), (1, 200), (1, 1000), (1e9, 1e-12)])
+def test_a_formula_shows_what_matters_in_any_units(scale):
+    a, b = map(float, scale)
+    flows = SymmetryFlows(oracle=lambda x: (x[:, 0] / a) ** 2 + (x[:, 1] / b) ** 2, generators="linear", random_state=0)
+    [formula] = flows.fit(points(500, 2) * scale).expressions_
+    low, high = sorted([(a / b) ** 2, 1.0])
+    assert "x1 ∂x0" in formula and "x0 ∂x1" in formula and f"{low / high:.2g} " in formula
+    assert "(rotation)" in str(flows.answer())
+
+
+def test_a_circle_on_a_narrow_strip_is_turned():
+    flows = all_linear(r2, points(500, 2) * [1, 200])
+    assert flows.expressions_ == ["-x1 ∂x0 + x0 ∂x1"] and "(rotation)" in str(flows.answer())
+
+
+def test_terms_that_are_error_are_left_out_in_any_units():
+    X = points(1000, 3) * [1, 1, 1000]
+    flows = all_linear(lambda x: r2(x[:, :2]) + 1e-6 * x[:, 2] ** 2 + 1e-3 * x[:, 0] ** 3, X, tolerance=0.05)
+    assert [text.count("∂") for text in flows.expressions_] == [2] * flows.n_generators_ == [2, 2, 2]
+
+
+def test_functions_times_a_generator_are_those_of_the_columns():
+    flows = SymmetryFlows("all", oracle=lambda x: x[:, 0] ** 2 + (x[:, 1] / 100) ** 2, generators="polynomial",
+                          degree=3).fit(points(500, 2) * [1, 100])
+    assert flows.expressions_[0] == "-0.0001 x1 ∂x0 + x0 ∂x1"
+    assert flows.multiples_[0].startswith("(-0.0001 x1 ∂x0 + x0 ∂x1) times x0² + 0.0001 x1²: a function of the oracle")
+
+
+@pytest.mark.parametrize("made, words", [
+    (lambda x: np.c_[x, x[:, 0]], "X has x2, a copy or a multiple of x0.*leave these columns out"),
+    (lambda x: np.c_[x, -3 * x[:, 1]], "X has x2, a copy or a multiple of x1"),
+    (lambda x: np.c_[x, np.ones(len(x))], "X has the constant column x2"),
+])
+def test_columns_that_tell_nothing_are_named(made, words):
+    X = made(points(200, 2))
+    with pytest.raises(ValueError, match=words):
+        SymmetryFlows("all", generators="linear").fit(X, X[:, 0] ** 2)
+    flows = SymmetryFlows("all", oracle=lambda x: r2(x[:, :2]), generators="linear")
+    if "constant" in words:
+        assert flows.fit(X).n_generators_ == 1 + 3  # the rotation, and what moves the constant column
+    else:
+        with pytest.raises(ValueError, match=words):
+            flows.fit(X)
+
+
+def test_a_class_too_rare_to_judge_is_not_called_random():
+    X = points(2000, 3)
+    radius = (X**2).sum(1)
+    flows = quiet(SymmetryFlows("all", generators="linear", random_state=0).fit, X, radius > np.sort(radius)[-21])
+    assert flows.n_generators_ == 0 and "of the class True: so few cannot show" in flows.message_
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_a_wrong_number_claims_nothing_and_says_that_there_may_be_another(n):
+    flows = quiet(SymmetryFlows(n, oracle=form("so(3)"), generators="linear", random_state=0).fit, points(500, 3))
+    assert flows.n_generators_ == 0 and flows.generator_matrices_.shape == (0, 3, 3) and flows.losses_["total"] > 0.3
+    assert "n_generators='all' counts" in flows.message_ and "two rotations" in flows.message_
+    assert flows.score(points(500, 3)) == -n
+
+
+@pytest.mark.parametrize("n, generators", [(1, "linear"), ("all", "linear"), ("all", "affine"), ("all", "mlp")])
+def test_one_column_has_no_symmetry(n, generators):
+    X = points(300, 1)
+    flows = quiet(SymmetryFlows(n, generators=generators, random_state=0).fit, X, X[:, 0] ** 2)
+    assert flows.n_generators_ == 0 and "No symmetry of the label is claimed" in str(flows.answer())
+
+
+@pytest.mark.parametrize("X, words", [
+    (np.zeros(20), r"X has the shape \(20,\).*Reshape your data"),
+    (np.zeros((20, 3, 2)), r"X has the shape \(20, 3, 2\)"),
+    (np.zeros((20, 3)) * 1j, r"X has the shape \(20, 3\) and complex numbers.*X.real"),
+    (torch.zeros(20), r"X has the shape \(20,\)"),
+])
+def test_events_of_another_shape_or_kind_are_told_what_to_do(X, words):
+    for estimator in (SymmetryFlows(oracle=r2), SymmetryProbe()):
+        with pytest.raises(ValueError, match=words):
+            estimator.fit(X)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_a_tensor_is_an_array(dtype):
+    X = torch.tensor(points(300, 2)).to(dtype).requires_grad_()
+    flows = all_linear(r2, X)
+    assert flows.expressions_ == ["-x1 ∂x0 + x0 ∂x1"]
+    np.testing.assert_array_equal(flows.fields(X), flows.fields(X.detach().double().numpy()))

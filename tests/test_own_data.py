@@ -1,6 +1,7 @@
 """`symnb probe FILE` and `symnb flows FILE` as a new user types them."""
 import functools
 import re
+import time
 
 import numpy as np
 import pandas as pd
@@ -186,7 +187,7 @@ def test_bad_files_end_with_one_line_and_2(tmp_path, capsys):
         (["--resolution", "-1"], "resolution=-1.0 must be a positive number"),
         (["--device", "cuda:99"], "device='cuda:99'"),
         (["--html", "nowhere/report.html"], "there is no folder"),
-        (["--tree", "t"], "only ROOT and NPZ"),
+        (["--tree", "t"], "only ROOT, NPZ"),
         (["--save", "nowhere/probe.safetensors"], "there is no folder"),
     ],
 )
@@ -281,3 +282,23 @@ def test_weights_that_cannot_be_are_refused(tmp_path, capsys):
     assert "weights: all values of 'w' are 0" in capsys.readouterr().err
     assert quick("probe", tmp_path / "t.csv", "--weights", "v") != 0
     assert "weights: t.csv has no 'v'" in capsys.readouterr().err
+
+
+def test_flows_leave_out_columns_that_tell_nothing(tmp_path, capsys, monkeypatch):
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    table = pd.DataFrame(x, columns=["x", "y"]).assign(twice=2 * x[:, 0], run=7, r2=(x**2).sum(1))
+    table.to_csv(tmp_path / "t.csv", index=False)
+    clock = iter([100.0, 114.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    assert run("flows", tmp_path / "t.csv", "--target", "r2", "--quiet") == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "left out, as they tell nothing: run is constant, twice is a multiple of x" in words
+    assert "one linear transformation of x, y" in words and "Answered in 14 s" in words
+
+
+def test_flows_of_one_column(tmp_path, capsys):
+    x = np.random.default_rng(0).normal(size=400)
+    pd.DataFrame(dict(x=x, y=x**2)).to_csv(tmp_path / "t.csv", index=False)
+    assert run("flows", tmp_path / "t.csv", "--target", "y", "--quiet") == 0
+    assert "No symmetry of y is claimed" in capsys.readouterr().out
+    assert run("flows", tmp_path / "t.csv", "--target", "y", "--columns", "y", "--quiet") == 2

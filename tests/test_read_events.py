@@ -191,7 +191,7 @@ def test_a_hundred_damages_each_end_in_a_table_or_one_line(tmp_path, kind):
         write_hepmc(whole, kind)
     data, refused = whole.read_bytes(), 0
     for seed in range(100):
-        start = time.perf_counter()
+        start = time.process_time()
         path.write_bytes(damaged(data, seed))
         try:
             assert len(load(path)) <= 40
@@ -199,5 +199,5 @@ def test_a_hundred_damages_each_end_in_a_table_or_one_line(tmp_path, kind):
             refused += 1
             assert "\n" not in str(error) and "z.dat" in str(error), error
             assert "Traceback" not in str(error)
-        assert time.perf_counter() - start < 10
+        assert time.process_time() - start < 10
     assert refused > 33

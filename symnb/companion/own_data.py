@@ -135,22 +135,21 @@ def _half_the_cores() -> None:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
 
 
-def _timed(fit) -> "tuple[object, float, list[str]]":
-    "The result of fit(), its seconds, and what it warned of."
+def _caught(fit) -> "tuple[object, list[str]]":
+    "The result of fit(), and what it warned of."
     from symnb.core import SymnbWarning
-    start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", SymnbWarning)
         result = fit()
-    return result, time.perf_counter() - start, list(dict.fromkeys(str(w.message) for w in caught))
+    return result, list(dict.fromkeys(str(w.message) for w in caught))
 
 
-def _print_answer(answer, seconds: float, warned: "list[str]") -> None:
-    "The answer, and as notes what it does not say itself."
+def _print_answer(answer, start: float, warned: "list[str]") -> None:
+    "The answer, as notes what it does not say itself, and the time since the start."
     said = " ".join(str(answer).split()).lower()
     notes = [f"  note: {w}\n" for w in warned if " ".join(w.split(";")[0].split()).lower() not in said]
-    print(f"\n{answer}\n\n{''.join(notes)}Answered in {seconds:.0f} s.")
+    print(f"\n{answer}\n\n{''.join(notes)}Answered in {time.perf_counter() - start:.0f} s.")
 
 
 def _about(args: argparse.Namespace, table) -> "dict[str, str]":
@@ -166,14 +165,15 @@ def _without_weights(table):
 
 # %% ../../nbs/lib/companion/own_data.ipynb #0010
 def _probe(args: argparse.Namespace) -> int:
+    start = time.perf_counter()
     table, weights = _without_weights(_read(args))
     from symnb.probe.estimator import SymmetryProbe  # torch takes seconds to import
     _half_the_cores()
     probe = SymmetryProbe(args.resolution, args.training, n_runs=args.runs, max_steps=args.steps, scale=args.scale,
                           random_state=args.seed, device=args.device, verbose=not args.quiet)
-    _, seconds, warned = _timed(lambda: probe.fit(table, sample_weight=weights))
-    answer, more, _ = _timed(lambda: probe.answer(table, scan=args.scan))
-    _print_answer(answer, seconds + more, warned)
+    _, warned = _caught(lambda: probe.fit(table, sample_weight=weights))
+    answer, _ = _caught(lambda: probe.answer(table, scan=args.scan))
+    _print_answer(answer, start, warned)
     if args.scan:
         scan = answer.scan if probe.map_ is None else probe.map_
         print(f"\n{scan.round(2).to_string(index=False)}")
@@ -181,7 +181,7 @@ def _probe(args: argparse.Namespace) -> int:
         print("More: --html report.html for figures and tables, --scan for the counts at every resolution.")
     if args.html:
         title = f"How many degrees of freedom does {args.file.name} have?"
-        _timed(lambda: probe.report(args.html, table, answer=answer, title=title, about=_about(args, table)))
+        _caught(lambda: probe.report(args.html, table, answer=answer, title=title, about=_about(args, table)))
         print(f"Report: {args.html}")
     if args.save:
         print(f"Saved: {probe.save(args.save)}")
@@ -191,6 +191,7 @@ def _probe(args: argparse.Namespace) -> int:
 def _flows(args: argparse.Namespace) -> int:
     if args.n != "all" and not (args.n.isdecimal() and int(args.n) > 0):
         raise ValueError(f"--n {args.n}: give a number of at least 1, or all")
+    start = time.perf_counter()
     table, weights = _without_weights(_read(args, args.target))
     from symnb.data.tables import choose_columns
     [target] = choose_columns(list(table), [args.target])
@@ -200,23 +201,39 @@ def _flows(args: argparse.Namespace) -> int:
         print(f"  classes of {target}: {shown}")
     from symnb.flows.estimator import SymmetryFlows  # torch takes seconds to import
     _half_the_cores()
+    if args.points is None and args.latent_dim is None:
+        X = _telling(X, table.attrs["notes"])
     X = _rescaled(X, args.scale)
     task = "classes" if classes and args.task == "auto" else args.task
     flows = SymmetryFlows(args.n if args.n == "all" else int(args.n), generators=args.generators, task=task,
                           oracle=args.oracle, tolerance=args.tolerance, points=args.points, latent_dim=args.latent_dim,
                           random_state=args.seed, device=args.device,
                           verbose=not args.quiet)
-    _, seconds, warned = _timed(lambda: flows.fit(X, y, sample_weight=weights))
-    _print_answer(flows.answer(), seconds, warned)
+    _, warned = _caught(lambda: flows.fit(X, y, sample_weight=weights))
+    _print_answer(flows.answer(), start, warned)
     if args.html:
         title = f"Which transformations leave {target} of {args.file.name} alone?"
-        _timed(lambda: flows.report(args.html, X, title=title, about=_about(args, table)))
+        _caught(lambda: flows.report(args.html, X, title=title, about=_about(args, table)))
         print(f"Report: {args.html}")
     if args.save:
         print(f"Saved: {flows.save(args.save)}")
     return 0
 
 # %% ../../nbs/lib/companion/own_data.ipynb #d0a01
+def _telling(X, notes: "list[str]"):
+    "The columns that are neither constant nor multiples of others, of which no function can be learned; with a note."
+    from symnb.checks import idle_columns
+    constant, copies = idle_columns(X.to_numpy(float))
+    told = [f"{X.columns[j]} is constant" for j in constant]
+    told += [f"{X.columns[j]} is a multiple of {X.columns[i]}" for j, i in copies.items()]
+    if told:
+        notes.append(f"left out, as they tell nothing: {', '.join(told)}")
+        print(f"  {notes[-1]}")
+    if len(constant) == X.shape[1]:
+        raise ValueError("no column varies but the target: there is nothing that it could depend on")
+    return X.drop(columns=X.columns[[*constant, *copies]])
+
+
 def _rescaled(X, scale: str):
     "The events in the units of `scale`, with columns named after what was done to them."
     if scale == "none":

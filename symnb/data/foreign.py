@@ -81,7 +81,7 @@ def foreign_zip(path: Path) -> "str | None":
     return f"a zip archive with {shown}: unpack it first, and name the file that has the table"
 
 # %% ../../nbs/lib/data/foreign.ipynb #0006a
-_JSON = re.compile(rb'\s*(\{\s*("|\})|\[\s*([\[{"]|-?[\d.eE+-]+\s*,|(true|false|null)\b))')
+_JSON = re.compile(rb'\s*(\{\s*("|\})|\[\s*(\[\s*\[|\[?\s*["{]|(true|false|null)\b))')  # rows of numbers in brackets are text
 
 
 def foreign(path: Path, head: bytes) -> "str | None":

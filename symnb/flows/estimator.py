@@ -37,7 +37,7 @@ def _keep(flows, asked: FlowsInputs, found: FlowsResult) -> None:
     flows.structure_constants_, flows.killing_form_ = found.constants, found.killing
     flows.algebra_, flows.algebra_report_ = found.algebra, found.report
     flows.points_ = asked.plan.points
-    flows.coefficients_, flows.expressions_ = found.coefficients, found.formulas or []
+    flows.coefficients_, flows._told, flows.expressions_ = found.coefficients, found.told, found.formulas or []
     flows.multiples_ = found.multiples or []
     flows.generator_matrices_ = found.coefficients if flows.generators == "linear" else None
     if not found.solution.found:

@@ -222,7 +222,8 @@ def monomial_words(monomial: tuple[int, ...], names: list[str]) -> str:
 def _formula(C: Tensor, monomials: list[str], names: list[str], tolerance: float) -> str:
     kept, terms = (C.abs() > tolerance).nonzero().tolist(), ""
     for j, b in kept:
-        value = round(round(float(C[j, b] * C[tuple(kept[-1])].sign()), 8), 2)  # 0.125 is 0.12 on every machine
+        value = float(f"{float(C[j, b] * C[tuple(kept[-1])].sign()):.8g}")  # 0.125 is 0.12 on every machine
+        value = float(f"{value:.2g}")
         size = "" if abs(value) == 1 else f"{abs(value):g} "
         sign = ("-" if value < 0 else "") if not terms else (" - " if value < 0 else " + ")
         terms += f"{sign}{size}{monomials[b]}{' ' if monomials[b] else ''}∂{names[j]}"

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..checks import effective_number
-from .labels import check_events, class_logits, oracle_score, read_labels
+from .labels import FEWEST, Labels, check_events, class_logits, oracle_score, read_labels
 from .oracle import as_oracle, oracle_jacobian, row_space
 
 # %% ../../nbs/lib/flows/health.ipynb #f2b02
@@ -122,6 +122,15 @@ def _knows_classes(value: Tensor, target: Tensor, weight: Tensor) -> bool:
     return bool((weight / weight.max() * gain).sum() > math.log(1e4))
 
 
+def _too_rare(labels: Labels) -> str | None:
+    "What to say where nearly all events are of one class: not even a good oracle could be told from chance."
+    counts = torch.bincount(labels.values, minlength=len(labels.classes))
+    if (n := len(labels)) - int(counts.max()) >= FEWEST:
+        return None
+    return (f"{int(counts.min())} of the {n} events kept back are of the class {labels.classes[int(counts.argmin())]}: "
+            "so few cannot show whether the oracle knows it; give more events of this class")
+
+# %% ../../nbs/lib/flows/health.ipynb #f9a01b
 def _judge(value: Tensor, y, x: Tensor, task: str, weight: "np.ndarray | None") -> tuple[float, float, str | None]:
     "Score, chance, and why the score is too low, or None."
     labels, w = read_labels(y, x, task), torch.as_tensor(np.ones(len(x)) if weight is None else weight)
@@ -139,7 +148,7 @@ def _judge(value: Tensor, y, x: Tensor, task: str, weight: "np.ndarray | None") 
     if score <= chance + error and not (is_class and _knows_classes(value.double(), target, w)):
         why = (f"the oracle is at chance on these events ({score:.3f}, chance {chance:.3f}): random labels, "
                "or an oracle that was not trained; there is nothing it could preserve")
-        return score, chance, why
+        return score, chance, (_too_rare(labels) if is_class else None) or why
     slack = 4 * (linear * (1 - linear) / n) ** 0.5 if is_class else 0.01
     if score < linear - max(slack, 0.01):
         return score, chance, (f"the oracle ({score:.3f}) does worse than a linear function of x ({linear:.3f}): "

@@ -35,7 +35,7 @@ def invariance_factor(
         U = torch.linalg.qr(torch.cat([U, rows])).R
     return U
 
-
+# %% ../../nbs/lib/flows/matrices.ipynb #0004b
 def matrix_losses(
     family: Family,
     coefficients: Tensor,  # (..., N, d, p)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .families import Family, expressions, field, polynomial, sparse_basis, tell_polynomial
+from .families import Family, field, polynomial, sparse_basis, tell_polynomial
 from .nullspace import NullSpace, count_null, ensemble_jacobian, null_space
 from .system import Sample, calibrate, invariance_rows, spectrum, whitening
 
@@ -40,6 +40,7 @@ class Module:
     generators: NullSpace
     multiples: tuple[Multiple, ...]
     functions: Family
+    size: Tensor  # (d,), root mean square of each feature
 
     @property
     def message(self) -> str:
@@ -53,17 +54,20 @@ class Module:
 
     def expressions(self, names: Sequence[str] | None = None) -> list[str]:
         "The generators as formulas."
-        space = self.generators
-        return expressions(space.family, space.coefficients, names, max(0.02, 2 * space.noise))
+        return self.generators.tell(self.generators.coefficients, names)
 
-    def words(self, names: Sequence[str] | None = None) -> list[str]:
-        "What multiplies each generator, a line for each kind: '(∂z) times x² + y²: a function of the oracle, …'."
+    def words(self, names: Sequence[str] | None = None, formulas: Sequence[str] | None = None,
+              scale: "Tensor | float" = 1.0) -> list[str]:
+        """What multiplies each generator, a line for each kind: '(∂z) times x² + y²: a function of the oracle, …'.
+
+        formulas: of the generators; scale (d,): of the columns that `names` stand for, in units of those of the fit.
+        """
         names, lines = _names(names, self.functions.dim), []
-        for i, formula in enumerate(self.expressions(names)):
+        for i, formula in enumerate(self.expressions(names) if formulas is None else formulas):
             for kind, told in SPEEDS.items():
                 mine = [m.function for m in self.multiples if (m.generator, m.kind) == (i, kind)]
                 if mine:
-                    by = ", ".join(_told(self.functions, h, names) for h in mine)
+                    by = ", ".join(_told(self, h, names, scale) for h in mine)
                     lines.append(f"({formula}) times {by}: {told}")
         return lines
 
@@ -72,8 +76,13 @@ def _names(names: "Sequence[str] | None", d: int) -> list[str]:
     return list(names or ("xyz"[:d] if d <= 3 else [f"x{j}" for j in range(1, d + 1)]))
 
 
-def _told(functions: Family, h: Tensor, names: list[str]) -> str:
-    return tell_polynomial(functions, h, names, h.abs() > 0.02 * h.abs().max())
+def _told(module: Module, h: Tensor, names: list[str], scale: "Tensor | float") -> str:
+    "A function h (q,) in columns of another scale, without terms that are small on the events."
+    functions, noise = module.functions, module.generators.noise
+    part = h.abs() * functions.features(module.size[None])[0]
+    kept = part > max(min(0.02, 100 * noise), 2 * noise) * part.max()
+    h = torch.where(kept, h / functions.features((scale * torch.ones_like(module.size))[None])[0], 0.0)
+    return tell_polynomial(functions, h / h.abs().max(), names, kept)
 
 # %% ../../nbs/lib/flows/multiples.ipynb #d0006
 class _Products:
@@ -196,7 +205,8 @@ def function_multiples(
     multiples = list(_multiples(products, found, functions, len(inner), tolerance)) if len(found) else []
     C = torch.cat([found, _others(space.coefficients / scale, inner / scale)]) * scale
     told = [replace(m, function=_largest(m.function / products.functions.features(unit[None])[0])) for m in multiples]
-    module = Module(replace(space, coefficients=C, n=len(C)), tuple(told), products.functions)
+    size = x.square().mean(0).sqrt()
+    module = Module(replace(space, coefficients=C, n=len(C)), tuple(told), products.functions, size)
     return replace(module, generators=replace(module.generators, message=f"{space.message}; {module.message}"))
 
 # %% ../../nbs/lib/flows/multiples.ipynb #d0015

@@ -61,14 +61,23 @@ class NullSpace:
     n_effective: float = math.nan
     exact: bool = True
     min_gap: float = 100.0
+    unit: Tensor | None = None  # (d,) the spreads of the features; None: 1
 
     def __call__(self, x: Tensor) -> Tensor:
         "The fields at events x (n, d) → (N, n, d), d the columns of the family."
         return field(self.family, self.coefficients.to(x), x)
 
     def expressions(self, names: Sequence[str] | None = None, tolerance: float | None = None) -> list[str]:
-        "The fields in a sparse basis, as formulas; terms below `tolerance`, twice the noise by default, are left out."
-        return expressions(self.family, sparse_basis(self.coefficients), names, tolerance or max(0.02, 2 * self.noise))
+        """The fields in a sparse basis, as formulas; terms below `tolerance` of the largest, in the spreads of the
+        features, are left out: by default what may be noise."""
+        return self.tell(sparse_basis(self.coefficients), names, tolerance)
+
+    def tell(self, C: Tensor, names: Sequence[str] | None = None, tolerance: float | None = None) -> list[str]:
+        "Fields C (N, d, p) of the null space as formulas, like `expressions`."
+        tolerance, fam = tolerance or max(min(0.02, 100 * self.noise), 2 * self.noise), self.family
+        unit = C.new_ones(fam.dim) if self.unit is None else self.unit
+        size = (C * fam.features(unit[None]) / unit[:, None]).abs()
+        return expressions(fam, C * (size > tolerance * size.amax((1, 2), keepdim=True)), names, 0)
 
 # %% ../../nbs/lib/flows/nullspace.ipynb #0016
 def null_space(
@@ -94,7 +103,7 @@ def null_space(
     min_gap, exact = min_gap or (3.5 if noisy else 100), not noisy if exact is None else exact
     norms, gram = survey(sample)
     noise, dead = max(precision, spread if noise is None else noise), _dead(norms, sample.share, exact)
-    fam, how = sample.family, dict(n_effective=_effective(x, weights), exact=exact, min_gap=min_gap)
+    fam, how = sample.family, dict(n_effective=_effective(x, weights), exact=exact, min_gap=min_gap, unit=sample.unit)
     if dead > max_dead or noise * min_gap > 1:
         return _nothing(fam, norms, noise, _flat(dead) if dead > max_dead else _uncertain(noise), **how)
     W, Z = whitening(gram)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import check_rng, check_weights, column_names, effective_number, validate_events
+from ..checks import check_rng, check_weights, column_names, effective_number, idle_columns, validate_events
 from .health import OracleHealth, check_oracle
 from .labels import Labels, keep_back, rare_class, read_labels
 from .latents import Autoencoder, train_autoencoder
@@ -41,6 +41,9 @@ def _points(points: "int | list[list[int]] | None", columns: "list[str]") -> "Po
     "The points of an event that are asked for, as columns; ValueError where these columns do not have them."
     if points is None:
         return None
+    if isinstance(points, Integral) and len(columns) % points:
+        raise ValueError(f"points={points} does not divide the {len(columns)} columns of X: "
+                         "every point has the same number of coordinates")
     if isinstance(points, Integral):
         return find_points(columns, int(points))
     at = lambda column: columns.index(column) if column in columns else column
@@ -50,6 +53,17 @@ def _points(points: "int | list[list[int]] | None", columns: "list[str]") -> "Po
         raise ValueError(f"points={points!r} must name each of the {len(columns)} columns once, "
                          "in groups of one length")
     return Points(groups, tuple(str(columns[j]) for j in groups[0]), tuple(map(str, range(1, len(groups) + 1))))
+
+
+def _check_columns(X: np.ndarray, names: "list[str]", constants: bool) -> None:
+    "ValueError for columns of X (n, d) that tell nothing; constants: may some be constant?"
+    constant, copies = idle_columns(X)
+    told = [] if constants or not constant else [
+        f"the constant column{'s' * (len(constant) > 1)} {', '.join(str(names[j]) for j in constant)}"]
+    told += [f"{names[j]}, a copy or a multiple of {names[i]}" for j, i in copies.items()]
+    if told:
+        raise ValueError(f"X has {'; '.join(told)}: what an oracle makes of them is not determined by these events; "
+                         "leave these columns out")
 
 
 def read_inputs(flows, X, y, sample_weight=None) -> FlowsInputs:
@@ -66,9 +80,12 @@ def read_inputs(flows, X, y, sample_weight=None) -> FlowsInputs:
         raise ValueError(f"y has shape {np.shape(y)}, X has {len(X)} events: give one label for each event")
     weight = None if sample_weight is None else check_weights(sample_weight, len(X))
     if weight is not None and not (there := weight != 0).all():  # what counts for nothing is not there
-        if there.sum() < 10:
-            raise ValueError(f"sample_weight leaves {there.sum()} events: give at least 10 another weight than 0")
+        if there.sum() < 5:
+            raise ValueError(f"sample_weight leaves {there.sum()} events: give at least 5 another weight than 0, "
+                             "and some hundreds for a reliable answer")
         X, y, weight = X[there], None if y is None else y[there], weight[there]
+    if plan.latent_dim is None:
+        _check_columns(X, column_names(flows), callable(plan.oracle))
     if y is None:
         if not callable(plan.oracle):
             raise ValueError(f"oracle={plan.oracle!r} requires y to be passed, but the target y is None: "

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor
 
 from .. import persistence
-from ..checks import validate_events
+from ..checks import as_array, validate_events
 from ..core import BatchedMLP
 from .defects import Defects, Region, measure_defects
 from .exact import ExactGenerators
@@ -38,7 +38,7 @@ from ..lie import Closure
 # %% ../../nbs/lib/flows/questions.ipynb #f6a04
 def _points(flows, Z, name: str = "Z") -> Tensor:
     check_is_fitted(flows)
-    Z = torch.tensor(check_array(Z, dtype=np.float64, input_name=name))
+    Z = torch.tensor(check_array(as_array(Z), dtype=np.float64, input_name=name))
     d = flows.latent_dim or flows.n_features_in_
     if Z.shape[1] != d:
         raise ValueError(f"{name} has {Z.shape[1]} columns, the flows live in {d} dimensions"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import torch
+from scipy.linalg import matrix_balance
 from sklearn.utils.validation import check_is_fitted
 
 from ..checks import column_names
@@ -29,6 +30,8 @@ if TYPE_CHECKING:  # only who draws should wait for matplotlib
 # %% ../../nbs/lib/flows/report.ipynb #0004
 def kind_of(A: np.ndarray, tolerance: float = 0.05) -> str:
     "A word for the one-parameter group of a matrix A (d, d): rotation, boost, scaling, shear, or ''."
+    with np.errstate(invalid="ignore"):  # its scales may exceed the integers that it looks for among them
+        A = matrix_balance(A)[0]
     size = np.abs(A).max()
     if not size > 0:
         return ""
@@ -70,9 +73,8 @@ def readable_basis(flows) -> np.ndarray:
     n = flows.n_generators_
     if flows.generators not in FAMILIES or not n:
         return np.eye(n)
-    C = flows.coefficients_.reshape(n, -1)
-    sparse = sparse_basis(torch.as_tensor(flows.coefficients_)).numpy().reshape(n, -1)
-    return np.linalg.lstsq(C.T, sparse.T, rcond=None)[0].T
+    C = flows.solution_.coefficients  # in the units of the solvers, as the formulas
+    return torch.linalg.lstsq(C.flatten(1).T, sparse_basis(C).flatten(1).T).solution.T.numpy()
 
 
 def in_basis(constants: np.ndarray, W: np.ndarray) -> np.ndarray:
@@ -155,7 +157,7 @@ def _generators(flows) -> "list[str]":
         return []
     kinds = [""] * len(formulas)
     if flows.generators == "linear":
-        kinds = [kind_of(A) for A in np.tensordot(readable_basis(flows), flows.generator_matrices_, 1)]
+        kinds = [kind_of(A) for A in flows._told]
     lines = [f"{text}" + (f"   ({kind})" if kind else "") for text, kind in zip(formulas, kinds)]
     lines = lines[:20] + [f"and {len(lines) - 20} more"] * (len(lines) > 20)
     return lines + (flows.multiples_ or [])[:6]
@@ -206,9 +208,8 @@ def _matrices(flows) -> str:
     if flows.points_ is not None:
         names = list(flows.points_.names) or [f"x{j}" for j in range(len(flows.points_.groups[0]))]
     shown = np.tensordot(readable_basis(flows), flows.generator_matrices_, 1)[:15]
-    return "".join(
-        f"<h3>J{a + 1}{f' ({kind_of(A)})' if kind_of(A) else ''}</h3>{matrix(A, names)}" for a, A in enumerate(shown)
-    )
+    kinds = [f" ({kind})" * bool(kind) for kind in map(kind_of, flows._told)]
+    return "".join(f"<h3>J{a}{kind}</h3>{matrix(A, names)}" for a, (A, kind) in enumerate(zip(shown, kinds), 1))
 
 
 def _algebra_section(flows) -> str:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import SymnbWarning
-from .defects import Defects, Region, measure_defects, measure_region
+from .defects import Defects, Region, measure_defects, measure_region, terms_that_count
 from .families import Family, FamilyField, expressions, make_family, matrices, sparse_basis
 from .health import OracleHealth
 from .labels import Labels
@@ -129,8 +129,8 @@ class FlowsResult:
 
     order: numbers of the events, those kept back first; defects and region: how well and where they were tested, on
     those; constants (N, N, N) and killing (N, N) with a name for the algebra (None: none has one) and its report; for
-    families coefficients (N, d, p) in the units of the events and formulas, and of polynomial ones what are functions
-    times these.
+    families coefficients (N, d, p) in the units of the events, those `told` in the formulas, in a sparse basis and
+    without terms that are error, and of polynomial ones what are functions times these.
     """
     oracle: FlowsOracle
     health: OracleHealth
@@ -145,6 +145,7 @@ class FlowsResult:
     algebra: "str | None" = None
     report: str = "no generators, no algebra"
     coefficients: "np.ndarray | None" = None
+    told: "np.ndarray | None" = None
     formulas: "list[str] | None" = None
     multiples: "list[str] | None" = None
 
@@ -160,7 +161,7 @@ def find_flows(asked: FlowsInputs, names: "list[str] | None" = None,
     if solution.n:
         result = _claimed(replace(result, **_tested(problem, plan, frame, solution)), plan)
     if plan.generators in FAMILIES:
-        result = replace(result, **_written_out(frame, result.solution, plan, names))
+        result = replace(result, **_written_out(problem, plan, result, names))
     return replace(result, **_named(result.solution), solution=replace(result.solution, module=None))
 
 # %% ../../nbs/lib/flows/search.ipynb #f5a13
@@ -169,15 +170,21 @@ def _coordinates(plan: FlowsPlan, names: "list[str] | None") -> "list[str] | Non
     return names if plan.points is None else list(plan.points.names) or None
 
 
-def _written_out(frame: Frame, solution: Solution, plan: FlowsPlan, names: "list[str] | None") -> dict:
+def _written_out(problem: FlowsProblem, plan: FlowsPlan, result: FlowsResult, names: "list[str] | None") -> dict:
     "Coefficients in the units of the events, and formulas."
-    family = solution.family or _family(plan, len(frame.mean))
-    scale = torch.cat([frame.scale.new_ones(1), family.split(frame.scale.expand(family.n_columns))[0]])
-    monomials, C = scale[torch.tensor(family.monomials)].prod(1), solution.coefficients
-    C = scale.new_zeros(0, family.dim, family.n_features) if C is None else C * scale[1:, None] / monomials
-    names, module = _coordinates(plan, names), solution.module
-    formulas = expressions(family, sparse_basis(C), names) if len(C) else []
-    return dict(coefficients=C.numpy(), formulas=formulas, multiples=[] if module is None else module.words(names))
+    frame, solution, names = result.frame, result.solution, _coordinates(plan, names)
+    family, module = solution.family or _family(plan, problem.dim), solution.module
+    scale = family.split(frame.scale.expand(family.n_columns))[0]
+    units = scale[:, None] / family.features(scale[None])
+    if not solution.n:
+        return dict.fromkeys(("coefficients", "told"), np.zeros((0, *units.shape)))
+    u, jac = frame(problem.fresh), problem.oracle.jacobian(problem.fresh) * frame.scale
+    told = lambda C: units * C * terms_that_count(family, C, u, jac, float(result.defects.high.max()))
+    C, multiples = told(sparse_basis(solution.coefficients)), []
+    if module is not None:
+        multiples = module.words(names, expressions(family, told(module.generators.coefficients), names, 0), scale)
+    return dict(coefficients=(solution.coefficients * units).numpy(), told=C.numpy(),
+                formulas=expressions(family, C, names, 0), multiples=multiples)
 
 # %% ../../nbs/lib/flows/search.ipynb #f5a1b
 def _tested(problem: FlowsProblem, plan: FlowsPlan, frame: Frame, solution: Solution) -> dict:
@@ -193,13 +200,23 @@ def _tested(problem: FlowsProblem, plan: FlowsPlan, frame: Frame, solution: Solu
     return dict(defects=measure_defects(fields, oracle.tested_jacobians(z) * frame.scale, noise), region=region)
 
 
+def _another(n: int, plan: FlowsPlan) -> str:
+    "What to say where n generators are none."
+    close = plan.closure or plan.generators in ("linear", "affine")
+    return ("; another number of them may be there, which n_generators='all' counts"
+            + ": they have to close, and two rotations without the third do not" * close) * (n > 1)
+
+
 def _claimed(result: FlowsResult, plan: FlowsPlan) -> FlowsResult:
     "The result, without its generators where the events leave open that they are none."
     most, bound = float(result.defects.high.max()), DEFECT if plan.tolerance is None else plan.tolerance
-    asked_for = plan.n_generators != "all"  # a number is answered with its losses, however bad
-    if result.solution.found and most <= bound or asked_for and not result.solution.found:
+    if result.solution.found and most <= bound:
         return result
     n, losses = result.solution.n, result.solution.losses
+    if plan.n_generators != "all" and not result.solution.found:  # a number is answered with its losses
+        none = replace(no_solution(f"no symmetry is claimed: {result.solution.message}{_another(n, plan)}"),
+                       losses=losses)
+        return replace(result, solution=none, defects=None, region=None)
     why = f"no symmetry is claimed: {n} generator{'s' * (n > 1)} fit{'s' * (n == 1)}, but "
     why += (f"the events leave open that up to {most:.0%} of their size points across the level sets, more than "
             f"{bound:.0%}" if most > bound else f"on events kept back the losses add up to {losses['total']:.2g}")

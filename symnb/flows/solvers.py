@@ -79,7 +79,8 @@ def _sentence(n: int, losses: dict[str, float]) -> str:
     words = "1 generator" if n == 1 else f"{n} generators"
     parts = ", ".join(f"{name} {value:.2g}" for name, value in losses.items() if name not in ("total", "bracket"))
     if losses["total"] > REFUSED:
-        return f"{words} cannot be learned together: the total loss stays at {losses['total']:.2g} ({parts})"
+        words += " cannot be learned" + " together" * (n > 1)
+        return f"{words}: the total loss stays at {losses['total']:.2g} ({parts})"
     return f"{words}, total loss {losses['total']:.2g} ({parts})"
 
 # %% ../../nbs/lib/flows/solvers.ipynb #0009
