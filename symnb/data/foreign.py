@@ -81,7 +81,8 @@ def foreign_zip(path: Path) -> "str | None":
     return f"a zip archive with {shown}: unpack it first, and name the file that has the table"
 
 # %% ../../nbs/lib/data/foreign.ipynb #0006a
-_JSON = re.compile(rb'\s*(\{\s*("|\})|\[\s*(\[\s*\[|\[?\s*["{]|(true|false|null)\b))')  # rows of numbers in brackets are text
+# rows of numbers in brackets, one a line, are text
+_JSON = re.compile(rb'\s*(\{\s*("|\})|\[\s*(\[\s*\[|\[[^\]\n]*\]\s*,[ \t]*\[|\[?\s*["{]|(true|false|null)\b))')
 
 
 def foreign(path: Path, head: bytes) -> "str | None":
