@@ -8,7 +8,7 @@ from symnb.data import exceptional as exc
 from symnb.lie.algebra import sum_names
 from symnb.lie.catalogue import bianchi, matrices, preserving, simple_forms
 from symnb.lie.compact import cartan_decomposition, compact_centre
-from symnb.lie.constants import draw_noise, estimate_noise
+from symnb.lie.noise import draw_noise, estimate_noise
 from symnb.lie.reductive import from_matrices, reductive
 from symnb.lie.roots import cartan_matrix, coxeter_plane, root_system, simple_roots
 from symnb.lie.structure import Ruler, restrict

@@ -234,7 +234,7 @@ def _named(solution: Solution) -> dict:
         return dict(algebra=report.name, report=str(report))
     constants = np.zeros_like(closed.constants) if closed.commute else closed.constants
     found = dict(constants=constants, killing=killing_form(constants))
-    if closed.relative > 0.05:
+    if not closed.closes:
         return found | dict(report=f"these generators do not close: {closed.relative:.0%} of their mean squared "
                                    "brackets lies outside what they span with constant coefficients")
     report = identify(constants)

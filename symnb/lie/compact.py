@@ -9,8 +9,9 @@ __all__ = ['cartan_decomposition', 'compact_centre']
 import numpy as np
 from scipy.linalg import expm
 
-from .constants import balance, check_constants, killing_form
+from .constants import check_constants, killing_form
 from .ideals import killing_basis
+from .noise import balance
 from .structure import Ruler
 
 # %% ../../nbs/lib/lie/compact.ipynb #0004

@@ -18,7 +18,7 @@ from .structure import Ruler, lower_central_series, nilradical, restrict
 def killing_signature(c: np.ndarray, ruler: Ruler) -> tuple[int, int, int]:
     "Numbers of (positive, negative, zero) eigenvalues of the Killing form, zeros judged by the ruler."
     e = np.linalg.eigvalsh(trace_form(c))
-    there = ruler.judge(np.abs(e), ruler.cut(trace_form, c), "Killing form")
+    there = ruler.judge(np.abs(e), ruler.cut(trace_form, c), "Killing form", ruler.least)
     return int((there & (e > 0)).sum()), int((there & (e < 0)).sum()), int((~there).sum())
 
 
@@ -35,10 +35,13 @@ def casimir_misfit(c: np.ndarray, kind: str, is_complex: bool = False) -> float:
 
 def name_simple(c: np.ndarray, is_complex: bool, ruler: Ruler) -> list[Form]:
     "The forms that fit a simple algebra, all isomorphic; [] for none."
-    forms = simple_forms(len(c), killing_signature(c, ruler)[0], is_complex)
+    signature = killing_signature(c, ruler)
+    forms = simple_forms(len(c), signature[0], is_complex)
+    if not forms:
+        kind = "complex" if is_complex else "real"
+        ruler.doubts.append(f"simple ideals: no {kind} one of {len(c)} generators has the signature {signature}")
+        forms = simple_forms(len(c), signature[0], not is_complex)
     kinds = sorted({f.type for f in forms})
-    if not kinds:
-        ruler.doubts.append("Killing form: no simple algebra has this dimension and signature")
     if len(kinds) > 1:
         misfits = sorted((casimir_misfit(c, kind, is_complex), kind) for kind in kinds)
         if misfits[0][0] > 0.3 * misfits[1][0]:
@@ -57,7 +60,8 @@ def name_bianchi(c: np.ndarray, ruler: Ruler) -> tuple[str, ...]:
     trace = lambda d: np.array([[np.trace(M(d))]])
     shear = lambda d: M(d) - np.trace(M(d)) / 2 * np.eye(2)
     gap = lambda d: np.array([[-np.linalg.det(shear(d))]])  # ((λ1 − λ2)/2)²
-    there = lambda build, what: ruler.judge(np.linalg.norm(build(c), 2, keepdims=True)[0], ruler.cut(build, c), what)[0]
+    size = lambda build: np.linalg.norm(build(c), 2, keepdims=True)[0]
+    there = lambda build, what: ruler.judge(size(build), ruler.cut(build, c), what, ruler.least)[0]
     if not there(shear, "Bianchi type, deviation of M from a multiple of 1"):
         return ("Bianchi V",) if there(trace, "Bianchi type, trace of M") else ()
     if not there(gap, "Bianchi type, difference of the eigenvalues of M"):

@@ -8,8 +8,9 @@ __all__ = ['root_system', 'simple_roots', 'cartan_matrix', 'coxeter_plane']
 # %% ../../nbs/lib/lie/roots.ipynb #0002
 import numpy as np
 
-from .constants import adjoint, balance, check_constants, killing_form
+from .constants import adjoint, check_constants, killing_form
 from .ideals import killing_basis
+from .noise import balance
 from .structure import cartan_subalgebra
 
 # %% ../../nbs/lib/lie/roots.ipynb #0004

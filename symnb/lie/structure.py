@@ -9,25 +9,28 @@ __all__ = ['Ruler', 'restrict', 'derived_series', 'lower_central_series', 'centr
 # %% ../../nbs/lib/lie/structure.ipynb #0002
 from collections.abc import Callable
 from copy import copy
-from numbers import Real
 
 import numpy as np
 
-from .constants import adjoint, check_constants, draw_noise, estimate_noise, trace_form
+from .constants import adjoint, check_constants, trace_form
+from .noise import check_noise, draw_noise, estimate_noise
 
 # %% ../../nbs/lib/lie/structure.ipynb #0004
 class _Noise:
     """The noise of structure constants.
 
     noise: standard deviation of the errors of c, or None to estimate it from the Jacobi identity. `level` is larger by
-    a safety factor, 3 + 20/N by default: with few generators the estimate rests on few numbers. `doubts` collects the
-    decisions that a noise a few times larger or smaller would have changed.
+    a safety factor, 3 + 20/N: with few generators the estimate rests on few numbers; rounding errors are taken for
+    1e-12 of the largest constant. `least` is the share of the level that the noise, doubled, has for certain. `doubts`
+    collects the decisions that a noise between that and three times the level would have changed.
     """
-    def __init__(self, c: np.ndarray, noise: float | None = None, safety: float | None = None):
-        if noise is not None and not (isinstance(noise, Real) and 0 <= noise < np.inf):
-            raise ValueError(f"noise={noise!r} must be a number, zero or larger, or None to estimate it")
+    def __init__(self, c: np.ndarray, noise: float | None = None):
+        check_noise(noise)
+        self.estimated, size = noise is None, np.abs(c).max()
         self.noise = estimate_noise(c) if noise is None else float(noise)
-        self.level = max((safety or 3 + 20 / len(c)) * self.noise, 1e-12 * np.abs(c).max())
+        self.level = max((3 + 20 / len(c)) * self.noise, 1e-12 * size)
+        self.least = min(0.5, max(2 * self.noise, 1e-14 * size) / max(self.level, 1e-300))
+        self.rounding = 1e-13
         self.doubts: list[str] = []
         self._draws: dict[int, list[np.ndarray]] = {}
 
@@ -41,6 +44,13 @@ class _Noise:
         "A ruler with at least this level; its doubts are the same list."
         other = copy(self)
         other.level, other._draws = max(self.level, level), {} if level > self.level else self._draws
+        return other
+
+    def scaled(self, factor: float) -> "_Noise":
+        "A ruler of this level times a factor, with doubts of its own."
+        other = self.quiet()
+        other.level, other.rounding, other._draws = factor * self.level, self.rounding * min(factor, 1), {}
+        other.least = min(0.5, self.least / factor)
         return other
 
     def relative(self, c: np.ndarray) -> float:
@@ -61,11 +71,11 @@ class Ruler(_Noise):
         "The largest singular value that noise could make in build(c) out of nothing."
         M = build(c)
         moved = [np.linalg.norm(build(c + delta) - M, 2) for delta in self.draws(len(c))]
-        return max(moved) + 1e-13 * (np.linalg.norm(M) + np.abs(c).max())
+        return max(moved) + self.rounding * (np.linalg.norm(M) + np.abs(c).max())
 
-    def judge(self, values: np.ndarray, cut: float, what: str) -> np.ndarray:
-        "Which of the non-negative values are above the cut; notes a doubt for those near it."
-        near = values[(values > cut / 2) & (values < 3 * cut)]
+    def judge(self, values: np.ndarray, cut: float, what: str, least: float = 0.5) -> np.ndarray:
+        "Which of the non-negative values are above the cut; notes a doubt for those from `least` to 3 times the cut."
+        near = values[(values > least * cut) & (values < 3 * cut)]
         if len(near):
             self.doubts.append(f"{what}: {near.min():.1e} is near what noise can make ({cut:.1e})")
         return values > cut
@@ -82,7 +92,7 @@ class Ruler(_Noise):
         else:
             M = np.linalg.qr(M, "r") if len(M) > M.shape[1] else M
             _, s, vt = np.linalg.svd(M)
-        r = int(self.judge(s, self.cut(build, c), what).sum())
+        r = int(self.judge(s, self.cut(build, c), what, self.least).sum())
         return vt[:r], vt[r:]
 
 # %% ../../nbs/lib/lie/structure.ipynb #0007
