@@ -87,7 +87,8 @@ class SymmetryFlows(BaseEstimator):
         defects_ : with its estimate and the lowest; region_ : where that was tested (`symnb.flows.defects`)
     structure_constants_, killing_form_ : (N, N, N) and (N, N); algebra_, algebra_report_ : a name or None, and more
     coefficients_, expressions_ : (N, d, p) and formulas, of families; terms_ : (N, d, p) of these, 0 where a term is
-        left out as error; multiples_ : of polynomial ones, the symmetries that are functions times these; generator_matrices_ : (N, d, d), of linear ones
+        left out as error; multiples_ : of polynomial ones, the symmetries that are functions times
+        these; generator_matrices_ : (N, d, d), of linear ones
     health_, learned_oracle_, autoencoder_ : of the oracle, what was learned, or None; singular_values_ : of families
     units_, target_name_ : of the columns, from X.attrs["units"]; of a Series y
     """
