@@ -37,7 +37,7 @@ def _keep(flows, asked: FlowsInputs, found: FlowsResult) -> None:
     flows.structure_constants_, flows.killing_form_ = found.constants, found.killing
     flows.algebra_, flows.algebra_report_ = found.algebra, found.report
     flows.points_ = asked.plan.points
-    flows.coefficients_, flows._told, flows.expressions_ = found.coefficients, found.told, found.formulas or []
+    flows.coefficients_, flows.terms_, flows.expressions_ = found.coefficients, found.told, found.formulas or []
     flows.multiples_ = found.multiples or []
     flows.generator_matrices_ = found.coefficients if flows.generators == "linear" else None
     if not found.solution.found:
@@ -86,8 +86,9 @@ class SymmetryFlows(BaseEstimator):
     defect_ : (N,) the largest share of each generator's size across the level sets that the events leave open, at 95 %;
         defects_ : with its estimate and the lowest; region_ : where that was tested (`symnb.flows.defects`)
     structure_constants_, killing_form_ : (N, N, N) and (N, N); algebra_, algebra_report_ : a name or None, and more
-    coefficients_, expressions_ : (N, d, p) and formulas, of families; multiples_ : of polynomial ones, the symmetries
-        that are functions times these; generator_matrices_ : (N, d, d), of linear ones
+    coefficients_, expressions_ : (N, d, p) and formulas, of families; terms_ : (N, d, p) of these, 0 where a term is
+        left out as error; multiples_ : of polynomial ones, the symmetries that are functions times
+        these; generator_matrices_ : (N, d, d), of linear ones
     health_, learned_oracle_, autoencoder_ : of the oracle, what was learned, or None; singular_values_ : of families
     units_, target_name_ : of the columns, from X.attrs["units"]; of a Series y
     """

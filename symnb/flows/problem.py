@@ -122,7 +122,7 @@ def pose_problem(asked: FlowsInputs, on_stage: Callable[[str], None] = lambda st
     Raises as `learn_oracle`, `train_autoencoder` and `as_oracle` do, never for an oracle that is merely bad.
     """
     X, labels, plan, rng = asked.X, asked.labels, asked.plan, asked.rng
-    test, train = keep_back(labels, asked.order, min(len(X) // 5, 2000))
+    test, train = keep_back(labels, asked.order, min(max(len(X) // 5, 2), 2000))
     on_stage("autoencoder")
     autoencoder = None if plan.latent_dim is None else train_autoencoder(
         X[train], plan.latent_dim, held_out=X[test], device=plan.device, random_state=rng, verbose=plan.verbose).cpu()

@@ -205,7 +205,7 @@ STORED = (Solution, NoField, FamilyField, Family, Closure, Frame, OneRun, Networ
           Autoencoder, Axes)
 NEEDED = ("solution_", "frame_", "n_generators_", "losses_", "health_", "message_", "algebra_report_", "autoencoder_",
           "learned_oracle_", "outputs_", "defects_", "region_", "points_", "n_kept_back_",
-          "n_features_in_", "target_name_")
+          "n_features_in_", "target_name_", "terms_")
 
 
 def load(cls, path: "str | Path", oracle: "Callable | None" = None):

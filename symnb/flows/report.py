@@ -157,7 +157,7 @@ def _generators(flows) -> "list[str]":
         return []
     kinds = [""] * len(formulas)
     if flows.generators == "linear":
-        kinds = [kind_of(A) for A in flows._told]
+        kinds = [kind_of(A) for A in flows.terms_]
     lines = [f"{text}" + (f"   ({kind})" if kind else "") for text, kind in zip(formulas, kinds)]
     lines = lines[:20] + [f"and {len(lines) - 20} more"] * (len(lines) > 20)
     return lines + (flows.multiples_ or [])[:6]
@@ -208,7 +208,7 @@ def _matrices(flows) -> str:
     if flows.points_ is not None:
         names = list(flows.points_.names) or [f"x{j}" for j in range(len(flows.points_.groups[0]))]
     shown = np.tensordot(readable_basis(flows), flows.generator_matrices_, 1)[:15]
-    kinds = [f" ({kind})" * bool(kind) for kind in map(kind_of, flows._told)]
+    kinds = [f" ({kind})" * bool(kind) for kind in map(kind_of, flows.terms_)]
     return "".join(f"<h3>J{a}{kind}</h3>{matrix(A, names)}" for a, (A, kind) in enumerate(zip(shown, kinds), 1))
 
 
