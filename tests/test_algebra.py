@@ -5,7 +5,7 @@ import torch
 
 from symnb import lie as alg
 from symnb.data import exceptional as exc
-from symnb.lie.algebra import sum_names
+from symnb.lie.sums import sum_names
 from symnb.lie.catalogue import bianchi, matrices, preserving, simple_forms
 from symnb.lie.compact import cartan_decomposition, compact_centre
 from symnb.lie.noise import draw_noise, estimate_noise

@@ -21,7 +21,7 @@ class _Noise:
 
     noise: standard deviation of the errors of c, or None to estimate it from the Jacobi identity. `level` is larger by
     a safety factor, 3 + 20/N: with few generators the estimate rests on few numbers; rounding errors are taken for
-    1e-12 of the largest constant. `least` is the share of the level that the noise, doubled, has for certain. `doubts`
+    1e-12 of the largest constant. `least` is the share of the level that three times the noise has. `doubts`
     collects the decisions that a noise between that and three times the level would have changed.
     """
     def __init__(self, c: np.ndarray, noise: float | None = None):
@@ -29,7 +29,7 @@ class _Noise:
         self.estimated, size = noise is None, np.abs(c).max()
         self.noise = estimate_noise(c) if noise is None else float(noise)
         self.level = max((3 + 20 / len(c)) * self.noise, 1e-12 * size)
-        self.least = min(0.5, max(2 * self.noise, 1e-14 * size) / max(self.level, 1e-300))
+        self.least = min(0.5, max(3 * self.noise, 1e-13 * size) / max(self.level, 1e-300))
         self.rounding = 1e-13
         self.doubts: list[str] = []
         self._draws: dict[int, list[np.ndarray]] = {}
