@@ -124,6 +124,26 @@ def _upright(c: np.ndarray) -> tuple[np.ndarray, float | None]:
     errors = estimate_noise(d)
     return (d, errors) if errors < 1e-5 and largest(d) < 100 else (c, None)  # those of a null vector are large
 
+# %% ../../nbs/lib/lie/algebra.ipynb #r006
+def _prepared(c: np.ndarray, noise: "float | None") -> "tuple[np.ndarray, float | None, float, float]":
+    "c in units and in a basis in which it can be judged, its noise there, the largest constant, and the errors of c."
+    given = (c - c.transpose(1, 0, 2)) / 2
+    c, noise, unit = in_fair_units(given, noise)
+    errors = estimate_noise(given / unit) if noise is None else noise
+    if not noise and errors < EXACT and c.any():
+        c, noise = _upright(c)
+    return c, noise, unit, errors
+
+
+def _told(c: np.ndarray, ruler: Ruler, errors: float) -> tuple[str, ...]:
+    "The doubts, one of a kind; those about exact constants are about their basis."
+    doubts = {doubt.split(":")[0]: doubt for doubt in reversed(ruler.doubts)}
+    if doubts and errors < EXACT:
+        doubts["basis"] = ("basis: it is ill conditioned, and rounding errors decide: combinations of generators have "
+                           f"brackets {spread(c):.0e} times smaller than others")
+    return (*reversed(doubts.values()),)
+
+
 # %% ../../nbs/lib/lie/algebra.ipynb #0015
 def identify(c, noise: float | None = None) -> AlgebraReport:
     """Name a real Lie algebra from its structure constants c (N, N, N), [J_a, J_b] = Σ_g c[a, b, g] J_g, in any basis.
@@ -145,11 +165,7 @@ def identify(c, noise: float | None = None) -> AlgebraReport:
     if len(c) > MANY and not noise and (errors := estimate_noise(c)) < EXACT * largest(c):
         if found := reductive(from_constants(c), len(c)):
             return _by_roots(found, errors, largest(c))
-    given = (c - c.transpose(1, 0, 2)) / 2
-    c, noise, unit = in_fair_units(given, noise)
-    errors = estimate_noise(given / unit) if noise is None else noise
-    if not noise and errors < EXACT and c.any():
-        c, noise = _upright(c)
+    c, noise, unit, errors = _prepared(c, noise)
     N, ruler, size, jacobi = len(c), Ruler(c, noise), np.abs(c).max(), jacobi_residual(c)
     if jacobi > 0.5 and not (noise and noise > size / 10):
         return AlgebraReport(None, (), (None,), {"dimension": N, "jacobi_residual": round(jacobi, 3)}, unit * errors, (
@@ -165,16 +181,6 @@ def identify(c, noise: float | None = None) -> AlgebraReport:
     names, parts, candidates = judge_names(c, ruler, hidden_brackets(c, ruler) if errors > EXACT else [])
     return AlgebraReport(names[0] if names else None, names, parts, _invariants(c, ruler), unit * errors,
                          _told(c, ruler, errors), candidates, unit)
-
-
-def _told(c: np.ndarray, ruler: Ruler, errors: float) -> tuple[str, ...]:
-    "The doubts, one of a kind; those about exact constants are about their basis."
-    doubts = {doubt.split(":")[0]: doubt for doubt in reversed(ruler.doubts)}
-    if doubts and errors < EXACT:
-        doubts["basis"] = (f"basis: it is ill conditioned, so that rounding errors decide: combinations of generators have "
-                           f"brackets {spread(c):.0e} times smaller than others")
-    return (*reversed(doubts.values()),)
-
 
 # %% ../../nbs/lib/lie/algebra.ipynb #r004
 def _orthonormal(J: np.ndarray) -> np.ndarray:

@@ -34,25 +34,6 @@ class _Noise:
         self.doubts: list[str] = []
         self._draws: dict[int, list[np.ndarray]] = {}
 
-    def quiet(self) -> "_Noise":
-        "A ruler of the same noise whose doubts stay its own."
-        other = copy(self)
-        other.doubts = []
-        return other
-
-    def at_least(self, level: float) -> "_Noise":
-        "A ruler with at least this level; its doubts are the same list."
-        other = copy(self)
-        other.level, other._draws = max(self.level, level), {} if level > self.level else self._draws
-        return other
-
-    def scaled(self, factor: float) -> "_Noise":
-        "A ruler of this level times a factor, with doubts of its own."
-        other = self.quiet()
-        other.level, other.rounding, other._draws = factor * self.level, self.rounding * min(factor, 1), {}
-        other.least = min(0.5, self.least / factor)
-        return other
-
     def relative(self, c: np.ndarray) -> float:
         "The level as a share of the largest constant."
         return self.level / max(np.abs(c).max(), 1e-300)
@@ -67,6 +48,25 @@ class _Noise:
 # %% ../../nbs/lib/lie/structure.ipynb #0005
 class Ruler(_Noise):
     "Measures ranks against the noise of structure constants: Ruler(c, noise=None, safety=None)."
+    def quiet(self) -> "Ruler":
+        "A ruler of the same noise whose doubts stay its own."
+        other = copy(self)
+        other.doubts = []
+        return other
+
+    def at_least(self, level: float) -> "Ruler":
+        "A ruler with at least this level; its doubts are the same list."
+        other = copy(self)
+        other.level, other._draws = max(self.level, level), {} if level > self.level else self._draws
+        return other
+
+    def scaled(self, factor: float) -> "Ruler":
+        "A ruler of this level times a factor, with doubts of its own."
+        other = self.quiet()
+        other.level, other.rounding, other._draws = factor * self.level, self.rounding * min(factor, 1), {}
+        other.least = min(0.5, self.least / factor)
+        return other
+
     def cut(self, build: Callable[[np.ndarray], np.ndarray], c: np.ndarray) -> float:
         "The largest singular value that noise could make in build(c) out of nothing."
         M = build(c)

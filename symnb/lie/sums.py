@@ -114,7 +114,7 @@ def _names_at(c: np.ndarray, ruler: Ruler) -> "str | None":
 
 
 def _others(c: np.ndarray, ruler: Ruler, draws: int = 8) -> "list[str | None]":
-    "Names with less noise than is likely, or more, and those of algebras that noise could have made of: of c with more of it."
+    "Names with less noise than is likely, and more; and of what noise could have made c of: of c with more of it."
     found = [_names_at(c, ruler.scaled(f)) for f in (0.6 * ruler.least, 0.3 * ruler.least, 1.7, 6)]
     if len(c) > FEW or ruler.relative(c) < EXACT:
         return found
@@ -123,8 +123,8 @@ def _others(c: np.ndarray, ruler: Ruler, draws: int = 8) -> "list[str | None]":
 
 # %% ../../nbs/lib/lie/sums.ipynb #0015
 def hidden_brackets(c: np.ndarray, ruler: Ruler) -> list[str]:
-    """A doubt where a skewed basis could have hidden brackets in the noise: where what is left of them is not much larger
-    than that, or is small itself."""
+    """A doubt where a skewed basis could have hidden brackets in the noise: where those that are left are not much
+    larger than it, or are small themselves."""
     brackets = lambda d: d.reshape(-1, len(d))
     for build, size, few in ((trace_form, np.sum(c**2), len(c)), (brackets, None, 2)):
         s = np.linalg.svd(build(c), compute_uv=False)
@@ -133,8 +133,8 @@ def hidden_brackets(c: np.ndarray, ruler: Ruler) -> list[str]:
         if size is None and not len(there) and ruler.estimated:
             return ["brackets: all of them count as noise, though the noise is estimated from them"]
         if 0 < len(there) < few and (gap := there.min() / cut) < (200 if size is None else 3 * size / there.min()):
-            return [f"basis: noise hides what is {gap:.0f} times smaller than the brackets that are there, and would be "
-                    "brackets as well in a skewed basis: are the generators orthonormal?"]
+            return [f"basis: noise hides what is {gap:.0f} times smaller than the brackets that are there, and may be "
+                    "there as well where generators are not orthonormal: are these?"]
     return []
 
 # %% ../../nbs/lib/lie/sums.ipynb #0016
@@ -142,7 +142,7 @@ SKEWED = 500  # spread from which on an exact algebra without a name may be one 
 
 
 def spread(c: np.ndarray) -> float:
-    "How many times larger the brackets of some combination of generators are than those of another, outside the centre."
+    "How many times larger the brackets of one combination of generators are than those of another, the centre apart."
     size = np.linalg.svd(c.reshape(len(c), -1), compute_uv=False)
     return float(size[0] / max(size[size > 1e-12 * size[0]].min(initial=size[0]), 1e-300))
 
