@@ -5,13 +5,13 @@ import torch
 
 from symnb import lie as alg
 from symnb.data import exceptional as exc
-from symnb.lie.algebra import sum_names
 from symnb.lie.catalogue import bianchi, matrices, preserving, simple_forms
 from symnb.lie.compact import cartan_decomposition, compact_centre
 from symnb.lie.noise import draw_noise, estimate_noise
 from symnb.lie.reductive import from_matrices, reductive
 from symnb.lie.roots import cartan_matrix, coxeter_plane, root_system, simple_roots
 from symnb.lie.structure import Ruler, restrict
+from symnb.lie.sums import sum_names
 
 pytestmark = pytest.mark.exact
 CLASSICAL = (

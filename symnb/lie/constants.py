@@ -128,7 +128,7 @@ def _sampled(J: np.ndarray, vt: np.ndarray, draws: int = 4) -> tuple[float, floa
         missed += ((values - values @ vt.T @ vt) ** 2).sum() / draws / 2
     return float(missed), float(total)
 
-
+# %% ../../nbs/lib/lie/constants.ipynb #r006
 def structure_constants(matrices) -> np.ndarray:
     """c (N, N, N) with [J_a, J_b] = Σ_g c[a, b, g] J_g in the least-squares sense, for matrices (N, d, d).
 
@@ -137,8 +137,8 @@ def structure_constants(matrices) -> np.ndarray:
     """
     closed = closure(matrices)
     if not closed.closes:
-        raise ValueError(f"matrices: these {len(closed.constants)} do not close: {closed.relative:.1%} of their squared "
-                         "brackets lie outside their span, add the missing generators; `closure` projects the brackets")
+        raise ValueError(f"matrices: these {len(closed.constants)} do not close: {closed.relative:.1%} of their "
+                         "squared brackets lie outside their span; add the missing generators, or use `closure`")
     return np.zeros_like(closed.constants) if closed.commute else closed.constants
 
 # %% ../../nbs/lib/lie/constants.ipynb #0008

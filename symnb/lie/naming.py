@@ -116,8 +116,9 @@ def name_motions(c: np.ndarray, ruler: Ruler) -> tuple[str, ...]:
     if len(null) != 1 or m != n * (n - 1) // 2 + scales:
         return ()
     e = np.linalg.eigvalsh(np.tensordot(null[0], E, 1))
-    if np.abs(e).min() < 1e-6 * np.abs(e).max():
-        return ()  # the form is degenerate
+    size = np.abs(e) / np.abs(e).max()
+    if not ruler.judge(size, max(1e-10, ruler.relative(c)), "invariant form on translations").all():
+        return ()  # it is degenerate
     p = min((e > 0).sum(), (e < 0).sum())
     return _motion_names(int(p), int(n - p), bool(scales))
 

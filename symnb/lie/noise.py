@@ -101,7 +101,7 @@ def _balanced(c: np.ndarray) -> np.ndarray:
     fair /= np.abs(fair).max()
     size, there = np.abs(fair), c != 0
     growth = (size[there] / np.abs(c[there])).max()
-    mixed = ((size > EXACT) & (size < 1e-4)).any()
+    mixed = ((size > EXACT) & (size < 1e-7)).any()
     return c if estimate_noise(fair) > EXACT or (mixed and growth > 100) else fair
 
 

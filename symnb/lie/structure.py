@@ -21,7 +21,7 @@ class _Noise:
 
     noise: standard deviation of the errors of c, or None to estimate it from the Jacobi identity. `level` is larger by
     a safety factor, 3 + 20/N: with few generators the estimate rests on few numbers; rounding errors are taken for
-    1e-12 of the largest constant. `least` is the share of the level that the noise, doubled, has for certain. `doubts`
+    1e-12 of the largest constant. `least` is the share of the level that three times the noise has. `doubts`
     collects the decisions that a noise between that and three times the level would have changed.
     """
     def __init__(self, c: np.ndarray, noise: float | None = None):
@@ -29,29 +29,10 @@ class _Noise:
         self.estimated, size = noise is None, np.abs(c).max()
         self.noise = estimate_noise(c) if noise is None else float(noise)
         self.level = max((3 + 20 / len(c)) * self.noise, 1e-12 * size)
-        self.least = min(0.5, max(2 * self.noise, 1e-14 * size) / max(self.level, 1e-300))
+        self.least = min(0.5, max(3 * self.noise, 1e-13 * size) / max(self.level, 1e-300))
         self.rounding = 1e-13
         self.doubts: list[str] = []
         self._draws: dict[int, list[np.ndarray]] = {}
-
-    def quiet(self) -> "_Noise":
-        "A ruler of the same noise whose doubts stay its own."
-        other = copy(self)
-        other.doubts = []
-        return other
-
-    def at_least(self, level: float) -> "_Noise":
-        "A ruler with at least this level; its doubts are the same list."
-        other = copy(self)
-        other.level, other._draws = max(self.level, level), {} if level > self.level else self._draws
-        return other
-
-    def scaled(self, factor: float) -> "_Noise":
-        "A ruler of this level times a factor, with doubts of its own."
-        other = self.quiet()
-        other.level, other.rounding, other._draws = factor * self.level, self.rounding * min(factor, 1), {}
-        other.least = min(0.5, self.least / factor)
-        return other
 
     def relative(self, c: np.ndarray) -> float:
         "The level as a share of the largest constant."
@@ -67,6 +48,25 @@ class _Noise:
 # %% ../../nbs/lib/lie/structure.ipynb #0005
 class Ruler(_Noise):
     "Measures ranks against the noise of structure constants: Ruler(c, noise=None, safety=None)."
+    def quiet(self) -> "Ruler":
+        "A ruler of the same noise whose doubts stay its own."
+        other = copy(self)
+        other.doubts = []
+        return other
+
+    def at_least(self, level: float) -> "Ruler":
+        "A ruler with at least this level; its doubts are the same list."
+        other = copy(self)
+        other.level, other._draws = max(self.level, level), {} if level > self.level else self._draws
+        return other
+
+    def scaled(self, factor: float) -> "Ruler":
+        "A ruler of this level times a factor, with doubts of its own."
+        other = self.quiet()
+        other.level, other.rounding, other._draws = factor * self.level, self.rounding * min(factor, 1), {}
+        other.least = min(0.5, self.least / factor)
+        return other
+
     def cut(self, build: Callable[[np.ndarray], np.ndarray], c: np.ndarray) -> float:
         "The largest singular value that noise could make in build(c) out of nothing."
         M = build(c)
