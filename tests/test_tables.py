@@ -456,3 +456,12 @@ def test_ten_million_rows_are_sampled_and_it_is_said(tmp_path):
         and "10,000,000 events: a random sample of 20,000 is used (max_events)" in table.attrs["notes"]
     )
     assert abs(table.mean()).max() < 0.05 and abs(table.index.to_numpy().mean() / 5e6 - 1) < 0.05
+
+
+def test_patterns_that_leave_out_keep_target_and_weights(tmp_path, events):
+    path = write(tmp_path, "csv", events.assign(weight=np.arange(1.0, 301.0)))
+    table = load(path, columns="!E_*,!w*", target="pz_mu", weights="weight")
+    assert sorted(table) == sorted([c for c in COLUMNS if not c.startswith("E_")] + ["weight"])
+    assert table.attrs["weights"] == "weight"
+    same = load(write(tmp_path, "csv", events.assign(weight=2.0)), columns="!E_*", weights="weight")
+    assert "weights" not in same.attrs and "weight" not in same  # equal weights are none
