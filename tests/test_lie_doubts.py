@@ -139,3 +139,14 @@ def test_an_ill_conditioned_basis_is_no_unknown_algebra(name):
     assert name in report.names and report.safe
 
 
+
+
+@pytest.mark.parametrize("name", ["e(2)", "iso(1,1)", "e(2) + so(3)"])
+@pytest.mark.parametrize("size", [1e-13, 1e-12, 1e-11])
+def test_errors_near_rounding_make_no_rotations_of_translations(name, size):
+    "A bracket of two translations of the size of the errors would be a rotation, and Jacobi's identity would hold."
+    c = alg.structure_constants(matrices(name))
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        report = alg.identify(alg.change_basis(c, rotation(len(c), rng)) + size * draw_noise(len(c), rng))
+        assert name in told(report) and (report.name == name or not report.safe), report

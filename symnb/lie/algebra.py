@@ -18,9 +18,7 @@ from symnb.lie.constants import (
     flat_real,
     jacobi_residual,
     largest,
-    trace_form,
 )
-from .ideals import killing_basis
 from .naming import killing_signature
 from .noise import EXACT, estimate_noise, in_fair_units
 from .reductive import Reductive, from_constants, from_matrices, reductive
@@ -113,28 +111,7 @@ def _by_roots(found: Reductive, errors: float, scale: float) -> AlgebraReport:
         "derived_series": series, "lower_central_series": series, "centre": z, "radical": z, "nilradical": z,
     }, errors, scale=scale)
 
-# %% ../../nbs/lib/lie/algebra.ipynb #0014
-def _upright(c: np.ndarray) -> tuple[np.ndarray, float | None]:
-    """Exact constants in a basis with a Killing form of ±1, with their errors there, where it is skewed but tells all
-    generators from zero; else as they are."""
-    size = np.abs(np.linalg.eigvalsh(trace_form(c)))
-    if not 1e-15 * size.max() < size.min() < 1e-8 * size.max():
-        return c, None
-    d = killing_basis(c)[0]
-    errors = estimate_noise(d)
-    return (d, errors) if errors < 1e-5 and largest(d) < 100 else (c, None)  # those of a null vector are large
-
 # %% ../../nbs/lib/lie/algebra.ipynb #r006
-def _prepared(c: np.ndarray, noise: "float | None") -> "tuple[np.ndarray, float | None, float, float]":
-    "c in units and in a basis in which it can be judged, its noise there, the largest constant, and the errors of c."
-    given = (c - c.transpose(1, 0, 2)) / 2
-    c, noise, unit = in_fair_units(given, noise)
-    errors = estimate_noise(given / unit) if noise is None else noise
-    if not noise and errors < EXACT and c.any():
-        c, noise = _upright(c)
-    return c, noise, unit, errors
-
-
 def _told(c: np.ndarray, ruler: Ruler, errors: float) -> tuple[str, ...]:
     "The doubts, one of a kind; those about exact constants are about their basis."
     doubts = {doubt.split(":")[0]: doubt for doubt in reversed(ruler.doubts)}
@@ -165,7 +142,9 @@ def identify(c, noise: float | None = None) -> AlgebraReport:
     if len(c) > MANY and not noise and (errors := estimate_noise(c)) < EXACT * largest(c):
         if found := reductive(from_constants(c), len(c)):
             return _by_roots(found, errors, largest(c))
-    c, noise, unit, errors = _prepared(c, noise)
+    given = (c - c.transpose(1, 0, 2)) / 2
+    c, noise, unit = in_fair_units(given, noise)
+    errors = estimate_noise(given / unit) if noise is None else noise
     N, ruler, size, jacobi = len(c), Ruler(c, noise), np.abs(c).max(), jacobi_residual(c)
     if jacobi > 0.5 and not (noise and noise > size / 10):
         return AlgebraReport(None, (), (None,), {"dimension": N, "jacobi_residual": round(jacobi, 3)}, unit * errors, (
@@ -178,7 +157,7 @@ def identify(c, noise: float | None = None) -> AlgebraReport:
         )
     elif jacobi > 0.2:
         ruler.doubts.append(f"the Jacobi identity is violated by {jacobi:.2g} of the size of its terms")
-    names, parts, candidates = judge_names(c, ruler, hidden_brackets(c, ruler) if errors > EXACT else [])
+    names, parts, candidates = judge_names(c, ruler, hidden_brackets(c, ruler))
     return AlgebraReport(names[0] if names else None, names, parts, _invariants(c, ruler), unit * errors,
                          _told(c, ruler, errors), candidates, unit)
 

@@ -63,7 +63,7 @@ def _nearest(c: np.ndarray) -> float:
     rounding = 4e-16 * len(c) * largest(c) ** 2
     step = np.maximum(np.abs(u.T @ _jacobiator(c, c).ravel() / 2) - rounding, 0) / np.maximum(s, 1e-300)
     size = np.sqrt(np.cumsum(step**2) / np.arange(1, len(step) + 1))
-    seen = (s > 3 * size) & (s > 1e-10 * s[0])
+    seen = (s > 3 * size) & (s > np.sqrt(rounding))
     return float(size[max(len(s) if seen.all() else int(seen.argmin()), 1) - 1])
 
 # %% ../../nbs/lib/lie/noise.ipynb #0009

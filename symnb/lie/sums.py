@@ -116,7 +116,9 @@ def _names_at(c: np.ndarray, ruler: Ruler) -> "str | None":
 def _others(c: np.ndarray, ruler: Ruler, draws: int = 8) -> "list[str | None]":
     "Names with less noise than is likely, and more; and of what noise could have made c of: of c with more of it."
     found = [_names_at(c, ruler.scaled(f)) for f in (0.6 * ruler.least, 0.3 * ruler.least, 1.7, 6)]
-    if len(c) > FEW or ruler.relative(c) < EXACT:
+    if ruler.relative(c) < EXACT:
+        return found + [_names_at(c, ruler.scaled(f)) for f in (30, 300, 3000)]
+    if len(c) > FEW:
         return found
     rng, close = np.random.default_rng(0), ruler.scaled(ruler.least / 20)
     return found + [_names_at(c + ruler.noise * draw_noise(len(c), rng), close.quiet()) for _ in range(draws)]
@@ -126,13 +128,17 @@ def hidden_brackets(c: np.ndarray, ruler: Ruler) -> list[str]:
     """A doubt where a skewed basis could have hidden brackets in the noise: where those that are left are not much
     larger than it, or are small themselves."""
     brackets = lambda d: d.reshape(-1, len(d))
-    for build, size, few in ((trace_form, np.sum(c**2), len(c)), (brackets, None, 2)):
+    exact = ruler.relative(c) < EXACT  # or taken for that by chance
+    for build, size in ((brackets, None),) if exact else ((trace_form, np.sum(c**2)), (brackets, None)):
         s = np.linalg.svd(build(c), compute_uv=False)
         cut = ruler.cut(build, c)
         there = s[s > cut]
-        if size is None and not len(there) and ruler.estimated:
+        if size is None and not len(there) and c.any() and ruler.estimated:
             return ["brackets: all of them count as noise, though the noise is estimated from them"]
-        if 0 < len(there) < few and (gap := there.min() / cut) < (200 if size is None else 3 * size / there.min()):
+        if not len(there) or len(there) == len(c) and size is not None:
+            continue
+        gap, skew = there.min() / cut, (there.max() if size is None else 3 * size) / there.min()
+        if gap < (skew / 100 if exact else 200 if size is None and len(there) == 1 else skew):
             return [f"basis: noise hides what is {gap:.0f} times smaller than the brackets that are there, and may be "
                     "there as well where generators are not orthonormal: are these?"]
     return []
