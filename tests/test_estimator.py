@@ -91,10 +91,10 @@ def test_names_that_occur_twice_do_not_hide_text(events):
 @pytest.mark.parametrize(
     "X, message",
     [
-        (np.arange(600.0), r"Expected 2D array, got 1D array[\s\S]*Reshape your data"),
-        (np.zeros((20, 3, 2)), "dim 3, while dim <= 2"),
+        (np.arange(600.0), r"X has the shape \(600,\)[\s\S]*Reshape your data"),
+        (np.zeros((20, 3, 2)), "X has the shape .20, 3, 2."),
         (np.zeros((600, 0)), r"0 feature\(s\)"),
-        (None, "Expected 2D array"),
+        (None, "X has the shape ..,"),
         (np.ones((600, 2)) * 1j, "Complex data"),
     ],
 )

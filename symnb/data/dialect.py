@@ -23,9 +23,9 @@ from symnb.data.cells import (
     without_brackets,
     without_comment,
 )
-from .headers import Labels, as_labels, find_labels, kept_columns
+from .headers import Headings, as_labels, find_labels, kept_columns
 from .reading import ReadOptions
-from .readings import Reading, choose_reading, cut, fixed_cuts, readings
+from .readings import Layout, choose_reading, cut, fixed_cuts, readings
 
 # %% ../../nbs/lib/data/dialect.ipynb #0004
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Dialect:
 
     Parameters
     ----------
-    reading : Reading
+    reading : Layout
         Its separator, its signs, and the rows that were looked at.
-    labels : Labels
+    labels : Headings
         Names and units of the columns.
     columns : tuple of int
         Which cells of a row are columns: all but empty ones at its ends.
@@ -50,8 +50,8 @@ class Dialect:
     wrapped : bool
         Is every row in brackets?
     """
-    reading: Reading
-    labels: Labels
+    reading: Layout
+    labels: Headings
     columns: "tuple[int, ...]"
     marks: "tuple[str, ...]" = ()
     quote: str = '"'
@@ -76,7 +76,7 @@ class Dialect:
         return ", ".join(filter(None, said))
 
 # %% ../../nbs/lib/data/dialect.ipynb #0006
-def _fixed(lines, options: ReadOptions, best: "Reading | None"):
+def _fixed(lines, options: ReadOptions, best: "Layout | None"):
     "The reading by fixed widths and its cuts, where that is asked for or makes more columns of numbers."
     cuts = fixed_cuts([text for _, text in lines[len(lines) // 4:]])
     if cuts is None:
@@ -88,16 +88,16 @@ def _fixed(lines, options: ReadOptions, best: "Reading | None"):
     return None
 
 # %% ../../nbs/lib/data/dialect.ipynb #0007b
-def _chosen_labels(options: ReadOptions, labels: Callable, reading: Reading, texts: dict, quote: str) -> Labels:
+def _chosen_labels(options: ReadOptions, labels: Callable, reading: Layout, texts: dict, quote: str) -> Headings:
     "The names and units that the options give, and the guess for the rest. Raises ValueError where they do not fit."
     kept, asked = kept_columns(reading), options.names
     at_line = lambda line, what: _line_of(line, what, texts, reading, quote)
     if asked is None:
         found = labels()
     elif not isinstance(asked, int):
-        found = Labels(tuple(asked))
+        found = Headings(tuple(asked))
     else:
-        found = Labels(tuple(at_line(asked, "names")) if asked else tuple(f"x{j}" for j in range(len(kept))), (),
+        found = Headings(tuple(at_line(asked, "names")) if asked else tuple(f"x{j}" for j in range(len(kept))), (),
                        asked or None)
     if len(found.names) != len(kept):
         raise ValueError(f"names={asked!r} makes {len(found.names)} names, and the rows have {len(kept)} columns")
@@ -110,7 +110,7 @@ def _chosen_labels(options: ReadOptions, labels: Callable, reading: Reading, tex
     return found
 
 
-def _line_of(line: int, what: str, texts: "dict[int, str]", reading: Reading, quote: str) -> "list[str]":
+def _line_of(line: int, what: str, texts: "dict[int, str]", reading: Layout, quote: str) -> "list[str]":
     "The cells of a line of the text, for its columns."
     if line not in texts:
         raise ValueError(f"{what}={line}: there is no such line above the table")
@@ -121,7 +121,7 @@ def _line_of(line: int, what: str, texts: "dict[int, str]", reading: Reading, qu
     return cells
 
 # %% ../../nbs/lib/data/dialect.ipynb #0007
-def _refuse_tables_above(rows, reading: Reading) -> None:
+def _refuse_tables_above(rows, reading: Layout) -> None:
     "Raise ValueError where a table with other columns stands above the rows."
     pattern = number_pattern(reading.decimal, reading.thousands)
     other = [i for i, cells in rows if len(cells) > 1 and all(pattern.fullmatch(c) for c in cells)]
@@ -131,7 +131,7 @@ def _refuse_tables_above(rows, reading: Reading) -> None:
                          f"{other[0]} on, are rows of another: keep one of them in the file, or say skip={other[-1]}")
 
 
-def _is_numbered(reading: Reading, kept: "tuple[int, ...]", text: str, below: str, quote: str) -> bool:
+def _is_numbered(reading: Layout, kept: "tuple[int, ...]", text: str, below: str, quote: str) -> bool:
     "Is the first row 0, 1, 2, …, as pandas names columns, or quoted where the next one is not?"
     cells = [reading.data[0][j] for j in kept]
     bare = cells[1:] if cells[:1] == [""] else cells
@@ -186,8 +186,9 @@ def _complete(reading, cuts, rows, comments, marks, quote, options) -> Dialect:
     start = reading.rows[reading.first][0]
     below = texts[reading.rows[min(reading.first + 1, len(reading.rows) - 1)][0]]
     if options.names is None and _is_numbered(reading, kept, texts[start], below, quote):
-        names = [reading.data[0][j] for j in kept]
-        labels = Labels(tuple(f"x{c}" if len(c) < 4 and c.isdecimal() else c or "Unnamed: 0" for c in names), (), start)
+        cells = [reading.data[0][j] for j in kept]
+        names = tuple(f"x{c}" if len(c) < 4 and c.isdecimal() else c or "Unnamed: 0" for c in cells)
+        labels = Headings(names, (), start)
         reading = replace(reading, first=reading.first + 1)
     else:
         labels = _chosen_labels(options, lambda: find_labels(reading, rows, comments, quote), reading, texts, quote)
