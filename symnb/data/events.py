@@ -7,16 +7,14 @@ __all__ = ['read_lhe']
 
 # %% ../../nbs/lib/data/events.ipynb #0002
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from .finals import Event, event_table
+from .finals import Event, event_table, events_of
 from .reading import Done, ReadOptions
-from .sniff import open_plain, share_read, truncated
 
 # %% ../../nbs/lib/data/events.ipynb #0004
 _FORTRAN = re.compile(r"(?<=[\d.])(?:[dD](?=[-+]?\d)|(?=[-+]\d{3}(?!\d)))")  # 1.0D+02, and 1.0-102 without a letter
@@ -75,23 +73,11 @@ def _event(body: str, names: "list[str]") -> Event:
                  () if final else tuple(p.status for p in particles))
 
 
-def _lhe_events(path: Path, done: Done) -> "Iterator[Event]":
-    "The events of the file. Raises ValueError for one that is damaged."
-    size, number = path.stat().st_size, 0
-    with open_plain(path) as file:
-        try:
-            for body, names in _bodies(line.decode("utf-8", "replace").rstrip("\r\n") for line in file):
-                number += 1
-                if number % 1000 == 0:
-                    done(share_read(file, size))
-                yield _event(body, names)
-        except (EOFError, OSError, zlib.error, ValueError, IndexError, OverflowError) as error:
-            where = f"event {number}: " if isinstance(error, (ValueError, IndexError, OverflowError)) and number else ""
-            raise truncated(path, f"{where}{' '.join(str(error).split())[:120]}") from error
-    done(1.0)
+def _lhe_events(lines: "Iterator[str]") -> "Iterator[Event]":
+    return (_event(body, names) for body, names in _bodies(line.rstrip("\r\n") for line in lines))
 
 # %% ../../nbs/lib/data/events.ipynb #0007
 def read_lhe(path: Path, done: Done = lambda share: None,
              options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
     "The Les Houches event file at `path` in pieces, as in `symnb.data.finals.event_table`. Raises ValueError."
-    yield from event_table(path, lambda: _lhe_events(path, done), options)
+    yield from event_table(path, lambda: events_of(path, done, _lhe_events), options)

@@ -7,16 +7,14 @@ __all__ = ['OpenEvent', 'read_hepmc']
 
 # %% ../../nbs/lib/data/hepmc.ipynb #0002
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from .finals import Event, event_table
+from .finals import Event, event_table, events_of
 from .reading import Done, ReadOptions
-from .sniff import open_plain, share_read, truncated
 
 # %% ../../nbs/lib/data/hepmc.ipynb #0004
 class OpenEvent:
@@ -95,24 +93,8 @@ def _events_of(lines: "Iterator[str]") -> "Iterator[Event]":
     if not ended:
         raise ValueError("it ends without END_EVENT_LISTING")
 
-# %% ../../nbs/lib/data/hepmc.ipynb #0007a
-def _hepmc_events(path: Path, done: Done) -> "Iterator[Event]":
-    "The events of the file. Raises ValueError for one that is damaged."
-    size, number = path.stat().st_size, 0
-    with open_plain(path) as file:
-        try:
-            for number, event in enumerate(_events_of(line.decode("utf-8", "replace") for line in file), 1):
-                if number % 100 == 0:
-                    done(share_read(file, size))
-                yield event
-        except (EOFError, OSError, zlib.error) as error:
-            raise truncated(path, str(error)) from error
-        except (ValueError, IndexError, OverflowError) as error:
-            raise truncated(path, f"event {number + 1}: {' '.join(str(error).split())[:120]}") from error
-    done(1.0)
-
 # %% ../../nbs/lib/data/hepmc.ipynb #0008
 def read_hepmc(path: Path, done: Done = lambda share: None,
                options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
     "The HepMC file at `path` in pieces, as in `symnb.data.finals.event_table`. Raises ValueError."
-    yield from event_table(path, lambda: _hepmc_events(path, done), options)
+    yield from event_table(path, lambda: events_of(path, done, _events_of), options)
