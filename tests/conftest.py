@@ -1,7 +1,9 @@
 """Small trees of notebooks for the tests of the companion; nothing here imports torch."""
 import os
+import random
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,32 @@ def several(tree, n):
     for k in range(n):
         nbs = tree(f"review/n{k}", DRAW.format(name=f"fig-{k}"), FINDING.replace("NUMBER", f"0.{k}"))
     return nbs
+
+
+def damaged(data: bytes, seed: int) -> bytes:
+    "Bytes cut short, or up to thirty of them changed."
+    rng = random.Random(seed)
+    if seed % 3 == 0:
+        return data[:rng.randrange(1, len(data))]
+    changed = bytearray(data)
+    for _ in range(rng.randrange(1, 30)):
+        changed[rng.randrange(len(data))] = rng.randrange(256)
+    return bytes(changed)
+
+
+def refused_damages(read, path, data: bytes, n: int, seconds: float = 10) -> int:
+    "How many of n damaged files read(path) refuses: each ends in a table or in one line that names it, within seconds."
+    refused = 0
+    for seed in range(n):
+        start = time.process_time()
+        path.write_bytes(damaged(data, seed))
+        try:
+            read(path)
+        except ValueError as error:
+            refused += 1
+            assert "\n" not in str(error) and path.name in str(error) and "Traceback" not in str(error), (seed, error)
+        assert time.process_time() - start < seconds, seed
+    return refused
 
 
 def without_pictures(page: str) -> str:

@@ -1,6 +1,7 @@
 """Arrays of every type and shape, as NumPy writes them."""
 import numpy as np
 import pytest
+from conftest import refused_damages
 
 from symnb.data import load
 
@@ -105,17 +106,5 @@ def test_a_sparse_matrix_is_no_table(tmp_path):
 def test_damaged_arrays_end_in_one_line(tmp_path):
     np.savez_compressed(tmp_path / "g.npz", x=randn(50, 2), y=randn(50))
     np.save(tmp_path / "g.npy", randn(50, 2))
-    rng = np.random.RandomState(0)
     for kind in ("npz", "npy"):
-        good = (tmp_path / f"g.{kind}").read_bytes()
-        for k in range(60):
-            bad, at = bytearray(good), rng.randint(len(good))
-            if k % 2:
-                del bad[at:]
-            else:
-                bad[at:at + 4] = rng.bytes(4)
-            (tmp_path / f"t.{kind}").write_bytes(bad)
-            try:
-                load(tmp_path / f"t.{kind}")
-            except ValueError as error:
-                assert "\n" not in str(error) and f"t.{kind}" in str(error)
+        assert refused_damages(load, tmp_path / f"t.{kind}", (tmp_path / f"g.{kind}").read_bytes(), 100) > 20

@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import refused_damages
 
 from symnb.data import load
 
@@ -208,15 +209,4 @@ def test_damage_ends_in_one_line(fits, h5, tmp_path):
     fits.BinTableHDU.from_columns([fits.Column("a", "D", array=x)]).writeto(tmp_path / "g.fits")
     (tmp_path / "g.xyz").write_text(xyz([[("C", *row), ("O", *row)] for row in v[:20]]))
     for kind in ("h5", "fits", "xyz"):
-        good, path = (tmp_path / f"g.{kind}").read_bytes(), tmp_path / f"t.{kind}"
-        for k in range(40):
-            bad, at = bytearray(good), rng.randint(len(good))
-            if k % 2:
-                del bad[at:]
-            else:
-                bad[at:at + 4] = rng.bytes(4)
-            path.write_bytes(bad)
-            try:
-                load(path)
-            except ValueError as error:
-                assert "\n" not in str(error) and path.name in str(error)
+        assert refused_damages(load, tmp_path / f"t.{kind}", (tmp_path / f"g.{kind}").read_bytes(), 100) > 20

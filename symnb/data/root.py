@@ -253,7 +253,7 @@ def read_root(path: Path, done: Done = lambda share: None,
                 raise truncated(path, f"{size} bytes of {end}")
             yield from _read_tree(path, _choose_tree(path, file, options.tree), done, options)
     except ValueError as error:
-        if path.name in str(error):
+        if path.name in str(error) and "\n" not in str(error):  # our own
             raise
         raise truncated(path, f"uproot: {' '.join(str(error).split())[:200]}") from error
     except Exception as error:  # as above
