@@ -1611,6 +1611,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                      'symnb.flows.problem.read_inputs': ('lib/flows/problem.html#read_inputs', 'symnb/flows/problem.py')},
             'symnb.flows.questions': { 'symnb.flows.questions._fields': ('lib/flows/questions.html#_fields', 'symnb/flows/questions.py'),
                                        'symnb.flows.questions._points': ('lib/flows/questions.html#_points', 'symnb/flows/questions.py'),
+                                       'symnb.flows.questions._sum_of_fields': ( 'lib/flows/questions.html#_sum_of_fields',
+                                                                                 'symnb/flows/questions.py'),
                                        'symnb.flows.questions._weights': ('lib/flows/questions.html#_weights', 'symnb/flows/questions.py'),
                                        'symnb.flows.questions.decode': ('lib/flows/questions.html#decode', 'symnb/flows/questions.py'),
                                        'symnb.flows.questions.defects': ('lib/flows/questions.html#defects', 'symnb/flows/questions.py'),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from .families import Family, conditions, field
@@ -90,9 +90,9 @@ class Region:
     share: np.ndarray
 
 
-def _covered(paths: np.ndarray, tree: cKDTree, near: np.ndarray) -> np.ndarray:
+def _covered(paths: np.ndarray, neighbours: NearestNeighbors, near: np.ndarray) -> np.ndarray:
     "How many steps from the start, the first point of paths (T, m, d), others are near: (m,)."
-    distance = tree.query(paths.reshape(-1, paths.shape[-1]))[0].reshape(paths.shape[:2])
+    distance = neighbours.kneighbors(paths.reshape(-1, paths.shape[-1]), 1)[0].reshape(paths.shape[:2])
     left = distance > near
     return np.where(left.any(0), left.argmax(0), len(paths)) - 1
 
@@ -129,15 +129,15 @@ def measure_region(field: Callable, z: Tensor, values: Tensor, *, step: float = 
     to go; step: of the parameter.
     """
     events, starts = z.detach().numpy(), z[:n_starts]
-    tree, moved = cKDTree(events), field(starts)
-    near = 3 * tree.query(starts.numpy(), k=min(6, len(events)))[0][:, -1]
+    neighbours, moved = NearestNeighbors().fit(events), field(starts)
+    near = 3 * neighbours.kneighbors(starts.numpy(), min(6, len(events)))[0][:, -1]
     size, speed = starts.square().sum(-1).mean(), moved.square().sum(-1).mean(1)
     turn = (1.2 * (size / speed.clamp(min=1e-12 * size)).sqrt()).clamp(1, 5)[:most]
     n_steps, bound = int(6.6 * float(turn.max()) / step), float(3 * z.abs().max())
     paths = _orbits(field, starts, n_steps, step, bound, most)
     reach, share = np.full((len(moved), 2), np.nan), np.full(len(moved), np.nan)
     for a in range(len(turn)):
-        steps, period = [_covered(paths[:, a, way], tree, near) for way in (0, 1)], _period(paths[:, a, 0])
+        steps, period = [_covered(paths[:, a, way], neighbours, near) for way in (0, 1)], _period(paths[:, a, 0])
         reach[a] = [-np.median(steps[1]) * step, np.median(steps[0]) * step]
         if np.median(period) > 0:
             closed = period > 0

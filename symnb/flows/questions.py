@@ -82,6 +82,15 @@ def _weights(flows, generator: "int | np.ndarray") -> np.ndarray:
     return weights
 
 
+def _sum_of_fields(flows, weights: np.ndarray) -> Callable[[Tensor], Tensor]:
+    "The sum of the generators with weights (n_generators,), as a function of z (n, d) → (n, d)."
+    own, weights = flows.solution_.field, torch.as_tensor(weights)
+    if isinstance(own, FamilyField):  # summed once, not at each step
+        own = FamilyField(own.family, torch.tensordot(weights, own.coefficients.to(weights), 1)[None])
+        weights = weights.new_ones(1)
+    return lambda z: flows.frame_.scale * torch.einsum("a,and->nd", weights, own(flows.frame_(z)))
+
+
 def flow(flows, Z0, t, generator: "int | np.ndarray" = 0) -> np.ndarray:
     """Streamlines (len(t), n, d) of dz/dt = G(z) from Z0 (n, d) at t = 0; t rises and may be negative.
 
@@ -89,8 +98,7 @@ def flow(flows, Z0, t, generator: "int | np.ndarray" = 0) -> np.ndarray:
     for networks and exact fields, and a unit of the group parameter for the families.
     """
     z0 = _points(flows, Z0, "Z0")
-    weights = torch.as_tensor(_weights(flows, generator))
-    along = lambda z: torch.einsum("a,and->nd", weights, _fields(flows, z))
+    along = _sum_of_fields(flows, _weights(flows, generator))
     return streamlines(along, z0, torch.as_tensor(np.asarray(t, dtype=float))).numpy()
 
 # %% ../../nbs/lib/flows/questions.ipynb #f6a06
@@ -169,7 +177,7 @@ def travel(flows, Z: np.ndarray, weights: np.ndarray, n_starts: int = 8) -> "tup
     """Times (T,), in which an event moves by about one spread each way; paths (T, m, d) and the oracle's values on
     them (T, m, k)."""
     starts = Z[np.random.default_rng(0).permutation(len(Z))[:n_starts]]
-    steps = np.linalg.norm(np.tensordot(weights, fields(flows, Z), 1), axis=1)
+    steps = _sum_of_fields(flows, weights)(_points(flows, Z)).norm(dim=1).detach().numpy()
     t = np.linspace(-1, 1, 41) * min(np.sqrt((Z.std(0) ** 2).sum() / max((steps**2).mean(), 1e-300)), 3.0)
     paths = flow(flows, starts, t, weights)
     return t, paths, np.stack([oracle_values(flows, z) for z in paths])
@@ -187,7 +195,8 @@ def plot(flows, X=None, generator: "int | np.ndarray" = 0, ax=None):
     Z = encode_sample(flows) if X is None else np.asarray(encode(flows, X))[:2000]
     weights = _weights(flows, generator)
     _, paths, _ = travel(flows, Z, weights)
-    moved = np.abs(np.tensordot(weights, fields(flows, Z), 1)).mean(0) / (Z.std(0) + 1e-300)
+    moved = _sum_of_fields(flows, weights)(_points(flows, Z)).detach().numpy()
+    moved = np.abs(moved).mean(0) / (Z.std(0) + 1e-300)
     i, j = np.sort(np.argsort(-moved)[:2]) if Z.shape[1] > 1 else (0, 0)
     names = flows.column_labels() if flows.latent_dim is None else [f"$z_{k + 1}$" for k in range(flows.latent_dim)]
     values = oracle_values(flows, Z)
