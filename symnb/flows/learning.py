@@ -121,13 +121,10 @@ def learn_oracle(
 # %% ../../nbs/lib/flows/learning.ipynb #f4a0b
 def _examined(learned: "BatchedOracle | FormulaOracle", z: Tensor, labels: Labels, halves: Tensor,
               weight: "Tensor | None") -> "BatchedOracle | FormulaOracle":
-    "The oracles with what they miss of a quantity, as `misfit`; of classes it is not known."
-    learned.misfit = None
-    if labels.classes is None:
-        target = FlowsOracle(None, learned).target(labels).values.double()
-        with torch.no_grad():
-            value = learned(z.expand(learned.n_models, *z.shape))
-        learned.misfit = find_misfit(value, target, z, halves, weight)
+    "The oracles with what they miss, as `misfit`."
+    with torch.no_grad():
+        value = learned(z.expand(learned.n_models, *z.shape))
+    learned.misfit = find_misfit(value, FlowsOracle(None, learned).target(labels), z, halves, weight)
     return learned
 
 
