@@ -216,6 +216,26 @@ def test_angles():
         cos_sin(bent, ["phi"])
 
 
+def test_a_file_is_read_with_cosine_and_sine_of_its_angles(tmp_path):
+    "Degrees are told by their size where no unit says so, and target and weights stay."
+    turn = np.random.default_rng(0).random(400)
+    table = pd.DataFrame({"r": 1 + turn**2, "phi": 2 * np.pi * turn - np.pi, "wind": 90 * turn, "y": turn * 3})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    assert any("angles" in note and "--angles auto" in note for note in load(tmp_path / "a.csv").attrs["notes"])
+    auto = load(tmp_path / "a.csv", angles="auto")
+    assert list(auto) == ["r", "cos_phi", "sin_phi", "wind", "y"]
+    assert auto.attrs["notes"] == ["cosine and sine in the place of phi (radians)"]
+    named = load(tmp_path / "a.csv", angles="wind,ph*", target="y")
+    assert list(named) == ["r", "cos_phi", "sin_phi", "cos_wind", "sin_wind", "y"]
+    np.testing.assert_allclose(np.arctan2(named.sin_wind, named.cos_wind), np.pi / 2 * turn, atol=1e-9)
+    for wrong, words in (("psi", "angles: .* 'psi'"), ("y", "angles: 'y' is the target or the weights")):
+        with pytest.raises(ValueError, match=words):
+            load(tmp_path / "a.csv", angles=wrong, target="y")
+    table[["r", "y"]].to_csv(tmp_path / "b.csv", index=False)
+    [said] = load(tmp_path / "b.csv", angles="auto").attrs["notes"]
+    assert said.startswith("angles: no column goes round")
+
+
 # Dates
 
 

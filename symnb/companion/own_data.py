@@ -27,7 +27,8 @@ _FLOWS_EXAMPLES = """examples:
 """
 
 # %% ../../nbs/lib/companion/own_data.ipynb #0005
-_READING = ("weights", "tree", "particles", "unroll", "separator", "decimal", "names", "units", "skip", "comment")
+_READING = ("weights", "angles", "tree", "particles", "unroll",
+            "separator", "decimal", "names", "units", "skip", "comment")
 
 
 def _whole(least: int):
@@ -50,6 +51,8 @@ def _add_file_options(sub: argparse.ArgumentParser, scale: str) -> None:
         help="a random sample where there are more (default: 20000)")
     add("--weights", default="auto", metavar="NAME",
         help="a column, none, or those that the events carry themselves (default)")
+    add("--angles", metavar="NAMES",
+        help="columns of which to take cosine and sine, for their two ends are one place; auto: those that go round")
     add("--tree", "--table", metavar="NAME", help="of a file with several tables: a ROOT tree, an array of an NPZ")
     add("--particles", metavar="LIST", help="of events whose final states differ: 13,-13 or mu-,mu+ or common")
     add("--unroll", action="store_true", help="arrays (events, times, coordinates): a column for each time")

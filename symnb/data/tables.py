@@ -26,6 +26,7 @@ from .hdf5 import read_hdf5
 from .hepmc import read_hepmc
 from .labels import without_labels
 from .reading import Done, ReadOptions, read_options
+from .remarks import bend_angles
 from .root import read_root
 from .selection import Besides, choose_columns, select_events
 from .sniff import existing_file, file_format
@@ -249,6 +250,7 @@ def load(
     *,
     target: "str | None" = None,  # a column to keep besides, which may be text: then it is numbered
     weights: "str | None" = None,  # a column to keep besides, or "auto" for weights that the events carry themselves
+    angles: "str | Sequence[str] | None" = None,  # cosine and sine in their place; "auto": of those that go round
     strict: bool = False,  # refuse events with NaN or infinite values instead of dropping them
     random_state=None,
     progress: bool = False,
@@ -271,8 +273,9 @@ def load(
             reading.take(piece, besides.added_to(wanted), query, besides.target)
     table, notes = _finish(reading, {*(wanted or []), *besides.names}, besides.target, strict, query)
     numbers, units = reading.numbers, reading.units | dict.fromkeys(reading.numbers.times, "s")
+    table, bent = bend_angles(table, _words(angles), besides.names, units)
     table, labels = without_labels(table, wanted or [], besides.names, units, numbers.texts, numbers.times)
-    table, attrs, more = _classified(table, labels, besides)
+    table, attrs, more = _classified(table, [*bent, *labels], besides)
     units = {c: u for c, u in units.items() if c in table}
     notes = [*_more_notes(reading, table, max_events, query), *notes, *more]
     table.attrs = attrs | {"units": units, "source": path.name, "notes": notes} | reading.told

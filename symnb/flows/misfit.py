@@ -8,6 +8,7 @@ __all__ = ['LENGTHS', 'Misfit', 'missed_by', 'find_misfit']
 # %% ../../nbs/lib/flows/misfit.ipynb #0002
 import numpy as np
 import torch
+from scipy.optimize import minimize_scalar
 from scipy.spatial.distance import cdist, pdist
 from torch import Tensor, nn
 
@@ -33,18 +34,27 @@ class Misfit(nn.Module):
         return moved / square[..., None] / self.scale
 
 # %% ../../nbs/lib/flows/misfit.ipynb #0006
-def missed_by(value: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
-    "What oracles with the values (R, n, k) miss of labels, in their units, and how much each counts, (R, n, k)."
-    value = value.detach().double()
+def _sober(value: Tensor, y: Tensor, weight: Tensor) -> float:
+    "What multiple of logits (n, k) says the chances of the classes y (n,) best: below 1 where they promise too much."
+    def surprise(power: float) -> float:
+        chance = class_probabilities(10**power * value).gather(-1, y[:, None])[:, 0]
+        return -float((weight * chance.clamp(min=1e-300).log()).sum())
+    return 10 ** float(minimize_scalar(surprise, bounds=(-2, 2), method="bounded").x)
+
+
+def missed_by(value: Tensor, labels: Labels, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """What the values (n, k) of an oracle miss of labels (n,), in their units, and how much each counts, (n, k); weight
+    (n,): of the events."""
     if labels.classes is None:
-        return labels.values.double() - value, torch.ones_like(value)
-    chance, K = class_probabilities(value), len(labels.classes)
+        return labels.values.double() - value, weight[:, None].expand(value.shape)
+    by = _sober(value, labels.values, weight)
+    chance, K = class_probabilities(by * value), len(labels.classes)
     happened = nn.functional.one_hot(labels.values, K).to(chance)
     if value.shape[-1] == 1:
         chance, happened = chance[..., 1:], happened[..., 1:]
-    certain = (chance * (1 - chance)).clamp(min=1e-6)
-    share = 1.0 if value.shape[-1] == 1 else (K - 1) / K  # logits move together: two of them each by a half
-    return share * (happened - chance) / certain, certain
+    certain = (chance * (1 - chance)).clamp(min=0.03)  # a step of 33 at most
+    each = 1.0 if value.shape[-1] == 1 else (K - 1) / K  # logits move together: two of them each by a half
+    return each * (happened - chance) / certain / by, certain * weight[:, None]
 
 # %% ../../nbs/lib/flows/misfit.ipynb #m1a02
 LENGTHS = (0.15, 0.3, 0.6, 1.2)  # in the median distance of two events
@@ -77,17 +87,19 @@ def find_misfit(value: Tensor, labels: Labels, x: Tensor, halves: Tensor, weight
     halves (R, m): numbers of the events that each was fitted to; weight (n,): how many events each stands for. None
     where nothing is missed, or where all events were fitted to.
     """
-    (missed, counts), target = missed_by(value, labels), labels.values.double()
-    exact = labels.classes is None and missed.square().mean((0, 1)).sqrt() <= 1e-8 * target.std(0)
-    if halves.shape[1] == len(x) or np.all(np.asarray(exact)) or not x.std(0).any():
+    value, target = value.detach().double(), labels.values.double()
+    missed = (value - target).square().mean((0, 1)).sqrt() if labels.classes is None else None
+    exact = missed is not None and bool((missed <= 1e-8 * target.std(0)).all())
+    if halves.shape[1] == len(x) or exact or not x.std(0).any():
         return None
     scale, found = x.std(0).clamp(min=1e-300), []
-    counts = counts * (torch.ones(len(x)) if weight is None else weight).to(counts)[:, None]
-    for one, counting, half in zip(missed, counts, halves):
+    weight = (torch.ones(len(x)) if weight is None else weight).double()
+    for one, half in zip(value, halves):
         fresh = torch.ones(len(x), dtype=torch.bool).index_fill(0, half, False).nonzero()[:most, 0]
         u = (x[fresh] / scale).double().numpy()
         centres = u[:: max(1, len(u) // n_centres)][:n_centres]
-        length, coefficients = _fit(u, one[fresh].numpy(), counting[fresh].numpy(), centres)
+        missed, counts = missed_by(one[fresh], labels[fresh], weight[fresh])
+        length, coefficients = _fit(u, missed.numpy(), counts.numpy(), centres)
         found.append([torch.as_tensor(part) for part in (centres, length, coefficients)])
     centres, lengths, coefficients = (torch.stack(part) for part in zip(*found))
     return Misfit(centres, lengths, coefficients, scale.double())
