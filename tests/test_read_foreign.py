@@ -53,6 +53,12 @@ FOREIGN = {
     "t.npy.gz": (gzip.compress(b"\x93NUMPY\x01\x00"), "NPY, packed with gzip: unpack"),
     "t.nc": (b"CDF\x01\x00\x00\x00\x0a", "netCDF file of version 3.*nccopy"),
     "t.xml": (b"<?xml version='1.0'?><VOTABLE version='1.4'/>", "a VOTable"),
+    "t.jdx": (b"##TITLE=CO\n##JCAMP-DX=4.24\n##XYDATA= (X++(Y..Y))\n400 1 2 3\n", "a spectrum in JCAMP-DX"),
+    "t.slist": (b"TIMESERIES XX_A__BHZ_R, 100 samples, 20 sps, 2010, SLIST, INTEGER, Counts\n1\t2\n", "a seismogram"),
+    "t.raw": (b"Title: rc\nDate: Mon\nPlotname: Transient\n", "a raw file of SPICE"),
+    "t.pdb": (b"HEADER    PROTEIN\nATOM      1  N   MET A   1      38.8\n", "a PDB structure"),
+    "t.yaml": (b"dependent_variables:\n- header: {name: SIG}\n  values: [1.5]\n", "a table of HEPData in YAML"),
+    "t.tex": (b"\\begin{tabular}{cc}\n1 & 2 \\\\\n\\end{tabular}\n", "a table of LaTeX"),
     "t.safetensors": (b"\x40\x00\x00\x00\x00\x00\x00\x00" + b'{"w":{"dtype":"F32"}}', "network weights"),
 }
 

@@ -122,10 +122,27 @@ def test_what_other_tools_write(tmp_path):
     ("a;b\n" + "1'234;1.5\n" * 9, "a b", 1234),  # thousands as in Switzerland
     ("a,b\n" + rows([[1, 2]] * 9) + "#DIV/0!,2\n", "a b", 1),  # what Excel writes is no comment
     ('a;b\n' + '"1.234,5";2\n' * 9, "a b", 1234.5),
+    ("Datum;Ort;m\n" + "1.3.15;A;3,5\n" * 9, "m", 3.5),  # more text than numbers: the sign that parts the names, too
+    ("c,1960,1961,\nA,1.5,2.5,\n" + "B,2.5,1.5,\n" * 9, "1960 1961", 1.5),  # years are names
+    (",400.0,400.5,401.0\n" + "".join(f"{i},2.5,4.5,3.5\n" for i in range(30)), "400.0 400.5 401.0", 2.5),
+    ("# made by hand\na,b,c\n" + rows([[1, 2, 3]] * 9), "a b c", 1),  # titles of as many words as columns
+    ("Measured last Monday\nt,m,s\n" + rows([[1, 2, 3]] * 9), "t m s", 1),
+    ("T,P,f\nK,Torr,sccm\n" + rows([[1, 2, 3]] * 9), "T P f", 1),
+    ("t,V,I\nsec,V,mA\nmeasured,run 1,run 1\n" + rows([[1, 2, 3]] * 9), "t V I", 1),  # as Origin writes
+    ("x-axis,1,2\nsecond,Volt,Volt\n" + rows([[1.5, 2.5, 3.5]] * 9), "x-axis 1 2", 1.5),
+    (",mu,mu,el\n,px,py,px\n" + "".join(f"{i},{i % 7},2.5,3.5\n" for i in range(9)), "mu_px mu_py el_px", 0),
+    (",a,a,b\n,u,v,u\nsite,,,\n" + "".join(f"s{i},1.5,2.5,3.5\n" for i in range(9)), "a_u a_v b_u", 1.5),
+    ("#column double E\n#column int L\n" + rows([[1.5, 2]] * 9), "E L", 1.5),  # as Geant4 writes
+    ("#F f.dat\n#S 1 ascan\n#N 3\n#L Two Theta  mon  det\n" + rows([[1, 2, 3]] * 9, " "), "Two|Theta mon det", 1),
+    ("a b\n" + "".join(f"{i / 7:<8.2f}{'' if i % 4 == 1 else '1.5':<8}\n" for i in range(40)), "a b", 0),  # gaps
+    ("a\tb\tc\n" + "1.5\t2.5\t3.5\n" * 9 + "\t2.5\t3.5\n", "a b c", 1.5),
+    ("a,b\n12-123,1\n" + "110-119,2\n" * 9, "b", 1),  # ranges are no exponents
+    ("well,b\n" + "1D2,1\n2D4,2\n" * 9, "b", 1),
 ])
 def test_kinds_of_text(tmp_path, text, names, first):
     table = read(tmp_path, text, columns=None)
-    assert list(table) == names.split() and table.iloc[0, 0] == first and len(table) >= 9
+    assert list(table) == [name.replace("|", " ") for name in names.split()] and table.iloc[0, 0] == first
+    assert len(table) >= 9
     assert np.isfinite(table).all(axis=None)
 
 
@@ -139,6 +156,18 @@ def test_kinds_of_text(tmp_path, text, names, first):
      "a table of 3 columns begins at line 13, and above it, from line 2 on"),
     ("a,b,c\n" + "1,2,3\n" * 9 + "\nc,d\n" + "1,2\n" * 7, "another one of 2 columns begins at line 12"),
     ("150,4,one,two\n" + "1.5,2.5,1,2\n" * 9, "both numbers and words: .*names=1.*skip=1"),
+    ("Temperatur\n" + "12,04\n3,17\n" * 9, "separator ',', decimal point, or with one column, decimal comma"),
+    ("0,4000\n-1,4012\n" * 9, "or with one column, decimal comma"),
+    ("a;b\n" + "1.5;1,234\n" * 500 + "1.5;12,5\n", "mixes numbers and text in the column 'b': '12,5'"),
+    ("run\nStep T P\n" + rows([[1, 2, 3]] * 9, " ") + "Part | min | max\n" + "A | 1.0 | 2.0\nB | 1.5 | 2.5\n" * 9,
+     "a table of 3 columns begins at line 13, and above it, from line 3 on, are rows of another"),
+    ("   1.0e+03 *\n\n" + rows([[1, 2]] * 9, "  "), "line 1 multiplies all numbers by 1.0e.03"),
+    ("".join(f" [{6 * i + 1:3}] 1.5 2.5 3.5\n" for i in range(20)), "one list of numbers, as R prints it"),
+    ("a b\n" + rows([[1, 2]] * 9, " ") + "# … with 70 more rows\n", "says that rows were left out .*70 more rows"),
+    ("E - d\n" + "900 keV 1.5\n" * 5 + "1.5 MeV 2.5\n" * 5, "units that differ from row to row: MeV, keV"),
+    ("".join(f"({i}.5,2.5) ({i}.5,1.5)\n" for i in range(9)), "no column of numbers"),
+    ("a,b,c\n1,2,3\n1,2\n" + "1,2,3\n" * 9, "line 3 has 2 fields, and the rows below have 3: mend or delete it"),
+    ("id,x\n" + "#1,2\n" * 9, "say comment='none'"),
     ("a,b\n" + "1,2\n" * 9 + "1", "truncated or damaged .its last line has 1 of 2 fields"),
 ])
 def test_what_nobody_can_know_is_refused(tmp_path, text, words):
@@ -167,6 +196,22 @@ def test_the_guess_is_told_in_one_line(tmp_path):
     text = "made by hand\n# on a Monday\nx;y\ncm;s\n" + rows(numbers(0, columns=2), ";").replace(".", ",")
     assert read(tmp_path, text).attrs["reading"] == (
         "separator ';', decimal comma, names from line 3, units from line 4, comments after #, line 1 left out")
+
+
+def test_parts_of_a_text_are_told(tmp_path):
+    "Two blank lines, or comments, may part different data; a single blank line parts the lines of a grid."
+    part = rows([[1, 2], [3, 4]] * 5, " ")
+    for between, parts in (("\n\n# Curve 2\n", 2), ("\n\n", 2), ("\n", 1)):
+        table = read(tmp_path, "# Curve 1\n" + part + between + part)
+        told = [note for note in table.attrs["notes"] if "parts, with comments" in note]
+        assert len(table) == 20 and len(told) == parts - 1
+
+
+def test_fixed_widths_do_not_cut_numbers(tmp_path):
+    "A cell that grows into the next column below the lines that were looked at is refused."
+    lines = [f"{i:<4}{i / 7:<8.3f}{i / 3:<8.3f}" for i in range(600)] + ["12345678" + "1.500   2.500   "] * 9
+    with pytest.raises(ValueError, match="line 602 goes on over place .*, where a column of fixed width ends"):
+        read(tmp_path, "i   a       b\n" + "\n".join(lines) + "\n", separator="fixed")
 
 
 def test_a_dialect_does_not_depend_on_more_lines():

@@ -40,7 +40,7 @@ def _whole(least: int):
     number.__name__ = "integer"
     return number
 
-
+# %% ../../nbs/lib/companion/own_data.ipynb #o5a01
 def _add_file_options(sub: argparse.ArgumentParser, scale: str) -> None:
     add = sub.add_argument
     add("file", type=Path, metavar="FILE", help="text (CSV and its kin), Parquet, NPZ, NPY, LHE, ROOT and others")

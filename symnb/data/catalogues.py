@@ -30,14 +30,15 @@ def catalogue_format(lines: "Sequence[str]") -> "str | None":
         return "ecsv"
     if any(line.lower().startswith("byte-by-byte description") for line in lines):
         return "cds"
-    if any(line.startswith("#N ") for line in lines) and any(line.startswith("#F ") for line in lines):
+    if any(re.match(r"#N .*\\$", line) for line in lines) and any(line.startswith(("#K ", "#U ")) for line in lines):
         return "daophot"
     lines = [line for line in lines if line and not line.startswith("\\")]
     if len(lines) > 1 and all(_SPARSE.fullmatch(line) for line in lines[:20]):
         return "svmlight"
     bars = list(takewhile(lambda line: line.startswith("|"), lines))
     same = len({line.count("|") for line in bars}) == 1
-    return "ipac" if 2 <= len(bars) <= 4 and same and len(lines) > len(bars) else None
+    ruled = any(re.fullmatch(r"[|\s:\-]*-{2,}[|\s:\-]*", line) for line in bars)  # Markdown
+    return "ipac" if 2 <= len(bars) <= 4 and same and not ruled and len(lines) > len(bars) else None
 
 # %% ../../nbs/lib/data/catalogues.ipynb #0007
 def read_catalogue(path: Path, kind: str, text: str) -> pd.DataFrame:

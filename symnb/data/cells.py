@@ -15,17 +15,24 @@ from itertools import islice
 
 # %% ../../nbs/lib/data/cells.ipynb #0004
 MISSING = ("", "na", "n/a", "#n/a", "nan", "-nan", "nil", "null", "none", "missing", "-", "--", "---", "?", ".", "…",
-           "inf", "-inf", "+inf", "infinity", "-infinity")
+           "inf", "-inf", "+inf", "infinity", "-infinity", "∞", "-∞", "+∞", "1.#inf", "-1.#inf", "1.#ind", "-1.#ind",
+           "1.#qnan", "\\n", "n.a.", "undefined")
 _ERRORS = ("#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!")  # of Excel
 
 
 def number_pattern(decimal: str = ".", thousands: "str | None" = None) -> re.Pattern:
-    "What a number looks like, as a pattern for all of a cell."
+    """What a number looks like, as a pattern for all of a cell.
+
+    Fortran's exponents (1.5D3, 1.5-100) stand behind a fraction, or with their letter and sign: 3D4 is a place on a
+    plate, 110-119 a range, and 0123e4 a part of a hash.
+    """
     d, digits = re.escape(decimal), r"\d+"
     if thousands:
         digits = rf"(?:[1-9]\d{{0,2}}(?:{re.escape(thousands)}\d{{3}})+|\d+)"
-    fraction, bare = (r"(?:\.\d*)?", r"|\.\d+") if decimal == "." else (rf"(?:{d}\d+)?", "")
-    return re.compile(rf"[+\-−]?(?:{digits}{fraction}{bare})(?:[eEdDqQ][+\-−]?\d+|[+\-]\d{{3}})?")
+    fraction, bare = (r"\.\d*", r"|\.\d+") if decimal == "." else (rf"{d}\d+", "")
+    with_fraction = rf"(?:{digits}{fraction}{bare})(?:[eEdDqQ][+\-−]?\d+|[+\-]\d{{3}})?"
+    whole = rf"(?:(?!0\d){digits}(?:[eE][+\-−]?|[dDqQ][+\-−])\d+|{digits})"
+    return re.compile(rf"[+\-−]?(?:{with_fraction}|{whole})")
 
 
 def plain_number(cell: str, decimal: str = ".", thousands: "str | None" = None) -> float:
@@ -124,7 +131,9 @@ def quote_of(lines: "Sequence[str]") -> str:
 def in_brackets(lines: "Sequence[str]") -> bool:
     "Are nearly all rows in brackets, as Python prints them?"
     wrapped = [line.strip().rstrip(",;").endswith((")", "]", "}")) and line.strip()[:1] in "([{" for line in lines]
-    return bool(lines) and sum(wrapped) >= 0.9 * len(lines)
+    inner = [re.search(r"[)\]}].*[(\[{]", line.strip()[1:-1]) for line in lines]  # (1, 2) (3, 4) are two in brackets
+    single = all(re.fullmatch(r"[^\s,;]*", line.strip()) for line in lines)  # (1.67) is a number below zero to some
+    return bool(lines) and sum(wrapped) >= 0.9 * len(lines) and not all(inner) and not single
 
 
 def without_brackets(line: str) -> str:

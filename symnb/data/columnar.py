@@ -218,7 +218,8 @@ def read_arrow(path: Path, done: Done = lambda share: None,
     "The file of Arrow at `path` (Feather, or a stream) in pieces. Raises ValueError for one that is damaged."
     import pyarrow as pa
     from pyarrow import feather, ipc
-    magic = path.read_bytes()[:6] if path.stat().st_size < 64 else open(path, "rb").read(6)
+    with open(path, "rb") as file:
+        magic = file.read(6)
     try:
         with pa.OSFile(str(path)) as file:
             if magic.startswith(b"FEA1"):

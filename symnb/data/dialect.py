@@ -18,12 +18,13 @@ from symnb.data.cells import (
     is_ruler,
     join_quoted,
     number_pattern,
+    plain_number,
     quote_of,
     split_line,
     without_brackets,
     without_comment,
 )
-from .headers import Headings, as_labels, find_labels, kept_columns
+from .headers import Headings, as_labels, find_labels, kept_columns, mixed_units
 from .reading import ReadOptions
 from .readings import Layout, choose_reading, cut, fixed_cuts, readings
 
@@ -77,13 +78,14 @@ class Dialect:
 
 # %% ../../nbs/lib/data/dialect.ipynb #0006
 def _fixed(lines, options: ReadOptions, best: "Layout | None"):
-    "The reading by fixed widths and its cuts, where that is asked for or makes more columns of numbers."
+    "The reading by fixed widths and its cuts, where that is asked for, or makes more columns of numbers or more rows."
     cuts = fixed_cuts([text for _, text in lines[len(lines) // 4:]])
     if cuts is None:
         return None
     made = [(i, cut(text, cuts)) for i, text in lines]
     found = readings(made, replace(options, separator="\t"))
-    if found and (best is None or found[0].score > best.score):
+    longer = lambda r: r.score[0] >= best.score[0] and r.width > 1 and len(r.data) > len(best.data)
+    if found and (best is None or found[0].score > best.score or longer(found[0])):
         return replace(found[0], separator=""), cuts
     return None
 
@@ -116,19 +118,51 @@ def _line_of(line: int, what: str, texts: "dict[int, str]", reading: Layout, quo
         raise ValueError(f"{what}={line}: there is no such line above the table")
     kept, separator = kept_columns(reading), reading.separator or " "
     cells = as_labels(texts[line], reading, quote, kept) or split_line(texts[line], separator, quote)
+    while len(cells) > len(kept) and not cells[-1]:  # a separator at the end
+        cells = cells[:-1]
     if len(cells) != len(kept):
         raise ValueError(f"{what}={line}: that line has {len(cells)} fields, and the rows have {len(kept)} columns")
     return cells
 
 # %% ../../nbs/lib/data/dialect.ipynb #0007
-def _refuse_tables_above(rows, reading: Layout) -> None:
-    "Raise ValueError where a table with other columns stands above the rows."
+def _refuse_cells(reading: Layout) -> None:
+    "Raise ValueError where numbers are followed by units that differ from row to row, or by their place in a list."
+    for j in {*range(1, reading.width)} - {*reading.numeric}:
+        if j - 1 in reading.numeric and (units := mixed_units([row[j] for row in reading.data])):
+            raise ValueError(f"the numbers of column {j} are in units that differ from row to row: {', '.join(units)}; "
+                             "write them in one")
+    if all(re.search(r"(^| )\[ *\d+\] ", " ".join(row[:4])) for row in reading.data):
+        raise ValueError("it is one list of numbers, as R prints it: write it with write.csv(...)")
+
+
+def _refuse_what_is_above(rows, reading: Layout) -> None:
+    "Raise ValueError where a table with other columns, or a factor of all numbers, stands above the rows (line, text)."
     pattern = number_pattern(reading.decimal, reading.thousands)
-    other = [i for i, cells in rows if len(cells) > 1 and all(pattern.fullmatch(c) for c in cells)]
+    cells = {i: [c for c in re.split(r"[,;\t| ]+", text) if c] for i, text in rows}
+    other = [i for i, found in cells.items() if len(found) > 1 and all(pattern.fullmatch(c) for c in found)]
     if len(other) > 2:
         start = reading.rows[reading.first][0]
         raise ValueError(f"a table of {reading.width} columns begins at line {start}, and above it, from line "
                          f"{other[0]} on, are rows of another: keep one of them in the file, or say skip={other[-1]}")
+    for i, text in rows:
+        if re.fullmatch(r"\s*[\d.]+[eE][+\-]\d+\s*\*\s*", text):  # as MATLAB prints
+            raise ValueError(f"line {i} multiplies all numbers by {text.strip(' *')}: write them as they are, or say "
+                             f"skip={i} for those that are printed")
+
+# %% ../../nbs/lib/data/dialect.ipynb #d7a01
+def _even(rows: "Sequence[Sequence[str]]", numeric: "Sequence[int]") -> bool:
+    "Are the numbers of the first row years or in equal steps, as those of no other row, and beside text or many?"
+    def steps(row: "Sequence[str]") -> "str | None":
+        if not all(number_pattern().fullmatch(row[j]) for j in numeric):
+            return None
+        values = [plain_number(row[j]) for j in numeric]
+        step = {round(b - a, 9) for a, b in zip(values, values[1:])}
+        if len(step) != 1 or 0 in step:
+            return None
+        years = all(v % 1 == 0 and 1500 <= v <= 2200 for v in values)
+        return "years" if years else "steps" if len(values) > 2 else None
+    first, text = steps(rows[0]), len(numeric) < len(rows[0])
+    return (text or len(numeric) > 3) and len(rows) > 1 and first is not None and first not in map(steps, rows[1:])
 
 
 def _is_numbered(reading: Layout, kept: "tuple[int, ...]", text: str, below: str, quote: str) -> bool:
@@ -136,6 +170,9 @@ def _is_numbered(reading: Layout, kept: "tuple[int, ...]", text: str, below: str
     cells = [reading.data[0][j] for j in kept]
     bare = cells[1:] if cells[:1] == [""] else cells
     quoted = text.count(quote) == 2 * len(cells) and quote not in below
+    numeric = [j for j in kept if j in reading.numeric and (j or reading.data[0][0])]  # pandas leaves its index unnamed
+    if len(kept) > 2 and _even(reading.data[:9], numeric):
+        return True
     whole = all(c.isdecimal() for c in bare) and int(bare[0])
     counts = whole is not False and bare == [str(whole + j) for j in range(len(bare))]
     fractions = all("." in row[j] or "," in row[j] for row in reading.data[1:9] for j in reading.numeric)
@@ -169,12 +206,13 @@ def _choose(rows, options: ReadOptions, quote: str):
         raise ValueError("it has no rows: there is nothing in it but comments")
     fixed = options.separator == "fixed"
     found = [] if fixed else readings(rows, options, quote)
-    ragged = found and sum(len(c) != found[0].width for c in found[0].data) > 0.02 * len(found[0].data)
-    if options.separator in (None, "fixed") and (not found or ragged or found[0].score[1] < 1):
+    ragged = found and found[0].separator == " " and len(found[0].rows) < found[0].lines
+    if options.separator in (None, "fixed") and (not found or ragged or found[0].score[2] < 1):
         if placed := _fixed(rows, replace(options, separator=None), found[0] if found else None):
-            return placed
+            return choose_reading([placed[0]], options), placed[1]
     if not found and len(rows) == 1:
-        raise ValueError("it has no rows: only names of columns; was the program that wrote it interrupted?")
+        raise ValueError("it has no rows: only names of columns; was the program that wrote it interrupted, or are the "
+                         "rows taken for comments (say comment='none')?")
     if not found:
         raise ValueError("it has no column of numbers: a probe needs numbers; encode them, or choose another file")
     return choose_reading(found, options), None
@@ -187,14 +225,16 @@ def _complete(reading, cuts, rows, comments, marks, quote, options) -> Dialect:
     below = texts[reading.rows[min(reading.first + 1, len(reading.rows) - 1)][0]]
     if options.names is None and _is_numbered(reading, kept, texts[start], below, quote):
         cells = [reading.data[0][j] for j in kept]
-        names = tuple(f"x{c}" if len(c) < 4 and c.isdecimal() else c or "Unnamed: 0" for c in cells)
+        few = all(len(c) < 3 for c in cells if c.isdecimal())
+        names = tuple(f"x{c}" if few and c.isdecimal() else c or "Unnamed: 0" for c in cells)
         labels = Headings(names, (), start)
         reading = replace(reading, first=reading.first + 1)
     else:
         labels = _chosen_labels(options, lambda: find_labels(reading, rows, comments, quote), reading, texts, quote)
         if labels.names_line == start:
             reading = replace(reading, first=reading.first + 1)
-    _refuse_tables_above([row for row in reading.rows[:reading.first] if row[0] != labels.names_line], reading)
+    _refuse_cells(reading)
+    _refuse_what_is_above([(i, t) for i, t in rows if i <= start and i != labels.names_line], reading)
     used, start = {labels.names_line, labels.units_line}, reading.rows[reading.first][0]
     left = (*range(1, (options.skip or 0) + 1), *(i for i, _ in rows if i < start and i not in used))
     return Dialect(reading, labels, kept, marks, quote, cuts, left)

@@ -51,13 +51,20 @@ _STARTS = {
 }
 
 # %% ../../nbs/lib/data/foreign.ipynb #0004a
+_TEXTS = {  # what their first lines look like
+    rb"##TITLE=": "a spectrum in JCAMP-DX: write its two columns as CSV, for example with the package jcamp",
+    rb"TIMESERIES [^\n]*SLIST|Origin Time +\d": "a seismogram: write its samples as CSV, for example with ObsPy",
+    rb"Title: .*\r?\nDate: ": "a raw file of SPICE: write its variables as CSV, in ngspice with wrdata",
+    rb"(?s).{0,500}?\\begin\{(?:tabular|longtable|array)": "a table of LaTeX: write it as CSV",
+    rb"HEADER    |CRYST1 |ATOM      1 ": "a PDB structure: write its frames as XYZ",
+    rb"(?sm).{0,2000}?^-? ?(?:in)?dependent_variables:": "a table of HEPData in YAML: fetch it as CSV",
+}
 _ENDS = {
     (".pkl", ".pickle", ".joblib", ".p"): _PICKLE,
     (".mat",): "a MATLAB file of version 4: write its arrays as NPZ, with numpy.savez(..., **scipy.io.loadmat(...))",
     (".safetensors",): "a file of network weights, no table of events",
     (".dcd", ".xtc", ".trr"): "a trajectory: write its coordinates as NPY or extended XYZ, for example with MDAnalysis",
     (".sas7bdat", ".xpt"): "a SAS file: write it as CSV, with pandas.read_sas(...).to_csv(...)",
-    (".pdb",): "a PDB structure: write its frames as XYZ",
 }
 
 # %% ../../nbs/lib/data/foreign.ipynb #0006
@@ -92,6 +99,8 @@ def foreign(path: Path, head: bytes) -> "str | None":
         return "a tar archive: unpack it first, with `tar xf`, and name the file that has the table"
     if head.startswith(b"PK\x03\x04"):
         return foreign_zip(path)
+    if told := next((words for pattern, words in _TEXTS.items() if re.match(pattern, text)), None):
+        return told
     if _JSON.match(text) or path.suffix.lower() == ".json":
         return "JSON: write its table as CSV, for example with pandas.read_json(...).to_csv(...)"
     if text.startswith(b"<VOTABLE") or b"<VOTABLE" in head:

@@ -9,6 +9,7 @@ __all__ = ['LINES', 'Rows', 'row_notes', 'read_csv']
 import codecs
 import csv
 import io
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +36,7 @@ from symnb.data.cells import (
 )
 from .dialect import Dialect, find_dialect
 from .reading import ROWS, Done, ReadOptions, named
-from .readings import cut
+from .readings import cut, cut_through
 from .sniff import open_plain, share_read, text_encoding, truncated
 
 # %% ../../nbs/lib/data/text.ipynb #0004
@@ -95,7 +96,7 @@ class Rows:
     "The rows of a text from the dialect's first on, as a file that pandas can read; and what was no row."
     def __init__(self, text: "Iterable[str]", dialect: Dialect, file: str):
         self.text, self.dialect, self.file, self.line, self.rest = iter(text), dialect, file, 0, ""
-        self.held, self.repeated, self.header, self.rows = [], 0, None, self._rows()
+        self.held, self.repeated, self.header, self.parts, self.rows = [], 0, None, [], self._rows()
         self.separator, self.width = dialect.reading.separator or "\t", dialect.reading.width
         for number, line in enumerate(islice(self.text, dialect.first - 1), 1):
             if number == dialect.labels.names_line:
@@ -111,14 +112,17 @@ class Rows:
         return self.rows
 
     def _rows(self) -> Iterator[str]:
-        marks, quote, cuts = self.dialect.marks, self.dialect.quote, self.dialect.cuts
+        marks, quote, cuts, blank, parted = self.dialect.marks, self.dialect.quote, self.dialect.cuts, 0, False
         for _, last, line in join_quoted(self.text, quote):
             self.line = self.dialect.first - 1 + last
             row = without_comment(line.rstrip("\n"), marks)
             if _is_none(bare := row.strip(), marks):
+                blank = 0 if bare else blank + 1
+                parted = parted or blank > 1 or bare and is_comment(bare, marks)
+                self._refuse_left_out(bare)
                 continue
             row = row if not self.dialect.wrapped else without_brackets(row)
-            row = row if cuts is None else cut(row, cuts)
+            row = row if cuts is None else self._cut(row)
             if _fields(row, self.separator, quote) != self.width:
                 self.held.append((self.line, row, line.endswith("\n")))
                 if len(self.held) <= 5:
@@ -127,9 +131,22 @@ class Rows:
                 raise self._ragged()
             if bare == self.header:
                 self.repeated += 1
-            else:
-                yield row + "\n"
+                continue
+            self.parts += [self.line] * bool(parted)
+            blank, parted = 0, False
+            yield row + "\n"
         self._end()
+
+    def _cut(self, row: str) -> str:
+        if place := cut_through(row, self.dialect.cuts):
+            raise ValueError(f"{self.file} is no table: line {self.line} goes on over place {place}, where a column of "
+                             "fixed width ends: mend it, or say another separator")
+        return cut(row, self.dialect.cuts)
+
+    def _refuse_left_out(self, comment: str) -> None:
+        if told := re.search(r"(\d+) more (rows|lines)|omitted (\d+) (rows|entries)", comment):
+            raise ValueError(f"{self.file} is no table: line {self.line} says that rows were left out when it was "
+                             f"printed ({told[0]}): write the whole of it, as CSV")
 
     def _ragged(self) -> ValueError:
         line, fields = self.held[0][0], {_fields(row, self.separator, self.dialect.quote) for _, row, _ in self.held}
@@ -152,17 +169,21 @@ class Rows:
 def row_notes(rows: Rows) -> "list[str]":
     "What the reading of the rows left out."
     last = [f"the last lines are no rows: {'; '.join(row.strip()[:40] for _, row, _ in rows.held)}"]
-    return last * bool(rows.held) + [f"{rows.repeated} lines repeat the names of the columns"] * bool(rows.repeated)
+    at = ", ".join(map(str, rows.parts[:5])) + " …" * (len(rows.parts) > 5)
+    parts = [f"{len(rows.parts) + 1} parts, with comments or two blank lines between them, are read as one table (rows "
+             f"go on at line {at}): where they are different data, keep one in the file"] * bool(rows.parts)
+    repeats = [f"{rows.repeated} lines repeat the names of the columns"] * bool(rows.repeated)
+    return last * bool(rows.held) + repeats + parts
 
 # %% ../../nbs/lib/data/text.ipynb #0011
 def _pandas_options(dialect: Dialect) -> dict:
     "Of pandas.read_csv, for rows without a header."
     missing = [m for m in MISSING if m and "inf" not in m]
-    how = dialect.reading
+    how, quoting = dialect.reading, csv.QUOTE_NONE if dialect.cuts else csv.QUOTE_MINIMAL
     return dict(sep=r"\s+" if how.separator == " " else how.separator or "\t", decimal=how.decimal,
-                thousands=how.thousands, quotechar=dialect.quote, header=None, names=list(range(how.width)),
+                quotechar=dialect.quote, header=None, names=list(range(how.width)),
                 na_values=[*missing, *map(str.upper, missing)], skipinitialspace=True, low_memory=False,
-                index_col=False, quoting=csv.QUOTE_NONE if dialect.cuts else csv.QUOTE_MINIMAL)
+                index_col=False, dtype=str if how.thousands else None, quoting=quoting)
 
 # %% ../../nbs/lib/data/text.ipynb #0012
 def _numbers(column: pd.Series, dialect: Dialect) -> pd.Series:
