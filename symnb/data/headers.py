@@ -29,6 +29,9 @@ def are_units(cells: "Sequence[str]", sure: bool = False) -> bool:
     by brackets or more than a letter."""
     bare = {cell: w for cell in cells if not is_missing(w := cell.strip("[]()<>{} "))}
     words = [bare[cell] for cell in cells if cell in bare]
+    stems = {re.sub(r"\d+$", "", w) for w in words}
+    if len({*words}) > 1 == len(stems) and not stems & {*words}:  # c0, c1, c2 are names
+        return False
     is_known = lambda w: all(_UNIT.fullmatch(part) for part in re.split(r"[*/·⋅. ]+", w) if part)
     if not sure and all(cell == w and _WEAK.fullmatch(w) for cell, w in bare.items() if is_known(w)):
         return False
@@ -48,7 +51,7 @@ def _label_splits(text: str, separator: str, quote: str, strict: bool = False) -
     """Ways to split a line of names: as the rows, by two blanks and more, by blanks outside of brackets, by any sign;
     strict: words of a title are none."""
     ways = [split_line(text, separator, quote), re.split(r"\s{2,}|\t", text.strip())]
-    if strict and separator != " ":
+    if strict and separator != " " or quote in text:
         return ways
     ways.append(re.findall(r"\S+(?:\s*[\[(][^\])]*[\])])?", text))
     return ways + [split_line(text, sign, quote) for sign in ",;|"] * (separator == " ") + [text.split()]
@@ -204,7 +207,8 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
     named = _labels_in_rows(above, reading, kept, quote)
     scans = any(re.fullmatch(r"N \d+", text) for _, text in notes)  # files of SPEC
     free = [(line, text[2:] if scans and text[:2] == "L " else text) for line, text in notes if text[:1] != "@"]
-    told = [(line, _no_sentence(as_labels(text, reading, quote, kept))) for line, text in free[:2]]
+    told = [(line, _no_sentence(as_labels(text, reading, quote, kept, strict=k > 0)))
+            for k, (line, text) in enumerate(free[:2])]
     if named and named[1] is None and are_units(named[0][1]) and told and told[0][1]:
         if as_labels(free[0][1], reading, quote, kept, strict=True):  # no title of as many words
             named = told[0], named[0]
