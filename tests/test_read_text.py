@@ -137,6 +137,7 @@ def test_what_other_tools_write(tmp_path):
     ("a b\n" + "".join(f"{i / 7:<8.2f}{'' if i % 4 == 1 else '1.5':<8}\n" for i in range(40)), "a b", 0),  # gaps
     ("a\tb\tc\n" + "1.5\t2.5\t3.5\n" * 9 + "\t2.5\t3.5\n", "a b c", 1.5),
     ("a,b\n12-123,1\n" + "110-119,2\n" * 9, "b", 1),  # ranges are no exponents
+    ("item,a\nTotal width,1\n" + "x,1\n" * 9 + "Total,10\nMean,1\n", "a", 1),  # sums below the rows
     ("well,b\n" + "1D2,1\n2D4,2\n" * 9, "b", 1),
 ])
 def test_kinds_of_text(tmp_path, text, names, first):
@@ -196,6 +197,11 @@ def test_the_guess_is_told_in_one_line(tmp_path):
     text = "made by hand\n# on a Monday\nx;y\ncm;s\n" + rows(numbers(0, columns=2), ";").replace(".", ",")
     assert read(tmp_path, text).attrs["reading"] == (
         "separator ';', decimal comma, names from line 3, units from line 4, comments after #, line 1 left out")
+
+
+def test_sums_below_the_rows_are_told(tmp_path):
+    table = read(tmp_path, "item,a,b\nTotal width,2,1\n" + "x,1,2\n" * 9 + "Total,11,19\n")
+    assert len(table) == 10 and "the last lines are no rows: Total,11,19" in table.attrs["notes"]
 
 
 def test_parts_of_a_text_are_told(tmp_path):

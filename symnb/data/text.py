@@ -92,11 +92,15 @@ def _is_none(row: str, marks: "tuple[str, ...]") -> bool:
     return not row or is_comment(row, marks) or row[0] in "|+-=_:*" and is_ruler(row)
 
 
+_SUMS = re.compile(r"\W*(?:(?:grand |sub)?total|sum|mean|average|std\.?|stdev)\W", re.IGNORECASE)
+
+
 class Rows:
     "The rows of a text from the dialect's first on, as a file that pandas can read; and what was no row."
     def __init__(self, text: "Iterable[str]", dialect: Dialect, file: str):
         self.text, self.dialect, self.file, self.line, self.rest = iter(text), dialect, file, 0, ""
-        self.held, self.repeated, self.header, self.parts, self.rows = [], 0, None, [], self._rows()
+        self.held, self.repeated, self.header, self.rows = [], 0, None, self._rows()
+        self.parts, self.sums = [], []
         self.separator, self.width = dialect.reading.separator or "\t", dialect.reading.width
         for number, line in enumerate(islice(self.text, dialect.first - 1), 1):
             if number == dialect.labels.names_line:
@@ -134,7 +138,11 @@ class Rows:
                 continue
             self.parts += [self.line] * bool(parted)
             blank, parted = 0, False
-            yield row + "\n"
+            if _SUMS.match(row):  # of the rows above, if it is the last one
+                self.sums.append(row)
+                continue
+            yield from (f"{held}\n" for held in (*self.sums, row))
+            self.sums.clear()
         self._end()
 
     def _cut(self, row: str) -> str:
@@ -168,12 +176,13 @@ class Rows:
 # %% ../../nbs/lib/data/text.ipynb #0009
 def row_notes(rows: Rows) -> "list[str]":
     "What the reading of the rows left out."
-    last = [f"the last lines are no rows: {'; '.join(row.strip()[:40] for _, row, _ in rows.held)}"]
+    none = [row for _, row, _ in rows.held] + rows.sums
+    last = [f"the last lines are no rows: {'; '.join(row.strip()[:40] for row in none)}"]
     at = ", ".join(map(str, rows.parts[:5])) + " …" * (len(rows.parts) > 5)
     parts = [f"{len(rows.parts) + 1} parts, with comments or two blank lines between them, are read as one table (rows "
              f"go on at line {at}): where they are different data, keep one in the file"] * bool(rows.parts)
     repeats = [f"{rows.repeated} lines repeat the names of the columns"] * bool(rows.repeated)
-    return last * bool(rows.held) + repeats + parts
+    return last * bool(none) + repeats + parts
 
 # %% ../../nbs/lib/data/text.ipynb #0011
 def _pandas_options(dialect: Dialect) -> dict:
