@@ -91,7 +91,7 @@ def _is_none(row: str, marks: "tuple[str, ...]") -> bool:
     "Is this line no row, but blank, a comment, or drawn?"
     return not row or is_comment(row, marks) or row[0] in "|+-=_:*" and is_ruler(row)
 
-
+# %% ../../nbs/lib/data/text.ipynb #t7a01
 _SUMS = re.compile(r"\W*(?:(?:grand |sub)?total|sum|mean|average|std\.?|stdev)\W", re.IGNORECASE)
 
 
