@@ -163,6 +163,15 @@ def test_sentinels_are_said_with_the_query_that_leaves_them_out(value, kind):
     assert query_mask(table, query).sum() == (table["jet 2 m"] != kind(value)).sum()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sentinel_among_heavy_tails(seed):
+    rng = np.random.default_rng(seed)
+    column = np.round(rng.standard_cauchy(2000), 2)
+    assert not sentinels(pd.Series(column))
+    column[rng.random(2000) < 0.05] = -999
+    assert list(sentinels(pd.Series(column))) == [-999]
+
+
 def test_several_sentinels_and_none():
     x = physics().pt.to_numpy(copy=True)
     x[:40], x[40:70], x[70:75] = -999, -9999, 1e20

@@ -1,6 +1,7 @@
 """ROOT files: many kinds of branches, many trees, many branches, and damages."""
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -142,6 +143,14 @@ def test_text_is_set_aside_or_taken_by_name(tmp_path):
     assert list(table) == ["x"] and "kind (is text)" in " ".join(table.attrs["notes"])
     table = load(path, columns="x", target="kind")
     assert table.attrs["classes"] == ["e", "mu"] and table.kind.tolist() == [1, 0] * 50
+
+
+def test_friend_trees_are_named():
+    "No writer but ROOT makes one: a stand-in for what uproot shows of it."
+    friend = SimpleNamespace(member=dict(fTreeName="calibration").__getitem__)
+    assert room._friends(SimpleNamespace(all_members={"fFriends": [friend]})) == [
+        "friend trees are not read: calibration"]
+    assert room._friends(SimpleNamespace(all_members={"fFriends": None})) == room._friends(None) == []
 
 
 def test_only_what_is_needed_is_read(tmp_path, monkeypatch):

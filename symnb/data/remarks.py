@@ -52,17 +52,19 @@ def sentinels(column: pd.Series) -> "dict[float, int]":
     if len(distinct) >= 25:  # of few values, each end is repeated
         ends[[0, 1, -2, -1]] = True
     often = (counts >= least) & (known | ends)
-    rest, most = distinct[~often], counts[~often].max(initial=1)
+    rest, times = distinct[~often], counts[~often]
     if len(rest) < 3:
         return {}
     which = zip(distinct[often], counts[often], known[often])
-    return {value: int(k) for value, k, sure in which if _stands_apart(value, k, sure, rest, most)}
+    return {value: int(k) for value, k, sure in which if _stands_apart(value, k, sure, rest, times)}
 
 
-def _stands_apart(value: float, count: int, known: bool, rest: np.ndarray, most: int) -> bool:
-    "Is a value that occurs `count` times no part of the others: `rest` sorted, each at most `most` times?"
+def _stands_apart(value: float, count: int, known: bool, rest: np.ndarray, times: np.ndarray) -> bool:
+    "Is a value that occurs `count` times no part of the others: `rest` sorted, each so many `times`?"
     with np.errstate(over="ignore"):
-        distance = np.sort(np.maximum(rest - value, value - rest))
+        distance = np.maximum(rest - value, value - rest)
+        near = np.argsort(distance)
+        distance, most = distance[near], times[near[:20]].max()
         outside = value < rest[0] or value > rest[-1]
         spacing = np.diff(distance[:21]).mean()
         least = 20 if abs(value) < 99 else 3 * outside  # in spacings of the others there: no edge where values are cut
