@@ -71,7 +71,7 @@ class AlgebraReport:
             text += "\n  direct sum of: " + ", ".join(s or "an unknown algebra" for s in self.summands)
         if self.noise > EXACT * self.scale:
             text += f"\n  errors of the structure constants: about {self.noise:.1e}"
-        return text + "".join(f"\n  Not safe: {doubt}." for doubt in self.doubts)
+        return text + "".join(f"\n  Not safe: {doubt}{'.' * (doubt[-1] != '?')}" for doubt in self.doubts)
 
 # %% ../../nbs/lib/lie/algebra.ipynb #0012
 def _invariants(c: np.ndarray, ruler: Ruler) -> dict:
