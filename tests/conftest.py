@@ -67,7 +67,7 @@ def without_pictures(page: str) -> str:
 
 def pytest_configure(config):
     config.addinivalue_line(
-        "markers", "exact: facts of algebra, closed forms and readers, which hold with the arithmetic of any processor"
+        "markers", "exact: facts of algebra and closed forms, which hold with the arithmetic of any processor"
     )
 
 

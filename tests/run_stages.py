@@ -21,8 +21,8 @@ def stages(jobs: int, scratch: str) -> list[tuple[str, list[str], dict[str, str]
     library = [str(BIN / "nbdev_test"), "--do_print", "--n_workers", str(jobs)]
     # The experiments have a stage of their own
     with_index = ["--path", "nbs", "--skip_folder_re", "^([_.]|review$|latent_flows$|guides$)"]
-    # All but what computes nothing: the runner, its records, the widgets
-    arithmetic = ["--path", "nbs/lib", "--skip_folder_re", "^([_.]|companion$|explorer$)"]
+    # All but what computes nothing: the runner, its records, the widgets, and what reads files
+    arithmetic = ["--path", "nbs/lib", "--skip_folder_re", "^([_.]|companion$|explorer$|data$)"]
     # A file of tests that wait for other processes is the first of them; one worker more where each has one thread
     parallel = ["-n", str(jobs + (THREADS == 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
     return [

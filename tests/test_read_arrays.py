@@ -5,7 +5,6 @@ from conftest import refused_damages
 
 from symnb.data import load
 
-pytestmark = pytest.mark.exact
 randn = np.random.RandomState(0).randn
 
 

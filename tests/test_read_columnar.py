@@ -13,7 +13,6 @@ from pyarrow import feather, ipc
 
 from symnb.data import load
 
-pytestmark = pytest.mark.exact
 N = 60
 rng = np.random.RandomState(0)
 x = rng.randn(N)

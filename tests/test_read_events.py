@@ -11,7 +11,6 @@ from symnb.data.events import read_lhe
 from symnb.data.reading import ReadOptions
 from symnb.data.sniff import file_format
 
-pytestmark = pytest.mark.exact
 NAMES = [f"{c}_{who}" for who in ("mu_minus", "mu_plus") for c in ("px", "py", "pz", "E")]
 
 

@@ -13,7 +13,6 @@ import pytest
 from symnb.data import load
 from symnb.data.sniff import file_format
 
-pytestmark = pytest.mark.exact
 TABLE = pd.DataFrame(np.random.RandomState(0).randn(50, 3), columns=[*"abc"])
 
 

@@ -10,7 +10,6 @@ from symnb.data.remarks import angles, cos_sin, remarks, sentinels
 from symnb.data.selection import query_mask
 from symnb.data.times import as_seconds
 
-pytestmark = pytest.mark.exact
 N = 2000
 rng = np.random.default_rng(0)
 

@@ -14,7 +14,6 @@ from symnb.data.reading import ReadOptions
 from symnb.data.root import read_root
 
 uproot, ak = pytest.importorskip("uproot"), pytest.importorskip("awkward")
-pytestmark = pytest.mark.exact
 COUNTS = np.random.default_rng(1).integers(0, 4, 300)
 
 

@@ -8,7 +8,6 @@ from conftest import refused_damages
 
 from symnb.data import load
 
-pytestmark = pytest.mark.exact
 N = 80
 rng = np.random.RandomState(0)
 x, v = rng.randn(N), rng.randn(N, 3)

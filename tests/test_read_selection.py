@@ -7,7 +7,6 @@ import pytest
 from symnb.data import load
 from symnb.data.selection import check_query, choose_columns, find_column, query_mask, quoted, select_events
 
-pytestmark = pytest.mark.exact
 rng = np.random.default_rng(0)
 EVENTS = pd.DataFrame(
     {

@@ -7,7 +7,6 @@ import pytest
 
 from symnb.data import load
 
-pytestmark = pytest.mark.exact
 NAMES = ("px", "py_mu", "E [GeV]", "eta1", "m12", "theta", "pt (GeV)", "Δφ", "cos theta", "z.vtx", "class", "N")
 
 

@@ -13,8 +13,6 @@ from symnb.data.collider import COLUMNS, ee_to_mumu
 from symnb.data.reading import split_units
 from symnb.data.sniff import file_format
 
-pytestmark = pytest.mark.exact
-
 
 @pytest.fixture(scope="module")
 def events():
