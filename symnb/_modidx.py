@@ -687,6 +687,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
             'symnb.data.events': { 'symnb.data.events._bodies': ('lib/data/events.html#_bodies', 'symnb/data/events.py'),
                                    'symnb.data.events._event': ('lib/data/events.html#_event', 'symnb/data/events.py'),
                                    'symnb.data.events._lhe_events': ('lib/data/events.html#_lhe_events', 'symnb/data/events.py'),
+                                   'symnb.data.events._whole_tags': ('lib/data/events.html#_whole_tags', 'symnb/data/events.py'),
                                    'symnb.data.events.read_lhe': ('lib/data/events.html#read_lhe', 'symnb/data/events.py')},
             'symnb.data.exceptional': { 'symnb.data.exceptional._split': ('lib/data/exceptional.html#_split', 'symnb/data/exceptional.py'),
                                         'symnb.data.exceptional.albert_adjugate': ( 'lib/data/exceptional.html#albert_adjugate',

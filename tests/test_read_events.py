@@ -63,6 +63,31 @@ def test_exponents_of_three_digits_without_a_letter(tmp_path):
     np.testing.assert_allclose(load(tmp_path / "z.lhe"), momenta(), rtol=1e-9)
 
 
+def _lhe(*events, head="", start="<event>"):
+    "A file of events with one muon each, px in GeV."
+    event = start + "\n 1 1 1. 91. .007 .1\n 13 1 0 0 0 0 {} 2 3 10 .1 0 9\n</event>\n"
+    return (f'<LesHouchesEvents version="3.0">\n{head}<init>\n</init>\n' + "".join(map(event.format, events))
+            + "</LesHouchesEvents>\n")
+
+
+@pytest.mark.parametrize("text, px", [
+    (_lhe(1, 2) + _lhe(3), [1, 2, 3]),  # files one behind the other
+    (_lhe(1, 2, head="<header />\n"), [1, 2]),
+    (_lhe(1, 2, head="<header> <!-- made by hand -->\n<event>\n</header>\n"), [1, 2]),
+    (_lhe(1, 2, head="<!-- a --> <!-- b\n<event> --> <header>\n<event>\n</header>\n"), [1, 2]),
+    (_lhe(1, 2, start="<event\n  npNLO='1'\n>"), [1, 2]),
+])
+def test_headers_and_ends_of_les_houches_files(tmp_path, text, px):
+    (tmp_path / "e.lhe").write_text(text)
+    assert load(tmp_path / "e.lhe", columns="px*").iloc[:, 0].tolist() == px
+    gz = tmp_path / "e.lhe.gz"
+    gz.write_bytes(gzip.compress(text.encode()) + gzip.compress(_lhe(7).encode()))
+    assert load(gz, columns="px*").iloc[:, 0].tolist() == [*px, 7]
+    (tmp_path / "e.lhe").write_text(text + text[:-30])
+    with pytest.raises(ValueError, match="it ends without"):
+        load(tmp_path / "e.lhe")
+
+
 def test_signs_of_weights_are_told_also_where_all_are_as_large(tmp_path):
     path = tmp_path / "w.lhe"
     path.write_text(lhe_text(momenta(), weight=lambda i: -2.5 if i % 4 == 0 else 2.5))

@@ -23,34 +23,51 @@ _NUMBERED = re.compile(r"<weights\b[^>]*>(.*?)</weights>", re.S)
 _DECLARED = re.compile(r"<weight\b[^>]*?\bid\s*=\s*(['\"])(.*?)\1")
 
 
+def _whole_tags(lines: "Iterator[str]") -> "Iterator[str]":
+    "Lines, with a tag of an event that goes on over several of them in one."
+    for line in lines:
+        while "<event" in line and ">" not in line.rpartition("<event")[2] and (more := next(lines, None)) is not None:
+            line += " " + more
+        yield line
+
+
 def _bodies(lines: "Iterator[str]") -> "Iterator[tuple[str, list[str]]]":
     """What stands in each event, and the names of weights that the header declares.
 
     Raises ValueError for an event, or a file, without an end.
     """
-    until, body, names = None, None, []
-    for line in lines:
-        if until is None and body is None and re.search(r"<!--|<header\b", line):
-            until = "-->" if "<!--" in line else "</header>"
-            line = line.partition("<!--")[2] if until == "-->" else line
-        if until is not None:
-            names += [m[1].strip() for m in _DECLARED.findall(line)]
-            until = None if until in line else until
+    until, body, names, ended = None, None, [], False
+    for line in _whole_tags(lines):
+        if ended and "<LesHouchesEvents" not in line:  # another file may follow; all else is no part of it
             continue
-        start = re.search(r"<event\b[^>]*>", line)
+        while body is None:  # comments and headers, which may hold anything
+            begin = None if until else re.search(r"<!--|<header\b[^>]*(?<!/)>", line)
+            if until is None and begin is None:
+                break
+            if begin:
+                until, line = "-->" if begin[0] == "<!--" else "</header>", line[begin.end():]
+            inside, end, line = line.partition(until)
+            names += [m[1].strip() for m in _DECLARED.findall(inside)]
+            until = None if end else until
+            if not end:
+                break
+        start = None if until else re.search(r"<event\b[^>]*>", line)
         if start and body is not None:
             raise ValueError("an event does not end before the next one")
         if start:
             body, line = [], line[start.end():]
-        names += [m[1].strip() for m in _DECLARED.findall(line)] if body is None else []
-        if body is None and "</LesHouchesEvents" in line:
-            return
-        if body is not None:
+        if body is None:
+            names = [] if "<LesHouchesEvents" in line else names  # several files, one behind the other
+            names += [m[1].strip() for m in _DECLARED.findall(line)]
+        else:
             body.append(line.partition("</event>")[0])
             if "</event>" in line:
                 yield "\n".join(body), names
-                body = None
-    raise ValueError("it ends without </LesHouchesEvents>")
+                body, line = None, line.partition("</event>")[2]
+        tags = re.findall(r"</?LesHouchesEvents", line) if body is None else []
+        ended = tags[-1].startswith("</") if tags else ended
+    if body is not None or not ended:
+        raise ValueError("it ends without </LesHouchesEvents>")
 
 # %% ../../nbs/lib/data/events.ipynb #0006
 def _event(body: str, names: "list[str]") -> Event:
