@@ -753,6 +753,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                    'symnb.data.frames._frames': ('lib/data/frames.html#_frames', 'symnb/data/frames.py'),
                                    'symnb.data.frames._labels': ('lib/data/frames.html#_labels', 'symnb/data/frames.py'),
                                    'symnb.data.frames._names': ('lib/data/frames.html#_names', 'symnb/data/frames.py'),
+                                   'symnb.data.frames._unknown': ('lib/data/frames.html#_unknown', 'symnb/data/frames.py'),
                                    'symnb.data.frames._varying': ('lib/data/frames.html#_varying', 'symnb/data/frames.py'),
                                    'symnb.data.frames._whole': ('lib/data/frames.html#_whole', 'symnb/data/frames.py'),
                                    'symnb.data.frames.read_xyz': ('lib/data/frames.html#read_xyz', 'symnb/data/frames.py')},

@@ -190,6 +190,20 @@ def test_trajectories(tmp_path):
     assert load(tmp_path / "t.extxyz", columns="Lattice_*").iloc[0].tolist() == [9, 0, 0, 0, 9, 0, 0, 0, 9]
 
 
+@pytest.mark.parametrize("frame, words", [
+    ("{e}\nH 0 {i} 1. {i} 1 2\nO {i} 1 0 4 5 6\n", ["numbers without names", "fields 5 to 7 of the atoms"]),
+    ('md-step={i} energy="1.5 eV"\nH 0 {i} 1.\nO {i} 1 0\n', ["energy in the comments, no numbers"]),
+    ("\n8 0 {i} 1.\n1 {i} 1 0\n", []),
+    ("\nfe 0 {i} 1.0D-01\no {i} 1 0\n", []),
+])
+def test_what_frames_leave_unnamed_is_told(tmp_path, frame, words):
+    (tmp_path / "t.xyz").write_text("".join("2\n" + frame.format(i=i**2 % 97, e=-i / 7) for i in range(30)))
+    table = load(tmp_path / "t.xyz")
+    assert len(table) == 30 and ("md-step" in table) == ("md-step" in frame)
+    notes = [note for note in table.attrs["notes"] if note.startswith("left out: ") and "rows" not in note]
+    assert len(notes) == len(words) and all(any(w in note for note in notes) for w in words)
+
+
 def test_frames_that_differ(tmp_path):
     molecule = [("C", *v[0]), ("O", *v[1])]
     (tmp_path / "t.xyz").write_text(xyz([molecule, molecule, [*molecule, ("O", *v[2])]]))

@@ -30,7 +30,7 @@ def _whole_tags(lines: "Iterator[str]") -> "Iterator[str]":
             line += " " + more
         yield line
 
-
+# %% ../../nbs/lib/data/events.ipynb #e7a01
 def _bodies(lines: "Iterator[str]") -> "Iterator[tuple[str, list[str]]]":
     """What stands in each event, and the names of weights that the header declares.
 

@@ -21,7 +21,7 @@ from .reading import ROWS, Done, ReadOptions
 from .sniff import open_plain, share_read, truncated
 
 # %% ../../nbs/lib/data/frames.ipynb #0004
-_PAIR = re.compile(r'([A-Za-z_]\w*)\s*=\s*("[^"]*"|\'[^\']*\'|[^\s,]+)')
+_PAIR = re.compile(r'([A-Za-z_][\w\-]*)\s*=\s*("[^"]*"|\'[^\']*\'|[^\s,]+)')
 _PLAIN = (("species", "S", 1), ("pos", "R", 3))
 
 
@@ -32,6 +32,7 @@ class Frame:
     numbers: np.ndarray
     whole: "dict[str, float]"
     fields: "tuple[tuple[str, str, int], ...]"
+    left: "tuple[str, ...]" = ()  # what is in it and makes no column
 
 # %% ../../nbs/lib/data/frames.ipynb #0004a
 def _fields(comment: "dict[str, str]") -> "tuple[tuple[str, str, int], ...]":
@@ -66,7 +67,13 @@ def _frame(comment: str, lines: "list[str]") -> Frame:
     if any(len(row) < at for row in rows):
         raise ValueError(f"an atom has fewer than {at} fields")
     numbers = np.array([[float(row[j].replace("D", "E")) for j in numeric] for row in rows])
-    return Frame(tuple(row[species] for row in rows), numbers, _whole(pairs), fields)
+    whole = _whole(pairs)
+    words = [name for name in pairs if name not in ("Properties", "pbc") and not any(n.startswith(name) for n in whole)]
+    left = [f"{', '.join(words)} in the comments, no numbers"] * bool(words)
+    left += ["the comments, numbers without names"] * bool(re.fullmatch(r"[-+\d.eE\s]+", comment.strip()))
+    left += [f"fields {at + 1} to {len(rows[0])} of the atoms, without names (Properties=…)"] * bool(
+        rows and len(rows[0]) > at)
+    return Frame(tuple(row[species] for row in rows), numbers, whole, fields, tuple(left))
 
 # %% ../../nbs/lib/data/frames.ipynb #0007
 def _labels(elements: "tuple[str, ...]") -> "list[str]":
@@ -123,12 +130,19 @@ def _frames(path: Path, done: Done) -> Iterator[Frame]:
         raise truncated(path, f"frame {number}: {why}") from error
 
 # %% ../../nbs/lib/data/frames.ipynb #0008a
+def _unknown(first: Frame, others: "list[dict[str, float]]") -> "list[str]":
+    names = {name for frame in others for name in frame} - {*first.whole}
+    return [f"{', '.join(sorted(names))} in the comments, which frame 1 has not"] * bool(names)
+
+
 def read_xyz(path: Path, done: Done = lambda share: None,
              options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
     "The trajectory at `path` in pieces, a row for each frame. Raises ValueError where the frames differ."
     first, rows, whole, start = None, [], [], 0
     def piece() -> pd.DataFrame:
         columns, table = Columns(), np.array(rows)
+        for words in (*first.left, *_unknown(first, whole)):
+            columns.tell(f"left out: {words}")
         for name in first.whole:
             columns.put(name, np.array([frame.get(name, np.nan) for frame in whole]))
         for name, values in zip(_names(first), table.T):

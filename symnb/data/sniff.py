@@ -36,7 +36,9 @@ _MAGIC = {
 }
 _HDF5, _HDF5_STARTS = b"\x89HDF", (0, 512, 1024, 2048)  # a block of the user's own may come first
 _PACKED = ("CSV", "LHE", "HepMC", "FITS", "XYZ")  # which are also read when gzip has packed them
-_XYZ = re.compile(rb"\s*\d+[ \t]*\r?\n[^\n]*\n[ \t]*[A-Z][a-z]?\w{0,3}(\s+[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?){3}")
+_XYZ, _LIKE_XYZ = (re.compile(rb"\s*\d+[ \t]*\r?\n[^\n]*\n[ \t]*" + element
+                              + rb"(\s+[-+]?(\d+\.?\d*|\.\d+)([dDeE][-+]?\d+)?){3}")
+                   for element in (rb"[A-Z][a-z]?\w{0,3}", rb"\w{1,5}"))
 
 # %% ../../nbs/lib/data/sniff.ipynb #0005
 def parquet_files(folder: Path) -> "list[Path]":
@@ -143,7 +145,7 @@ def _text_format(path: Path, head: bytes) -> str:
         return "LHE"
     if start.startswith(b"HepMC::"):
         return "HepMC"
-    if _XYZ.match(head):
+    if _XYZ.match(head) or path.name.lower().endswith((".xyz", ".xyz.gz")) and _LIKE_XYZ.match(head):
         return "XYZ"
     if start[:15].lower().startswith((b"<!doctype html", b"<html")):
         raise ValueError(
