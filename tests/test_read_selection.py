@@ -308,3 +308,10 @@ def test_load_takes_them(tmp_path):
     for name in table:
         read = load(tmp_path / "odd.parquet", columns=[name], query=f"`{name}` > 0.1")
         assert list(read) == [name] and len(read) == (table[name] > 0.1).sum()
+
+
+def test_numbers_of_64_bits_without_a_sign():
+    table = pd.DataFrame({"u": np.array([2**63 + 1, 2**63 + 3, 5], "u8"), "i": [1, -2, 3]})
+    mask = lambda query: query_mask(table, query).tolist()
+    assert mask(f"u == {2**63 + 1}") == [True, False, False] and mask(f"u > {2**63 + 1}") == [False, True, False]
+    assert mask(f"i < {2**63 + 1} and u in [5, {2**63 + 3}]") == [False, True, True]

@@ -134,8 +134,9 @@ class Evaluation:
         return value
 
     def constant(self, node: ast.Constant):
-        large = isinstance(node.value, int) and node.value >= 2**63
-        return node.value if not large else float(node.value) if node.value < 1e308 else np.inf
+        if not isinstance(node.value, int) or node.value < 2**63:
+            return node.value
+        return np.uint64(node.value) if node.value < 2**64 else float(node.value) if node.value < 1e308 else np.inf
 
     def binop(self, node: ast.BinOp):
         return _calculate(node.op, self.number(node.left), self.number(node.right))
