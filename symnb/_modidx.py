@@ -782,6 +782,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                  'symnb.data.hdf5._add_group': ('lib/data/hdf5.html#_add_group', 'symnb/data/hdf5.py'),
                                  'symnb.data.hdf5._choose_group': ('lib/data/hdf5.html#_choose_group', 'symnb/data/hdf5.py'),
                                  'symnb.data.hdf5._groups': ('lib/data/hdf5.html#_groups', 'symnb/data/hdf5.py'),
+                                 'symnb.data.hdf5._numbers': ('lib/data/hdf5.html#_numbers', 'symnb/data/hdf5.py'),
                                  'symnb.data.hdf5._rows': ('lib/data/hdf5.html#_rows', 'symnb/data/hdf5.py'),
                                  'symnb.data.hdf5._text': ('lib/data/hdf5.html#_text', 'symnb/data/hdf5.py'),
                                  'symnb.data.hdf5._times': ('lib/data/hdf5.html#_times', 'symnb/data/hdf5.py'),

@@ -59,6 +59,18 @@ def test_habits_of_netcdf(h5, tmp_path):
     assert load(tmp_path / "t.nc").t.tolist() == [0.5, 1.0, 2.0] * 5
 
 
+def test_what_netcdf_marks_as_missing_in_another_type(h5, tmp_path):
+    """A double marks floats, an integer of another width integers, and each of several values counts."""
+    with h5("t.nc") as out:
+        out["a"], out["y"] = np.where(np.arange(N) == 5, -999.9, x).astype("f4"), v[:, 0]
+        out["k"] = np.arange(N, dtype="i2")
+        out["a"].attrs["_FillValue"] = -999.9
+        out["k"].attrs["missing_value"], out["k"].attrs["_FillValue"] = np.array([7, 8]), 9.5
+    rows = np.setdiff1d(np.arange(N), [5, 7, 8])
+    table = load(tmp_path / "t.nc", columns="a,k,y")
+    assert table.k.tolist() == rows.tolist() and np.array_equal(table.a, x.astype("f4")[rows])
+
+
 def test_frames_of_pandas(h5, tmp_path):
     """The two layouts, as PyTables writes them."""
     with h5() as out:

@@ -22,7 +22,15 @@ from .sniff import truncated
 def _text(value) -> str:
     "An attribute as text."
     value = value[0] if isinstance(value, np.ndarray) and value.size == 1 else value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else "" if value is None else str(value)
+    if value is None or getattr(value, "shape", ()) is None:  # nothing, or h5py.Empty
+        return ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _numbers(dataset, name: str) -> np.ndarray:
+    "The numbers in an attribute, none where it has none."
+    found = np.ravel(dataset.attrs.get(name, ()))
+    return found if found.dtype.kind in "iuf" else np.empty(0)
 
 
 def _unit(dataset) -> str:
@@ -159,13 +167,17 @@ class Frame:
 # %% ../../nbs/lib/data/hdf5.ipynb #0011
 def _values(dataset, rows: slice) -> np.ndarray:
     "Rows of a data set; what netCDF marks as missing is masked, what it packs is unpacked."
-    array, attrs = dataset[rows], dataset.attrs
+    array = dataset[rows]
     if array.dtype.kind not in "iuf":
         return array
-    for name in ("_FillValue", "missing_value"):
-        if name in attrs and np.size(attrs[name]) == 1:
-            array = np.ma.masked_equal(array, np.ravel(attrs[name])[0], copy=False)
-    scale, offset = (np.ravel(attrs.get(name, k))[0] for name, k in (("scale_factor", 1), ("add_offset", 0)))
+    unsigned = array.dtype.kind == "i" and _text(dataset.attrs.get("_Unsigned")).lower() == "true"
+    for value in (*_numbers(dataset, "_FillValue"), *_numbers(dataset, "missing_value")):
+        with np.errstate(all="ignore"):
+            own = value.astype(array.dtype)  # a double in the attribute marks floats, too
+        if array.dtype.kind == "f" or own == value or unsigned and value.dtype.kind in "iu":
+            array = np.ma.masked_where(np.ma.getdata(array) == own, array, copy=False)
+    array = array.view(array.dtype.str.replace("i", "u")) if unsigned else array
+    scale, offset = ([*_numbers(dataset, name), k][0] for name, k in (("scale_factor", 1), ("add_offset", 0)))
     return array if (scale, offset) == (1, 0) else array * float(scale) + float(offset)
 
 
