@@ -71,6 +71,32 @@ def test_what_netcdf_marks_as_missing_in_another_type(h5, tmp_path):
     assert table.k.tolist() == rows.tolist() and np.array_equal(table.a, x.astype("f4")[rows])
 
 
+def test_links_are_followed(h5, tmp_path):
+    """Hard, soft and external ones; circles end, and what leads nowhere is told with its target."""
+    h5py = pytest.importorskip("h5py")
+    with h5("other.h5") as out:
+        out["x"] = x
+    with h5() as out:
+        out["raw/y"], out["raw/p"] = v[:, 0], v[:, 1]
+        out["raw/pt"], out["raw/self"] = out["raw/p"], out["raw"]
+        out["ev"], out["raw/back"] = h5py.SoftLink("/raw"), h5py.SoftLink("/")
+        out["mix/x"], out["mix/y"] = h5py.ExternalLink("other.h5", "x"), h5py.SoftLink("/raw/y")
+        out["mix/gone"], out["mix/lost"] = h5py.SoftLink("/nowhere"), h5py.ExternalLink("no.h5", "x")
+    refused(tmp_path / "t.h5", r"several tables, mix \(80 rows\), raw \(80 rows\): choose")
+    table = load(tmp_path / "t.h5", tree="mix")
+    assert list(table) == ["x", "y"] and np.array_equal(table, np.c_[x, v[:, 0]])
+    told = " ".join(table.attrs["notes"])
+    assert "mix/gone (is a link to /nowhere, which is not" in told and "(is a link to no.h5: x, which is not" in told
+    for tree in ("raw", "ev", "raw/self", "raw/back/ev"):
+        assert np.array_equal(load(tmp_path / "t.h5", tree=tree, columns="p,pt,y"), v[:, [1, 1, 0]])
+    assert np.array_equal(load(tmp_path / "t.h5", tree="ev/y").to_numpy()[:, 0], v[:, 0])
+    with h5("u.h5") as out:
+        out["all/x"], out["all/y"] = x, v[:, 0]
+        out["good/x"], out["alias"] = out["all/x"], h5py.SoftLink("/all")
+    table = load(tmp_path / "u.h5")
+    assert list(table) == ["x", "y"] and "good (has nothing that is not in all" in " ".join(table.attrs["notes"])
+
+
 def test_frames_of_pandas(h5, tmp_path):
     """The two layouts, as PyTables writes them."""
     with h5() as out:

@@ -39,34 +39,84 @@ def _unit(dataset) -> str:
     return next(found, "").strip()
 
 
-def _groups(file) -> "dict[str, dict]":
-    "Path of a group → its data sets by name; a compound data set, or a frame of pandas, counts as a group of its own."
-    import h5py
-    found, frames = {}, []
-    def visit(path: str, item) -> None:
-        if path.startswith((*frames, "_i_")):
-            return
-        if "pandas_type" in item.attrs:
-            frames.append(f"{path}/")
-            found[path] = item
-        elif isinstance(item, h5py.Dataset):
-            group, _, name = path.rpartition("/")
-            if item.dtype.names and len(item.shape) == 1:
-                found[path] = {name: item}
-            elif not name.endswith("__table_column_meta__"):
-                found.setdefault(group or "/", {})[name] = item
-    visit("", file)
-    file.visititems(visit)
-    return {path: group for path, group in found.items() if not isinstance(group, dict) or _rows(group)}
-
-
 def _rows(group: dict) -> int:
     "Events in a table: the largest number of rows of its data sets, 0 where it has nothing but single values."
     shaped = [d.shape[0] for d in group.values() if d.shape and (d.dtype.names or d.dtype.kind in "biufmMc")]
     return max(shaped, default=0)
 
+# %% ../../nbs/lib/data/hdf5.ipynb #0004b
+def _follow(group, name: str):
+    "What a link leads to; where a soft or an external link leads nowhere, words on that."
+    import h5py
+    link = group.get(name, getlink=True)
+    try:
+        return group[name]
+    except (KeyError, OSError):
+        if isinstance(link, h5py.HardLink):
+            raise
+        return f"is a link to {': '.join(filter(None, (getattr(link, 'filename', ''), link.path)))}, which is not there"
+
+
+def _is_value(name: str, dataset) -> bool:
+    "Whether a data set is no description of others, as astropy and netCDF keep."
+    return not (name.endswith("__table_column_meta__")
+                or _text(dataset.attrs.get("NAME")).startswith("This is a netCDF dimension but not a netCDF variable"))
+
+
+def _groups(file) -> "tuple[dict[str, dict], dict[str, str]]":
+    """Path of a group → its data sets by name; a compound data set, or a frame of pandas, counts as a group of its own.
+    And the links that lead nowhere, with the reasons."""
+    import h5py
+    found, broken, seen, hard, others = {}, {}, set(), [("", file)], []
+    while hard or others:
+        path, group = (hard or others).pop(0)
+        if group in seen:
+            continue
+        seen.add(group)
+        if "pandas_type" in group.attrs:
+            found[path] = group
+            continue
+        below = []
+        for name in group:
+            item, here = _follow(group, name), f"{path}/{name}".lstrip("/")
+            if isinstance(item, str):
+                broken[here] = item
+            elif isinstance(item, h5py.Group) and not name.startswith("_i_"):
+                is_hard = isinstance(group.get(name, getlink=True), h5py.HardLink)
+                (below if is_hard else others).append((here, item))
+            elif isinstance(item, h5py.Dataset) and item.dtype.names and len(item.shape or ()) == 1:
+                found[here] = {name: item}
+            elif isinstance(item, h5py.Dataset) and _is_value(name, item):
+                found.setdefault(path or "/", {})[name] = item
+        hard[:0] = below
+    return {path: group for path, group in found.items() if not isinstance(group, dict) or _rows(group)}, broken
+
 # %% ../../nbs/lib/data/hdf5.ipynb #0006
-def _choose_group(path: Path, groups: dict, tree: "str | None") -> "tuple[str, dict, dict[str, str]]":
+def _inside(groups: "dict[str, dict]") -> "dict[str, str]":
+    "Tables whose data sets are all in another one, by links → that one."
+    sets, homes = {g: {*group.values()} for g, group in groups.items() if isinstance(group, dict)}, {}
+    for g, datasets in sets.items():
+        for dataset in datasets:
+            homes.setdefault(dataset, []).append(g)
+    largest = {g: max((h for h in homes[next(iter(own))] if own <= sets[h]), key=lambda h: len(sets[h]))
+               for g, own in sets.items()}
+    return {g: h for g, h in largest.items() if g != h}
+
+
+def _by_links(file, tree: str):
+    "The table at a path on which there are links, or none."
+    import h5py
+    try:
+        found = file[tree]
+    except (KeyError, OSError):
+        return None
+    if isinstance(found, h5py.Dataset):
+        return {tree.rpartition("/")[2]: found}
+    inside, _ = _groups(found)
+    return inside.get("/", inside.get(""))
+
+
+def _choose_group(path: Path, groups: dict, tree: "str | None", file) -> "tuple[str, dict, dict[str, str]]":
     "The path of the table, its data sets, and the groups set aside. Raises ValueError where nobody can tell."
     names = ", ".join([*groups][:8]) + " …" * (len(groups) > 8)
     if tree is not None:
@@ -74,19 +124,24 @@ def _choose_group(path: Path, groups: dict, tree: "str | None") -> "tuple[str, d
         inside = {f"{g.strip('/')}/{n}".strip("/"): {n: d} for g, ds in groups.items() if isinstance(ds, dict)
                   for n, d in ds.items()}
         found = {g.strip("/") or "/": group for g, group in groups.items()} | inside
+        if bare not in found and (linked := _by_links(file, bare)):
+            return bare, Frame(path, linked) if not isinstance(linked, dict) else linked, {}
         if bare not in found:
             raise ValueError(f"tree={tree!r}: {path.name} has no such group or data set; it has {names or 'none'}")
         chosen = {g.strip("/") or "/": group for g, group in groups.items()}.get(bare, found[bare])
         return bare, chosen, {}
     if not groups:
         raise ValueError(f"{path.name} has no table in it: save data sets of shape (events,) or (events, columns)")
-    rows = {g: group.n_rows if isinstance(group, Frame) else _rows(group) for g, group in groups.items()}
+    inside = _inside(groups)
+    rows = {g: group.n_rows if isinstance(group, Frame) else _rows(group) for g, group in groups.items()
+            if g not in inside}
     most = max(rows, key=rows.get)
     small = {g: n for g, n in rows.items() if g != most and (n == 0 or n < 1000 and 10 * n <= rows[most])}
-    if len(small) < len(groups) - 1:
+    if len(small) < len(rows) - 1:
         about = ", ".join(f"{g} ({rows_of(n)})" for g, n in [*rows.items()][:8]) + " …" * (len(rows) > 8)
         raise ValueError(f"{path.name} has several tables, {about}: choose one with tree={most!r} (--tree {most})")
-    return most, groups[most], {g: f"has {rows_of(n)}, {most} has {rows[most]}" for g, n in small.items()}
+    aside = {g: f"has {rows_of(n)}, {most} has {rows[most]}" for g, n in small.items()}
+    return most, groups[most], aside | {g: f"has nothing that is not in {h}, too" for g, h in inside.items()}
 
 # %% ../../nbs/lib/data/hdf5.ipynb #0008
 def strings_of_pickle(pickled: bytes) -> "list[str]":
@@ -202,11 +257,12 @@ def read_hdf5(path: Path, done: Done = lambda share: None,
         raise ValueError(f"{path.name} is HDF5, which h5py reads: pip install 'symnb[files]'") from None
     try:
         with h5py.File(path, "r") as file:
-            groups = {g: group if isinstance(group, dict) else Frame(path, group) for g, group in _groups(file).items()}
-            name, group, others = _choose_group(path, groups, options.tree)
+            found, broken = _groups(file)
+            groups = {g: group if isinstance(group, dict) else Frame(path, group) for g, group in found.items()}
+            name, group, others = _choose_group(path, groups, options.tree, file)
             columns, frame = Columns(options.unroll), isinstance(group, Frame)
             chosen, reasons = ([], {}) if frame else side_by_side(path, group, options.unroll)
-            columns.skipped = others | reasons
+            columns.skipped = others | broken | reasons
             columns.notes = [note for k in chosen for note in about_shape(path, group[k].shape)]
             n = group.n_rows if frame else group[chosen[0]].shape[0]
             for start in range(0, max(n, 1), ROWS):
