@@ -71,6 +71,47 @@ def test_what_netcdf_marks_as_missing_in_another_type(h5, tmp_path):
     assert table.k.tolist() == rows.tolist() and np.array_equal(table.a, x.astype("f4")[rows])
 
 
+def test_dimensions_and_unsigned_numbers_of_netcdf(h5, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5("t.nc") as out:
+        out["event"], out["y"], out["u"] = np.zeros(N), x, np.tile([1, -2, 100, -1], N // 4).astype("i1")
+        out["event"].attrs["NAME"] = np.bytes_(f"This is a netCDF dimension but not a netCDF variable. {N:8d}")
+        out["u"].attrs["_Unsigned"], out["u"].attrs["_FillValue"] = "true", np.uint8(255)
+        out["y"].attrs["units"] = h5py.Empty("S1")
+    table = load(tmp_path / "t.nc")
+    assert set(table) == {"u", "y"} and "constant" not in " ".join(table.attrs["notes"])
+    assert table.u.tolist() == [1, 254, 100] * (N // 4) and table.attrs["units"] == {}
+
+
+def test_masks_of_astropy(h5, tmp_path):
+    table = pytest.importorskip("astropy.table").Table
+    pytest.importorskip("h5py")
+    gap = np.arange(N) % 9 == 3
+    table({"x": x, "k": np.ma.masked_array(np.arange(N) % 5, gap)}).write(tmp_path / "t.h5", path="t",
+                                                                        serialize_meta=True)
+    found = load(tmp_path / "t.h5")
+    assert list(found) == ["x", "k"] and np.array_equal(found, np.c_[x, np.arange(N) % 5][~gap])
+
+
+def test_a_virtual_data_set_without_its_source(h5, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5("part.h5") as out:
+        out["x"] = x[:N // 2]
+    layout = h5py.VirtualLayout((N,), "f8")
+    layout[:N // 2] = layout[N // 2:] = h5py.VirtualSource("part.h5", "x", (N // 2,))
+    with h5() as out:
+        out.create_virtual_dataset("x", layout)
+        out["y"] = v[:, 0]
+    assert np.array_equal(load(tmp_path / "t.h5").x, np.tile(x[:N // 2], 2))
+    with h5("part.h5") as out:
+        out.move("x", "z")
+    assert "x (is put together from other files, of which part.h5 has no x" in load(tmp_path / "t.h5").attrs["notes"][0]
+    (tmp_path / "part.h5").unlink()
+    found = load(tmp_path / "t.h5")
+    assert list(found) == ["y"] and "of which part.h5 is not there" in found.attrs["notes"][0]
+    refused(tmp_path / "t.h5", "t.h5: x is put together .* part.h5 is not there", tree="x")
+
+
 def test_links_are_followed(h5, tmp_path):
     """Hard, soft and external ones; circles end, and what leads nowhere is told with its target."""
     h5py = pytest.importorskip("h5py")
@@ -90,6 +131,9 @@ def test_links_are_followed(h5, tmp_path):
     for tree in ("raw", "ev", "raw/self", "raw/back/ev"):
         assert np.array_equal(load(tmp_path / "t.h5", tree=tree, columns="p,pt,y"), v[:, [1, 1, 0]])
     assert np.array_equal(load(tmp_path / "t.h5", tree="ev/y").to_numpy()[:, 0], v[:, 0])
+    with h5("w.h5") as out:
+        out["x"] = h5py.ExternalLink("no.h5", "x")
+    refused(tmp_path / "w.h5", "w.h5 has no table in it: x is a link to no.h5: x, which is not there")
     with h5("u.h5") as out:
         out["all/x"], out["all/y"] = x, v[:, 0]
         out["good/x"], out["alias"] = out["all/x"], h5py.SoftLink("/all")
@@ -118,6 +162,15 @@ def test_frames_of_pandas(h5, tmp_path):
     assert list(read) == ["a", "b", "c"] and np.array_equal(read, v)
 
 
+def test_an_index_of_several_levels(h5, tmp_path):
+    with h5() as out:
+        group = out.create_group("t")
+        group.attrs["pandas_type"] = "frame"
+        group["axis0"], group["axis1_level0"], group["axis1_label0"] = [b"x"], np.arange(2), np.zeros(N, "i1")
+        group["block0_values"], group["block0_items"] = x[:, None], [b"x"]
+    refused(tmp_path / "t.h5", r"a frame of pandas with names of several levels \(a MultiIndex\): write it as Parquet")
+
+
 def test_pytables_where_it_is_here(tmp_path):
     pytest.importorskip("tables")
     frame = pd.DataFrame(v, columns=["a", "b", "c"]).assign(k=np.arange(N) % 5, kind=["s", "b"] * (N // 2),
@@ -127,6 +180,14 @@ def test_pytables_where_it_is_here(tmp_path):
         read = load(tmp_path / f"{layout}.h5")
         assert set(read) - {"kind"} == {"a", "b", "c", "k"} and np.array_equal(read[["a", "b", "c"]], v)
         assert load(tmp_path / f"{layout}.h5", columns="a,when").when[1] == 86400
+
+
+@pytest.mark.parametrize("size", [512, 8192, 2**20])
+def test_a_block_before_the_file(tmp_path, size):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "t.h5", "w", userblock_size=size) as out:
+        out["x"] = x
+    assert np.array_equal(load(tmp_path / "t.h5").x, x)
 
 
 def test_hdf5_without_a_table(h5, tmp_path):

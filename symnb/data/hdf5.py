@@ -82,8 +82,7 @@ def _groups(file) -> "tuple[dict[str, dict], dict[str, str]]":
             if isinstance(item, str):
                 broken[here] = item
             elif isinstance(item, h5py.Group) and not name.startswith("_i_"):
-                is_hard = isinstance(group.get(name, getlink=True), h5py.HardLink)
-                (below if is_hard else others).append((here, item))
+                (below if isinstance(group.get(name, getlink=True), h5py.HardLink) else others).append((here, item))
             elif isinstance(item, h5py.Dataset) and item.dtype.names and len(item.shape or ()) == 1:
                 found[here] = {name: item}
             elif isinstance(item, h5py.Dataset) and _is_value(name, item):
@@ -112,8 +111,7 @@ def _by_links(file, tree: str):
         return None
     if isinstance(found, h5py.Dataset):
         return {tree.rpartition("/")[2]: found}
-    inside, _ = _groups(found)
-    return inside.get("/", inside.get(""))
+    return next((group for path, group in _groups(found)[0].items() if path in ("", "/")), None)
 
 
 def _choose_group(path: Path, groups: dict, tree: "str | None", file) -> "tuple[str, dict, dict[str, str]]":
@@ -169,8 +167,11 @@ class Frame:
         if not {"table", "axis0", "values"} & {*group}:
             raise ValueError(f"{path.name} has a {self.kind} of pandas in a layout that is not read: "
                              "write it as Parquet, with pandas.read_hdf(...).to_parquet(...)")
-        longest = {"table": "table", "axis1": "axis1", "values": "values"}
-        self.n_rows = len(group[next(name for name in longest if name in group)])
+        longest = [name for name in ("table", "axis1", "values") if name in group]
+        if not longest or {"axis0_level0", "axis1_level0", "index_level0"} & {*group}:
+            raise ValueError(f"{path.name} has a {self.kind} of pandas with names of several levels (a MultiIndex): "
+                             "write it as Parquet, with pandas.read_hdf(...).reset_index().to_parquet(...)")
+        self.n_rows = len(group[longest[0]])
 
     def add(self, columns: Columns, rows: slice) -> None:
         "Adds the columns of these rows."
@@ -235,6 +236,20 @@ def _values(dataset, rows: slice) -> np.ndarray:
     scale, offset = ([*_numbers(dataset, name), k][0] for name, k in (("scale_factor", 1), ("add_offset", 0)))
     return array if (scale, offset) == (1, 0) else array * float(scale) + float(offset)
 
+# %% ../../nbs/lib/data/hdf5.ipynb #0011b
+def _lost_source(dataset) -> str:
+    "Why a virtual data set cannot be read in full, or nothing."
+    import h5py
+    for source in dataset.virtual_sources() if dataset.is_virtual else ():
+        own, (name, inside) = Path(dataset.file.filename), [v.replace("%b", "0") for v in source[1:3]]
+        found = own if name == "." else next((p for p in (own.parent / name, Path(name)) if p.exists()), None)
+        if found is None:
+            return f"is put together from other files, of which {source.file_name} is not there"
+        with h5py.File(found, "r") as file:
+            if inside not in file:
+                return f"is put together from other files, of which {source.file_name} has no {source.dset_name}"
+    return ""
+
 
 def _add_group(columns: Columns, group: "dict | Frame", chosen: "list[str]", rows: slice) -> None:
     "Adds the columns of these rows of the data sets `chosen`."
@@ -258,11 +273,16 @@ def read_hdf5(path: Path, done: Done = lambda share: None,
     try:
         with h5py.File(path, "r") as file:
             found, broken = _groups(file)
+            if broken and not found:
+                raise ValueError(f"{path.name} has no table in it: {' '.join(next(iter(broken.items())))}")
             groups = {g: group if isinstance(group, dict) else Frame(path, group) for g, group in found.items()}
             name, group, others = _choose_group(path, groups, options.tree, file)
             columns, frame = Columns(options.unroll), isinstance(group, Frame)
+            gone = {} if frame else {k: why for k, dataset in group.items() if (why := _lost_source(dataset))}
+            if gone and not (group := {k: dataset for k, dataset in group.items() if k not in gone}):
+                raise ValueError(f"{path.name}: {'; '.join(f'{k} {why}' for k, why in [*gone.items()][:4])}")
             chosen, reasons = ([], {}) if frame else side_by_side(path, group, options.unroll)
-            columns.skipped = others | broken | reasons
+            columns.skipped = others | broken | gone | reasons
             columns.notes = [note for k in chosen for note in about_shape(path, group[k].shape)]
             n = group.n_rows if frame else group[chosen[0]].shape[0]
             for start in range(0, max(n, 1), ROWS):
