@@ -1,4 +1,5 @@
 """HDF5, FITS and trajectories, as h5py, pandas, astropy and chemists' programs write them."""
+import gzip
 import pickle
 
 import numpy as np
@@ -259,6 +260,49 @@ def test_pictures_and_several_tables(fits, tmp_path):
     data = (tmp_path / "s.fits").read_bytes()
     (tmp_path / "half.fits").write_bytes(data[:len(data) * 3 // 4])
     refused(tmp_path / "half.fits", "half.fits is truncated")
+
+
+def test_lists_of_one_length_and_numbers_of_extensions(fits, tmp_path):
+    lists = np.empty(N, object)
+    lists[:] = [*v]
+    tables = [fits.BinTableHDU.from_columns([fits.Column("v", "PD()", array=lists), fits.Column("x", "D", array=x)],
+                                            name="EVENTS"),
+              fits.BinTableHDU.from_columns([fits.Column("y", "D", array=2 * x)], name="1")]
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(tmp_path / "t.fits")
+    for tree in ("EVENTS", "events"):
+        assert np.array_equal(load(tmp_path / "t.fits", tree=tree, columns="v_0,v_1,v_2,x"), np.c_[v, x])
+    assert list(load(tmp_path / "t.fits", tree="2")) == ["y"] == list(load(tmp_path / "t.fits", tree="1"))
+    fits.HDUList([fits.PrimaryHDU(), tables[0]]).writeto(tmp_path / "u.fits")
+    assert list(load(tmp_path / "u.fits", tree="1")) == ["v_0", "v_1", "v_2", "x"]
+    refused(tmp_path / "u.fits", "no such table; it has EVENTS", tree="2")
+
+
+def test_columns_with_one_name_or_none(fits, tmp_path):
+    cells = [fits.Column(name, "D", array=k * x**k) for k, name in enumerate(("x", "y", "z", "x.1"), 1)]
+    fits.BinTableHDU.from_columns(cells).writeto(tmp_path / "t.fits")
+    raw = (tmp_path / "t.fits").read_bytes()
+    raw = raw.replace(b"TTYPE2  = 'y", b"TTYPE2  = 'x").replace(b"TTYPE3  = 'z", b"TTYPE3  = ' ")
+    (tmp_path / "t.fits").write_bytes(raw)
+    table = load(tmp_path / "t.fits")
+    assert list(table) == ["x", "x.1", "col3", "x.1.1"]
+    assert np.array_equal(table, np.c_[x, 2 * x**2, 3 * x**3, 4 * x**4])
+    told = " ".join(table.attrs["notes"])
+    assert "column 2 has the name x of another one: it is called x.1" in told and "column 3 has no name" in told
+
+
+def test_checksums_of_gzip_and_of_fits(fits, tmp_path):
+    table = fits.BinTableHDU.from_columns([fits.Column("x", "D", array=x)])
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "t.fits", checksum=True)
+    raw = (tmp_path / "t.fits").read_bytes()
+    packed = gzip.compress(raw)
+    (tmp_path / "t.fits.gz").write_bytes(packed)
+    assert np.array_equal(load(tmp_path / "t.fits.gz").x, x) and np.array_equal(load(tmp_path / "t.fits").x, x)
+    at = raw.index(x.astype(">f8").tobytes()) + 3
+    (tmp_path / "t.fits").write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1:])
+    refused(tmp_path / "t.fits", "truncated or damaged .*sum verification failed")
+    for wrong in (packed[:-8] + bytes(4) + packed[-4:], packed[:-4] + bytes(4), packed[:-6]):
+        (tmp_path / "t.fits.gz").write_bytes(wrong)
+        refused(tmp_path / "t.fits.gz", "truncated or damaged")
 
 
 @pytest.mark.parametrize("library, name, head", [("h5py", "t.h5", b"\x89HDF\r\n\x1a\n"), ("astropy.io", "t.fits",
