@@ -536,6 +536,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                             'symnb.core.torch_generator': ('lib/core.html#torch_generator', 'symnb/core.py')},
             'symnb.data.arrays': { 'symnb.data.arrays._column_names': ('lib/data/arrays.html#_column_names', 'symnb/data/arrays.py'),
                                    'symnb.data.arrays._load_arrays': ('lib/data/arrays.html#_load_arrays', 'symnb/data/arrays.py'),
+                                   'symnb.data.arrays._stand_up': ('lib/data/arrays.html#_stand_up', 'symnb/data/arrays.py'),
                                    'symnb.data.arrays.read_numpy': ('lib/data/arrays.html#read_numpy', 'symnb/data/arrays.py')},
             'symnb.data.branches': { 'symnb.data.branches.Branch': ('lib/data/branches.html#branch', 'symnb/data/branches.py'),
                                      'symnb.data.branches.Branch.__post_init__': ( 'lib/data/branches.html#branch.__post_init__',

@@ -179,6 +179,9 @@ def side_by_side(path: Path, arrays: "Mapping", unroll: bool) -> "tuple[list[str
     usable = {name: a for name, a in arrays.items() if name not in reasons and name not in text}
     if not usable:
         shapes = ", ".join(f"{name} {tuple(a.shape)} of {a.dtype}" for name, a in [*arrays.items()][:6]) or "no arrays"
+        if all(a.dtype.kind == "c" for a in arrays.values()) and arrays:
+            raise ValueError(f"{path.name} has no table in it ({shapes}): the numbers are complex; save their real and "
+                             "their imaginary part side by side, as numpy.column_stack([z.real, z.imag])")
         hint = "" if unroll or all(len(a.shape) < 3 for a in arrays.values()) else \
             ", or read it with unroll=True (--unroll), which makes a column of each entry of an event"
         raise ValueError(f"{path.name} has no table in it ({shapes}): "
