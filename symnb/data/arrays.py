@@ -72,7 +72,8 @@ def _stand_up(path: Path, arrays: "dict[str, np.ndarray]", least: int = 20) -> "
     if n < least or one_event or _column_names(arrays, [*lying])[0]:
         return []
     arrays |= {name: arrays[name][0] for name in lying}
-    return [f"{path.name}: {', '.join(lying)} of the shape (1, {n}) {'are' if len(lying) > 1 else 'is'} taken for {n} "
+    long = [name or "the array" for name, m in lying.items() if m == n]
+    return [f"{path.name}: {', '.join(long)} of the shape (1, {n}) {'are' if len(long) > 1 else 'is'} taken for {n} "
             f"events, not for one event of {n} columns"]
 
 # %% ../../nbs/lib/data/arrays.ipynb #0007

@@ -94,7 +94,7 @@ def _check_gzip(path: Path) -> None:
             while file.read(2**20):
                 pass
 
-
+# %% ../../nbs/lib/data/fits.ipynb #0007a
 def _read_table(path: Path, file, done: Done, options: ReadOptions) -> "Iterator[pd.DataFrame]":
     from astropy.io import fits
     names = {i: hdu.name if hdu.name and [h.name for h in file].count(hdu.name) == 1 else str(i)

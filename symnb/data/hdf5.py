@@ -113,7 +113,7 @@ def _by_links(file, tree: str):
         return {tree.rpartition("/")[2]: found}
     return next((group for path, group in _groups(found)[0].items() if path in ("", "/")), None)
 
-
+# %% ../../nbs/lib/data/hdf5.ipynb #0006a
 def _choose_group(path: Path, groups: dict, tree: "str | None", file) -> "tuple[str, dict, dict[str, str]]":
     "The path of the table, its data sets, and the groups set aside. Raises ValueError where nobody can tell."
     names = ", ".join([*groups][:8]) + " …" * (len(groups) > 8)

@@ -100,7 +100,7 @@ def _is_hdf5(path: Path, head: bytes) -> bool:
     with open(path, "rb") as file:
         return any(file.seek(start) and file.read(len(_HDF5)) == _HDF5 for start in _HDF5_STARTS[1:])
 
-
+# %% ../../nbs/lib/data/sniff.ipynb #0006a
 def file_format(path: "str | Path") -> str:
     """'CSV', 'Parquet', 'NPZ' or another kind of `ENDINGS`, by the contents of the file; text of any other kind counts
     as CSV.
