@@ -115,7 +115,7 @@ def _read_table(path: Path, file, done: Done, options: ReadOptions) -> "Iterator
         columns.check(path, name)
         yield columns.piece(start)
 
-
+# %% ../../nbs/lib/data/fits.ipynb #0007b
 def read_fits(path: Path, done: Done = lambda share: None,
               options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
     """A table of the FITS file at `path` in pieces; options.tree is the name or the number of its extension.

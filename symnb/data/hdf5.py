@@ -62,7 +62,7 @@ def _is_value(name: str, dataset) -> bool:
     return not (name.endswith("__table_column_meta__")
                 or _text(dataset.attrs.get("NAME")).startswith("This is a netCDF dimension but not a netCDF variable"))
 
-
+# %% ../../nbs/lib/data/hdf5.ipynb #0004c
 def _groups(file) -> "tuple[dict[str, dict], dict[str, str]]":
     """Path of a group → its data sets by name; a compound data set, or a frame of pandas, counts as a group of its own.
     And the links that lead nowhere, with the reasons."""
