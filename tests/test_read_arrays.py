@@ -4,6 +4,7 @@ import pytest
 from conftest import refused_damages
 
 from symnb.data import load
+from symnb.data.arrays import read_numpy
 
 randn = np.random.RandomState(0).randn
 
@@ -82,6 +83,30 @@ def test_dates_and_durations(tmp_path):
 def test_shapes_that_look_transposed_are_told(tmp_path):
     np.save(tmp_path / "a.npy", randn(3, 600))
     assert any("transpose" in note for note in load(tmp_path / "a.npy").attrs["notes"])
+
+
+def test_row_vectors_are_columns(tmp_path):
+    """MATLAB's (1, events); not where names, a flag or other arrays say that it is one event, or many."""
+    a, b = randn(1, 300), randn(1, 300)
+    np.savez(tmp_path / "m.npz", a=a, b=b, lumi=np.ones((1, 1)), bins=np.arange(11.0))
+    table = load(tmp_path / "m.npz")
+    assert list(table) == ["a", "b"] and np.array_equal(table, np.c_[a[0], b[0]])
+    assert "a, b of the shape (1, 300) are taken for 300 events" in " ".join(table.attrs["notes"])
+    np.savez(tmp_path / "n.npz", a=a, y=b[0])
+    assert np.array_equal(load(tmp_path / "n.npz"), np.c_[a[0], b[0]])
+    np.save(tmp_path / "o.npy", a)
+    assert np.array_equal(load(tmp_path / "o.npy").to_numpy()[:, 0], a[0])
+    few, named = randn(1, 3), [f"c{j}" for j in range(300)]
+    for arrays, columns in ((dict(a=few, b=few), 6), (dict(a=a, columns=named), 300), (dict(a=a, label=b[0, :1]), 301)):
+        np.savez(tmp_path / "p.npz", **arrays)
+        [piece] = read_numpy(tmp_path / "p.npz")
+        assert piece.shape == (1, columns)
+
+
+def test_complex_numbers_are_named_as_such(tmp_path):
+    np.save(tmp_path / "c.npy", randn(50) + 1j * randn(50))
+    with pytest.raises(ValueError, match=r"c.npy has no table in it .*: the numbers are complex; save their real"):
+        load(tmp_path / "c.npy")
 
 
 def test_objects_are_never_unpickled(tmp_path):

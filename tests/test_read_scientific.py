@@ -1,4 +1,5 @@
 """HDF5, FITS and trajectories, as h5py, pandas, astropy and chemists' programs write them."""
+import gzip
 import pickle
 
 import numpy as np
@@ -59,6 +60,88 @@ def test_habits_of_netcdf(h5, tmp_path):
     assert load(tmp_path / "t.nc").t.tolist() == [0.5, 1.0, 2.0] * 5
 
 
+def test_what_netcdf_marks_as_missing_in_another_type(h5, tmp_path):
+    """A double marks floats, an integer of another width integers, and each of several values counts."""
+    with h5("t.nc") as out:
+        out["a"], out["y"] = np.where(np.arange(N) == 5, -999.9, x).astype("f4"), v[:, 0]
+        out["k"] = np.arange(N, dtype="i2")
+        out["a"].attrs["_FillValue"] = -999.9
+        out["k"].attrs["missing_value"], out["k"].attrs["_FillValue"] = np.array([7, 8]), 9.5
+    rows = np.setdiff1d(np.arange(N), [5, 7, 8])
+    table = load(tmp_path / "t.nc", columns="a,k,y")
+    assert table.k.tolist() == rows.tolist() and np.array_equal(table.a, x.astype("f4")[rows])
+
+
+def test_dimensions_and_unsigned_numbers_of_netcdf(h5, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5("t.nc") as out:
+        out["event"], out["y"], out["u"] = np.zeros(N), x, np.tile([1, -2, 100, -1], N // 4).astype("i1")
+        out["event"].attrs["NAME"] = np.bytes_(f"This is a netCDF dimension but not a netCDF variable. {N:8d}")
+        out["u"].attrs["_Unsigned"], out["u"].attrs["_FillValue"] = "true", np.uint8(255)
+        out["y"].attrs["units"] = h5py.Empty("S1")
+    table = load(tmp_path / "t.nc")
+    assert set(table) == {"u", "y"} and "constant" not in " ".join(table.attrs["notes"])
+    assert table.u.tolist() == [1, 254, 100] * (N // 4) and table.attrs["units"] == {}
+
+
+def test_masks_of_astropy(h5, tmp_path):
+    table = pytest.importorskip("astropy.table").Table
+    pytest.importorskip("h5py")
+    gap = np.arange(N) % 9 == 3
+    table({"x": x, "k": np.ma.masked_array(np.arange(N) % 5, gap)}).write(tmp_path / "t.h5", path="t",
+                                                                        serialize_meta=True)
+    found = load(tmp_path / "t.h5")
+    assert list(found) == ["x", "k"] and np.array_equal(found, np.c_[x, np.arange(N) % 5][~gap])
+
+
+def test_a_virtual_data_set_without_its_source(h5, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5("part.h5") as out:
+        out["x"] = x[:N // 2]
+    layout = h5py.VirtualLayout((N,), "f8")
+    layout[:N // 2] = layout[N // 2:] = h5py.VirtualSource("part.h5", "x", (N // 2,))
+    with h5() as out:
+        out.create_virtual_dataset("x", layout)
+        out["y"] = v[:, 0]
+    assert np.array_equal(load(tmp_path / "t.h5").x, np.tile(x[:N // 2], 2))
+    with h5("part.h5") as out:
+        out.move("x", "z")
+    assert "x (is put together from other files, of which part.h5 has no x" in load(tmp_path / "t.h5").attrs["notes"][0]
+    (tmp_path / "part.h5").unlink()
+    found = load(tmp_path / "t.h5")
+    assert list(found) == ["y"] and "of which part.h5 is not there" in found.attrs["notes"][0]
+    refused(tmp_path / "t.h5", "t.h5: x is put together .* part.h5 is not there", tree="x")
+
+
+def test_links_are_followed(h5, tmp_path):
+    """Hard, soft and external ones; circles end, and what leads nowhere is told with its target."""
+    h5py = pytest.importorskip("h5py")
+    with h5("other.h5") as out:
+        out["x"] = x
+    with h5() as out:
+        out["raw/y"], out["raw/p"] = v[:, 0], v[:, 1]
+        out["raw/pt"], out["raw/self"] = out["raw/p"], out["raw"]
+        out["ev"], out["raw/back"] = h5py.SoftLink("/raw"), h5py.SoftLink("/")
+        out["mix/x"], out["mix/y"] = h5py.ExternalLink("other.h5", "x"), h5py.SoftLink("/raw/y")
+        out["mix/gone"], out["mix/lost"] = h5py.SoftLink("/nowhere"), h5py.ExternalLink("no.h5", "x")
+    refused(tmp_path / "t.h5", r"several tables, mix \(80 rows\), raw \(80 rows\): choose")
+    table = load(tmp_path / "t.h5", tree="mix")
+    assert list(table) == ["x", "y"] and np.array_equal(table, np.c_[x, v[:, 0]])
+    told = " ".join(table.attrs["notes"])
+    assert "mix/gone (is a link to /nowhere, which is not" in told and "(is a link to no.h5: x, which is not" in told
+    for tree in ("raw", "ev", "raw/self", "raw/back/ev"):
+        assert np.array_equal(load(tmp_path / "t.h5", tree=tree, columns="p,pt,y"), v[:, [1, 1, 0]])
+    assert np.array_equal(load(tmp_path / "t.h5", tree="ev/y").to_numpy()[:, 0], v[:, 0])
+    with h5("w.h5") as out:
+        out["x"] = h5py.ExternalLink("no.h5", "x")
+    refused(tmp_path / "w.h5", "w.h5 has no table in it: x is a link to no.h5: x, which is not there")
+    with h5("u.h5") as out:
+        out["all/x"], out["all/y"] = x, v[:, 0]
+        out["good/x"], out["alias"] = out["all/x"], h5py.SoftLink("/all")
+    table = load(tmp_path / "u.h5")
+    assert list(table) == ["x", "y"] and "good (has nothing that is not in all" in " ".join(table.attrs["notes"])
+
+
 def test_frames_of_pandas(h5, tmp_path):
     """The two layouts, as PyTables writes them."""
     with h5() as out:
@@ -80,6 +163,15 @@ def test_frames_of_pandas(h5, tmp_path):
     assert list(read) == ["a", "b", "c"] and np.array_equal(read, v)
 
 
+def test_an_index_of_several_levels(h5, tmp_path):
+    with h5() as out:
+        group = out.create_group("t")
+        group.attrs["pandas_type"] = "frame"
+        group["axis0"], group["axis1_level0"], group["axis1_label0"] = [b"x"], np.arange(2), np.zeros(N, "i1")
+        group["block0_values"], group["block0_items"] = x[:, None], [b"x"]
+    refused(tmp_path / "t.h5", r"a frame of pandas with names of several levels \(a MultiIndex\): write it as Parquet")
+
+
 def test_pytables_where_it_is_here(tmp_path):
     pytest.importorskip("tables")
     frame = pd.DataFrame(v, columns=["a", "b", "c"]).assign(k=np.arange(N) % 5, kind=["s", "b"] * (N // 2),
@@ -89,6 +181,14 @@ def test_pytables_where_it_is_here(tmp_path):
         read = load(tmp_path / f"{layout}.h5")
         assert set(read) - {"kind"} == {"a", "b", "c", "k"} and np.array_equal(read[["a", "b", "c"]], v)
         assert load(tmp_path / f"{layout}.h5", columns="a,when").when[1] == 86400
+
+
+@pytest.mark.parametrize("size", [512, 8192, 2**20])
+def test_a_block_before_the_file(tmp_path, size):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "t.h5", "w", userblock_size=size) as out:
+        out["x"] = x
+    assert np.array_equal(load(tmp_path / "t.h5").x, x)
 
 
 def test_hdf5_without_a_table(h5, tmp_path):
@@ -160,6 +260,49 @@ def test_pictures_and_several_tables(fits, tmp_path):
     data = (tmp_path / "s.fits").read_bytes()
     (tmp_path / "half.fits").write_bytes(data[:len(data) * 3 // 4])
     refused(tmp_path / "half.fits", "half.fits is truncated")
+
+
+def test_lists_of_one_length_and_numbers_of_extensions(fits, tmp_path):
+    lists = np.empty(N, object)
+    lists[:] = [*v]
+    tables = [fits.BinTableHDU.from_columns([fits.Column("v", "PD()", array=lists), fits.Column("x", "D", array=x)],
+                                            name="EVENTS"),
+              fits.BinTableHDU.from_columns([fits.Column("y", "D", array=2 * x)], name="1")]
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(tmp_path / "t.fits")
+    for tree in ("EVENTS", "events"):
+        assert np.array_equal(load(tmp_path / "t.fits", tree=tree, columns="v_0,v_1,v_2,x"), np.c_[v, x])
+    assert list(load(tmp_path / "t.fits", tree="2")) == ["y"] == list(load(tmp_path / "t.fits", tree="1"))
+    fits.HDUList([fits.PrimaryHDU(), tables[0]]).writeto(tmp_path / "u.fits")
+    assert list(load(tmp_path / "u.fits", tree="1")) == ["v_0", "v_1", "v_2", "x"]
+    refused(tmp_path / "u.fits", "no such table; it has EVENTS", tree="2")
+
+
+def test_columns_with_one_name_or_none(fits, tmp_path):
+    cells = [fits.Column(name, "D", array=k * x**k) for k, name in enumerate(("x", "y", "z", "x.1"), 1)]
+    fits.BinTableHDU.from_columns(cells).writeto(tmp_path / "t.fits")
+    raw = (tmp_path / "t.fits").read_bytes()
+    raw = raw.replace(b"TTYPE2  = 'y", b"TTYPE2  = 'x").replace(b"TTYPE3  = 'z", b"TTYPE3  = ' ")
+    (tmp_path / "t.fits").write_bytes(raw)
+    table = load(tmp_path / "t.fits")
+    assert list(table) == ["x", "x.1", "col3", "x.1.1"]
+    assert np.array_equal(table, np.c_[x, 2 * x**2, 3 * x**3, 4 * x**4])
+    told = " ".join(table.attrs["notes"])
+    assert "column 2 has the name x of another one: it is called x.1" in told and "column 3 has no name" in told
+
+
+def test_checksums_of_gzip_and_of_fits(fits, tmp_path):
+    table = fits.BinTableHDU.from_columns([fits.Column("x", "D", array=x)])
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "t.fits", checksum=True)
+    raw = (tmp_path / "t.fits").read_bytes()
+    packed = gzip.compress(raw)
+    (tmp_path / "t.fits.gz").write_bytes(packed)
+    assert np.array_equal(load(tmp_path / "t.fits.gz").x, x) and np.array_equal(load(tmp_path / "t.fits").x, x)
+    at = raw.index(x.astype(">f8").tobytes()) + 3
+    (tmp_path / "t.fits").write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1:])
+    refused(tmp_path / "t.fits", "truncated or damaged .*sum verification failed")
+    for wrong in (packed[:-8] + bytes(4) + packed[-4:], packed[:-4] + bytes(4), packed[:-6]):
+        (tmp_path / "t.fits.gz").write_bytes(wrong)
+        refused(tmp_path / "t.fits.gz", "truncated or damaged")
 
 
 @pytest.mark.parametrize("library, name, head", [("h5py", "t.h5", b"\x89HDF\r\n\x1a\n"), ("astropy.io", "t.fits",

@@ -60,6 +60,22 @@ def _column_names(arrays: "dict[str, np.ndarray]", chosen: "list[str]") -> "tupl
                 found[fits[0]], used = words, used | {source}
     return found, used
 
+# %% ../../nbs/lib/data/arrays.ipynb #0006b
+def _stand_up(path: Path, arrays: "dict[str, np.ndarray]", least: int = 20) -> "list[str]":
+    "Makes columns (events,) of arrays (1, events), of at least so many, in place; what is to be told of it."
+    numbers = {name: a for name, a in arrays.items() if a.ndim and a.size > 1 and a.dtype.kind not in "SUTO"
+               or a.ndim == 1 and a.size == 1}
+    lying = {name: a.shape[1] for name, a in numbers.items() if a.ndim == 2 and len(a) == 1}
+    others = [a.shape for name, a in numbers.items() if name not in lying]
+    n = max(lying.values(), default=0)
+    one_event = any(shape[0] == 1 or shape[0] > n or len(shape) == 2 and shape[1] == n != shape[0] for shape in others)
+    if n < least or one_event or _column_names(arrays, [*lying])[0]:
+        return []
+    arrays |= {name: arrays[name][0] for name in lying}
+    long = [name or "the array" for name, m in lying.items() if m == n]
+    return [f"{path.name}: {', '.join(long)} of the shape (1, {n}) {'are' if len(long) > 1 else 'is'} taken for {n} "
+            f"events, not for one event of {n} columns"]
+
 # %% ../../nbs/lib/data/arrays.ipynb #0007
 def read_numpy(path: Path, done: Done = lambda share: None,
                options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
@@ -69,13 +85,15 @@ def read_numpy(path: Path, done: Done = lambda share: None,
     if tree is not None and tree not in arrays:
         raise ValueError(f"tree={tree!r}: {path.name} has no such array; it has {', '.join(filter(None, arrays))}")
     asked = {name: a for name, a in arrays.items() if tree in (None, name)}
+    notes = _stand_up(path, asked)
+    arrays |= asked
     chosen, others = side_by_side(path, asked, options.unroll)
     names, used = _column_names(arrays, chosen)
     chosen = [name for name in chosen if name not in used]
     columns = Columns(options.unroll)
     columns.skipped = {name: why for name, why in (reasons | others).items() if name not in used}
     alone = len([name for name in chosen if arrays[name].dtype.kind not in "SUT"]) == 1
-    columns.notes = [note for name in chosen for note in about_shape(path, arrays[name].shape)]
+    columns.notes = notes + [note for name in chosen for note in about_shape(path, arrays[name].shape)]
     n = len(arrays[chosen[0]])
     for start in range(0, max(n, 1), ROWS):
         for name in chosen:

@@ -6,6 +6,7 @@
 __all__ = ['read_fits']
 
 # %% ../../nbs/lib/data/fits.ipynb #0002
+import gzip
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,17 +16,18 @@ import pandas as pd
 
 from .flatten import Columns, rows_of
 from .reading import ROWS, Done, ReadOptions
-from .sniff import truncated
+from .sniff import open_plain, truncated
 
 # %% ../../nbs/lib/data/fits.ipynb #0004
 def _choose_extension(path: Path, tables: "dict[str, int]", others: "list[str]",
-                      tree: "str | None") -> "tuple[str, dict[str, str]]":
+                      tree: "str | None", numbers: "dict[str, str]" = {}) -> "tuple[str, dict[str, str]]":
     "The name of the table, and those set aside with the reasons. Raises ValueError where nobody can tell."
     if not tables:
         raise ValueError(f"{path.name} is a FITS file without tables: it holds {', '.join(others) or 'nothing'}; "
                          "write a picture as NPY, or choose the file with the table")
     if tree is not None:
-        match = [name for name in tables if name.lower() == tree.strip().lower()]
+        asked = tree.strip().lower()
+        match = [k for k in tables if k.lower() == asked] or [k for k in tables if numbers.get(k) == asked]
         if not match:
             raise ValueError(f"tree={tree!r}: {path.name} has no such table; it has {', '.join(tables)}")
         return match[0], {}
@@ -62,11 +64,37 @@ def _add_rows(columns: Columns, hdu, start: int) -> None:
             values = np.char.strip(np.asarray(values))
         if values.dtype.kind == "O":
             lengths = sorted({len(v) for v in values})
-            columns.skipped[column.name] = f"has {lengths[0]} to {lengths[-1]} entries in an event" if lengths else ""
-            continue
+            if len(lengths) != 1 or column.name in columns.skipped:
+                few, many = (lengths or [0])[0], (lengths or [0])[-1]
+                columns.skipped.setdefault(column.name, f"has {few} to {many} entries in an event")
+                continue
+            values = np.array([np.asarray(v) for v in values])
         columns.add(column.name, values, unit=(column.unit or "").strip())
 
 # %% ../../nbs/lib/data/fits.ipynb #0007
+def _name_columns(header) -> "list[str]":
+    "Gives columns without a name, or with the name of another one, a name of their own; what is to be told of it."
+    names, notes = [], []
+    for k in range(1, header["TFIELDS"] + 1):
+        old = str(header.get(f"TTYPE{k}", "")).strip()
+        new = old or f"col{k}"
+        number = next(j for j in range(k) if (f"{new}.{j}" if j else new) not in names)
+        names.append(f"{new}.{number}" if number else new)
+        if names[-1] != old:
+            header[f"TTYPE{k}"] = names[-1]
+            notes.append(f"column {k} {f'has the name {old} of another one' if old else 'has no name'}: "
+                         f"it is called {names[-1]}")
+    return notes
+
+
+def _check_gzip(path: Path) -> None:
+    "Reads a packed file to its end, where gzip has its checksum and its length. Raises OSError, EOFError, zlib.error."
+    with open_plain(path) as file:
+        if isinstance(file.raw, gzip.GzipFile):
+            while file.read(2**20):
+                pass
+
+# %% ../../nbs/lib/data/fits.ipynb #0007a
 def _read_table(path: Path, file, done: Done, options: ReadOptions) -> "Iterator[pd.DataFrame]":
     from astropy.io import fits
     names = {i: hdu.name if hdu.name and [h.name for h in file].count(hdu.name) == 1 else str(i)
@@ -75,9 +103,11 @@ def _read_table(path: Path, file, done: Done, options: ReadOptions) -> "Iterator
     tables = {names[i]: hdu.header["NAXIS2"] for i, hdu in enumerate(file) if is_table(hdu)}
     others = [f"{names[i]} (a picture of {' × '.join(map(str, hdu.shape))})" for i, hdu in enumerate(file)
               if not is_table(hdu) and getattr(hdu, "shape", ())]
-    name, aside = _choose_extension(path, tables, others, options.tree)
+    name, aside = _choose_extension(path, tables, others, options.tree, {known: str(i) for i, known in names.items()})
     hdu, columns = file[next(i for i, known in names.items() if known == name)], Columns(options.unroll)
     columns.skipped = aside
+    for note in _name_columns(hdu.header):
+        columns.tell(note)
     n = tables[name]
     for start in range(0, max(n, 1), ROWS):
         _add_rows(columns, hdu, start)
@@ -85,7 +115,7 @@ def _read_table(path: Path, file, done: Done, options: ReadOptions) -> "Iterator
         columns.check(path, name)
         yield columns.piece(start)
 
-
+# %% ../../nbs/lib/data/fits.ipynb #0007b
 def read_fits(path: Path, done: Done = lambda share: None,
               options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
     """A table of the FITS file at `path` in pieces; options.tree is the name or the number of its extension.
@@ -98,8 +128,9 @@ def read_fits(path: Path, done: Done = lambda share: None,
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)  # of headers that are not quite as the standard has them
-            warnings.filterwarnings("error", message="(?s).*([Tt]runcated|corrupt|missing END)")
-            with fits.open(path, memmap=True, lazy_load_hdus=False) as file:
+            warnings.filterwarnings("error", message="(?s).*([Tt]runcated|corrupt|missing END|verification failed)")
+            _check_gzip(path)
+            with fits.open(path, memmap=True, lazy_load_hdus=False, checksum=True) as file:
                 yield from _read_table(path, file, done, options)
     except Exception as error:  # astropy raises what numpy, zlib and its parser of headers raise
         if isinstance(error, ValueError) and path.name in str(error):

@@ -89,8 +89,12 @@ class Columns:
     def add(self, name: str, array: np.ndarray, names: "list[str] | None" = None, unit: str = "") -> None:
         "The columns of an array (n, …); of one with fields, those of each field. `names` of the columns of (n, d)."
         if array.dtype.names:
-            for field in array.dtype.names:
-                self.add(f"{name}_{field}" if name else field, array[field], unit=unit)
+            masks = {mask for field in array.dtype.names if (mask := f"{field}.mask") in array.dtype.names
+                     and array.dtype[mask] == bool}  # as astropy writes what is missing
+            for field in (field for field in array.dtype.names if field not in masks):
+                gaps = array[f"{field}.mask"] if f"{field}.mask" in masks else False
+                values = np.ma.masked_array(array[field], gaps) if np.any(gaps) else array[field]
+                self.add(f"{name}_{field}" if name else field, values, unit=unit)
             return
         try:
             if array.dtype.kind == "O" and array.ndim == 1 and len(array) and all(hasattr(v, "shape") for v in array):
@@ -175,6 +179,9 @@ def side_by_side(path: Path, arrays: "Mapping", unroll: bool) -> "tuple[list[str
     usable = {name: a for name, a in arrays.items() if name not in reasons and name not in text}
     if not usable:
         shapes = ", ".join(f"{name} {tuple(a.shape)} of {a.dtype}" for name, a in [*arrays.items()][:6]) or "no arrays"
+        if all(a.dtype.kind == "c" for a in arrays.values()) and arrays:
+            raise ValueError(f"{path.name} has no table in it ({shapes}): the numbers are complex; save their real and "
+                             "their imaginary part side by side, as numpy.column_stack([z.real, z.imag])")
         hint = "" if unroll or all(len(a.shape) < 3 for a in arrays.values()) else \
             ", or read it with unroll=True (--unroll), which makes a column of each entry of an event"
         raise ValueError(f"{path.name} has no table in it ({shapes}): "

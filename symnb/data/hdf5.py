@@ -22,7 +22,15 @@ from .sniff import truncated
 def _text(value) -> str:
     "An attribute as text."
     value = value[0] if isinstance(value, np.ndarray) and value.size == 1 else value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else "" if value is None else str(value)
+    if value is None or getattr(value, "shape", ()) is None:  # nothing, or h5py.Empty
+        return ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _numbers(dataset, name: str) -> np.ndarray:
+    "The numbers in an attribute, none where it has none."
+    found = np.ravel(dataset.attrs.get(name, ()))
+    return found if found.dtype.kind in "iuf" else np.empty(0)
 
 
 def _unit(dataset) -> str:
@@ -31,34 +39,82 @@ def _unit(dataset) -> str:
     return next(found, "").strip()
 
 
-def _groups(file) -> "dict[str, dict]":
-    "Path of a group → its data sets by name; a compound data set, or a frame of pandas, counts as a group of its own."
-    import h5py
-    found, frames = {}, []
-    def visit(path: str, item) -> None:
-        if path.startswith((*frames, "_i_")):
-            return
-        if "pandas_type" in item.attrs:
-            frames.append(f"{path}/")
-            found[path] = item
-        elif isinstance(item, h5py.Dataset):
-            group, _, name = path.rpartition("/")
-            if item.dtype.names and len(item.shape) == 1:
-                found[path] = {name: item}
-            elif not name.endswith("__table_column_meta__"):
-                found.setdefault(group or "/", {})[name] = item
-    visit("", file)
-    file.visititems(visit)
-    return {path: group for path, group in found.items() if not isinstance(group, dict) or _rows(group)}
-
-
 def _rows(group: dict) -> int:
     "Events in a table: the largest number of rows of its data sets, 0 where it has nothing but single values."
     shaped = [d.shape[0] for d in group.values() if d.shape and (d.dtype.names or d.dtype.kind in "biufmMc")]
     return max(shaped, default=0)
 
+# %% ../../nbs/lib/data/hdf5.ipynb #0004b
+def _follow(group, name: str):
+    "What a link leads to; where a soft or an external link leads nowhere, words on that."
+    import h5py
+    link = group.get(name, getlink=True)
+    try:
+        return group[name]
+    except (KeyError, OSError):
+        if isinstance(link, h5py.HardLink):
+            raise
+        return f"is a link to {': '.join(filter(None, (getattr(link, 'filename', ''), link.path)))}, which is not there"
+
+
+def _is_value(name: str, dataset) -> bool:
+    "Whether a data set is no description of others, as astropy and netCDF keep."
+    return not (name.endswith("__table_column_meta__")
+                or _text(dataset.attrs.get("NAME")).startswith("This is a netCDF dimension but not a netCDF variable"))
+
+# %% ../../nbs/lib/data/hdf5.ipynb #0004c
+def _groups(file) -> "tuple[dict[str, dict], dict[str, str]]":
+    """Path of a group → its data sets by name; a compound data set, or a frame of pandas, counts as a group of its own.
+    And the links that lead nowhere, with the reasons."""
+    import h5py
+    found, broken, seen, hard, others = {}, {}, set(), [("", file)], []
+    while hard or others:
+        path, group = (hard or others).pop(0)
+        if group in seen:
+            continue
+        seen.add(group)
+        if "pandas_type" in group.attrs:
+            found[path] = group
+            continue
+        below = []
+        for name in group:
+            item, here = _follow(group, name), f"{path}/{name}".lstrip("/")
+            if isinstance(item, str):
+                broken[here] = item
+            elif isinstance(item, h5py.Group) and not name.startswith("_i_"):
+                (below if isinstance(group.get(name, getlink=True), h5py.HardLink) else others).append((here, item))
+            elif isinstance(item, h5py.Dataset) and item.dtype.names and len(item.shape or ()) == 1:
+                found[here] = {name: item}
+            elif isinstance(item, h5py.Dataset) and _is_value(name, item):
+                found.setdefault(path or "/", {})[name] = item
+        hard[:0] = below
+    return {path: group for path, group in found.items() if not isinstance(group, dict) or _rows(group)}, broken
+
 # %% ../../nbs/lib/data/hdf5.ipynb #0006
-def _choose_group(path: Path, groups: dict, tree: "str | None") -> "tuple[str, dict, dict[str, str]]":
+def _inside(groups: "dict[str, dict]") -> "dict[str, str]":
+    "Tables whose data sets are all in another one, by links → that one."
+    sets, homes = {g: {*group.values()} for g, group in groups.items() if isinstance(group, dict)}, {}
+    for g, datasets in sets.items():
+        for dataset in datasets:
+            homes.setdefault(dataset, []).append(g)
+    largest = {g: max((h for h in homes[next(iter(own))] if own <= sets[h]), key=lambda h: len(sets[h]))
+               for g, own in sets.items()}
+    return {g: h for g, h in largest.items() if g != h}
+
+
+def _by_links(file, tree: str):
+    "The table at a path on which there are links, or none."
+    import h5py
+    try:
+        found = file[tree]
+    except (KeyError, OSError):
+        return None
+    if isinstance(found, h5py.Dataset):
+        return {tree.rpartition("/")[2]: found}
+    return next((group for path, group in _groups(found)[0].items() if path in ("", "/")), None)
+
+# %% ../../nbs/lib/data/hdf5.ipynb #0006a
+def _choose_group(path: Path, groups: dict, tree: "str | None", file) -> "tuple[str, dict, dict[str, str]]":
     "The path of the table, its data sets, and the groups set aside. Raises ValueError where nobody can tell."
     names = ", ".join([*groups][:8]) + " …" * (len(groups) > 8)
     if tree is not None:
@@ -66,19 +122,24 @@ def _choose_group(path: Path, groups: dict, tree: "str | None") -> "tuple[str, d
         inside = {f"{g.strip('/')}/{n}".strip("/"): {n: d} for g, ds in groups.items() if isinstance(ds, dict)
                   for n, d in ds.items()}
         found = {g.strip("/") or "/": group for g, group in groups.items()} | inside
+        if bare not in found and (linked := _by_links(file, bare)):
+            return bare, Frame(path, linked) if not isinstance(linked, dict) else linked, {}
         if bare not in found:
             raise ValueError(f"tree={tree!r}: {path.name} has no such group or data set; it has {names or 'none'}")
         chosen = {g.strip("/") or "/": group for g, group in groups.items()}.get(bare, found[bare])
         return bare, chosen, {}
     if not groups:
         raise ValueError(f"{path.name} has no table in it: save data sets of shape (events,) or (events, columns)")
-    rows = {g: group.n_rows if isinstance(group, Frame) else _rows(group) for g, group in groups.items()}
+    inside = _inside(groups)
+    rows = {g: group.n_rows if isinstance(group, Frame) else _rows(group) for g, group in groups.items()
+            if g not in inside}
     most = max(rows, key=rows.get)
     small = {g: n for g, n in rows.items() if g != most and (n == 0 or n < 1000 and 10 * n <= rows[most])}
-    if len(small) < len(groups) - 1:
+    if len(small) < len(rows) - 1:
         about = ", ".join(f"{g} ({rows_of(n)})" for g, n in [*rows.items()][:8]) + " …" * (len(rows) > 8)
         raise ValueError(f"{path.name} has several tables, {about}: choose one with tree={most!r} (--tree {most})")
-    return most, groups[most], {g: f"has {rows_of(n)}, {most} has {rows[most]}" for g, n in small.items()}
+    aside = {g: f"has {rows_of(n)}, {most} has {rows[most]}" for g, n in small.items()}
+    return most, groups[most], aside | {g: f"has nothing that is not in {h}, too" for g, h in inside.items()}
 
 # %% ../../nbs/lib/data/hdf5.ipynb #0008
 def strings_of_pickle(pickled: bytes) -> "list[str]":
@@ -106,8 +167,11 @@ class Frame:
         if not {"table", "axis0", "values"} & {*group}:
             raise ValueError(f"{path.name} has a {self.kind} of pandas in a layout that is not read: "
                              "write it as Parquet, with pandas.read_hdf(...).to_parquet(...)")
-        longest = {"table": "table", "axis1": "axis1", "values": "values"}
-        self.n_rows = len(group[next(name for name in longest if name in group)])
+        longest = [name for name in ("table", "axis1", "values") if name in group]
+        if not longest or {"axis0_level0", "axis1_level0", "index_level0"} & {*group}:
+            raise ValueError(f"{path.name} has a {self.kind} of pandas with names of several levels (a MultiIndex): "
+                             "write it as Parquet, with pandas.read_hdf(...).reset_index().to_parquet(...)")
+        self.n_rows = len(group[longest[0]])
 
     def add(self, columns: Columns, rows: slice) -> None:
         "Adds the columns of these rows."
@@ -159,14 +223,32 @@ class Frame:
 # %% ../../nbs/lib/data/hdf5.ipynb #0011
 def _values(dataset, rows: slice) -> np.ndarray:
     "Rows of a data set; what netCDF marks as missing is masked, what it packs is unpacked."
-    array, attrs = dataset[rows], dataset.attrs
+    array = dataset[rows]
     if array.dtype.kind not in "iuf":
         return array
-    for name in ("_FillValue", "missing_value"):
-        if name in attrs and np.size(attrs[name]) == 1:
-            array = np.ma.masked_equal(array, np.ravel(attrs[name])[0], copy=False)
-    scale, offset = (np.ravel(attrs.get(name, k))[0] for name, k in (("scale_factor", 1), ("add_offset", 0)))
+    unsigned = array.dtype.kind == "i" and _text(dataset.attrs.get("_Unsigned")).lower() == "true"
+    for value in (*_numbers(dataset, "_FillValue"), *_numbers(dataset, "missing_value")):
+        with np.errstate(all="ignore"):
+            own = value.astype(array.dtype)  # a double in the attribute marks floats, too
+        if array.dtype.kind == "f" or own == value or unsigned and value.dtype.kind in "iu":
+            array = np.ma.masked_where(np.ma.getdata(array) == own, array, copy=False)
+    array = array.view(array.dtype.str.replace("i", "u")) if unsigned else array
+    scale, offset = ([*_numbers(dataset, name), k][0] for name, k in (("scale_factor", 1), ("add_offset", 0)))
     return array if (scale, offset) == (1, 0) else array * float(scale) + float(offset)
+
+# %% ../../nbs/lib/data/hdf5.ipynb #0011b
+def _lost_source(dataset) -> str:
+    "Why a virtual data set cannot be read in full, or nothing."
+    import h5py
+    for source in dataset.virtual_sources() if dataset.is_virtual else ():
+        own, (name, inside) = Path(dataset.file.filename), [v.replace("%b", "0") for v in source[1:3]]
+        found = own if name == "." else next((p for p in (own.parent / name, Path(name)) if p.exists()), None)
+        if found is None:
+            return f"is put together from other files, of which {source.file_name} is not there"
+        with h5py.File(found, "r") as file:
+            if inside not in file:
+                return f"is put together from other files, of which {source.file_name} has no {source.dset_name}"
+    return ""
 
 
 def _add_group(columns: Columns, group: "dict | Frame", chosen: "list[str]", rows: slice) -> None:
@@ -190,11 +272,17 @@ def read_hdf5(path: Path, done: Done = lambda share: None,
         raise ValueError(f"{path.name} is HDF5, which h5py reads: pip install 'symnb[files]'") from None
     try:
         with h5py.File(path, "r") as file:
-            groups = {g: group if isinstance(group, dict) else Frame(path, group) for g, group in _groups(file).items()}
-            name, group, others = _choose_group(path, groups, options.tree)
+            found, broken = _groups(file)
+            if broken and not found:
+                raise ValueError(f"{path.name} has no table in it: {' '.join(next(iter(broken.items())))}")
+            groups = {g: group if isinstance(group, dict) else Frame(path, group) for g, group in found.items()}
+            name, group, others = _choose_group(path, groups, options.tree, file)
             columns, frame = Columns(options.unroll), isinstance(group, Frame)
+            gone = {} if frame else {k: why for k, dataset in group.items() if (why := _lost_source(dataset))}
+            if gone and not (group := {k: dataset for k, dataset in group.items() if k not in gone}):
+                raise ValueError(f"{path.name}: {'; '.join(f'{k} {why}' for k, why in [*gone.items()][:4])}")
             chosen, reasons = ([], {}) if frame else side_by_side(path, group, options.unroll)
-            columns.skipped = others | reasons
+            columns.skipped = others | broken | gone | reasons
             columns.notes = [note for k in chosen for note in about_shape(path, group[k].shape)]
             n = group.n_rows if frame else group[chosen[0]].shape[0]
             for start in range(0, max(n, 1), ROWS):

@@ -34,7 +34,7 @@ _MAGIC = {
     b"root\x00": "ROOT", b"PAR1": "Parquet", b"\x93NUMPY": "NPY", b"PK\x03\x04": "NPZ", b"PK\x05\x06": "NPZ",
     b"SIMPLE  =": "FITS", b"ARROW1": "Arrow", b"FEA1": "Arrow", b"\xff\xff\xff\xff": "Arrow",
 }
-_HDF5, _HDF5_STARTS = b"\x89HDF", (0, 512, 1024, 2048)  # a block of the user's own may come first
+_HDF5, _HDF5_STARTS = b"\x89HDF\r\n\x1a\n", (0, *(512 << k for k in range(12)))  # after a block of the user's own
 _PACKED = ("CSV", "LHE", "HepMC", "FITS", "XYZ")  # which are also read when gzip has packed them
 _XYZ, _LIKE_XYZ = (re.compile(rb"\s*\d+[ \t]*\r?\n[^\n]*\n[ \t]*" + element
                               + rb"(\s+[-+]?(\d+\.?\d*|\.\d+)([dDeE][-+]?\d+)?){3}")
@@ -95,6 +95,14 @@ def _head(path: Path, size: int = 4096) -> bytes:
         raise truncated(path, f"gzip: {error}") from error
 
 
+def _is_hdf5(path: Path, head: bytes) -> bool:
+    "Whether the signature of HDF5 stands where the standard has it, after at most a MiB of the user's own."
+    if any(head.startswith(_HDF5, start) for start in _HDF5_STARTS):
+        return True
+    with open(path, "rb") as file:
+        return any(file.seek(start) and file.read(len(_HDF5)) == _HDF5 for start in _HDF5_STARTS[1:])
+
+# %% ../../nbs/lib/data/sniff.ipynb #0006a
 def file_format(path: "str | Path") -> str:
     """'CSV', 'Parquet', 'NPZ' or another kind of `ENDINGS`, by the contents of the file; text of any other kind counts
     as CSV.
@@ -109,7 +117,7 @@ def file_format(path: "str | Path") -> str:
     if words := foreign(path, head):
         raise ValueError(f"{path.name} is {words}")
     found = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
-    if any(head[start:].startswith(_HDF5) for start in _HDF5_STARTS):
+    if _is_hdf5(path, head):
         found = "HDF5"
     found = found or _text_format(path, head)
     with open(path, "rb") as file:
