@@ -555,6 +555,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                                                               'symnb/data/branches.py'),
                                      'symnb.data.branches._unit': ('lib/data/branches.html#_unit', 'symnb/data/branches.py'),
                                      'symnb.data.branches._unknown': ('lib/data/branches.html#_unknown', 'symnb/data/branches.py'),
+                                     'symnb.data.branches._unpacked': ('lib/data/branches.html#_unpacked', 'symnb/data/branches.py'),
                                      'symnb.data.branches.array_columns': ( 'lib/data/branches.html#array_columns',
                                                                             'symnb/data/branches.py'),
                                      'symnb.data.branches.branches_of': ('lib/data/branches.html#branches_of', 'symnb/data/branches.py'),

@@ -207,3 +207,24 @@ def test_columns_that_are_not_there_are_guessed_from_all_branches(tmp_path):
 def test_a_hundred_damages_each_end_in_a_table_or_one_line(tmp_path, kind):
     data = write(tmp_path / "whole.root", kind, branches(60)).read_bytes()
     assert refused_damages(load, tmp_path / "z.root", data, 100) > 33
+
+
+@pytest.mark.parametrize("sizes", [[300], [20] * 15, [130, 170], [1, 299]])
+def test_a_basket_is_unpacked_once(tmp_path, monkeypatch, sizes):
+    path, made, unpacked = tmp_path / "t.root", branches(), []
+    with uproot.recreate(path) as file:
+        tree = file.mktree("t", {name: getattr(v, "dtype", None) and (v.dtype, v.shape[1:]) or v.type.content
+                                 for name, v in made.items()})
+        for end, size in zip(np.cumsum(sizes), sizes):
+            tree.extend({name: values[end - size:end] for name, values in made.items()})
+    final = uproot.models.TBasket.Model_TBasket.read.__func__
+    def count(cls, chunk, *rest):
+        unpacked.append(chunk.start)
+        return final(cls, chunk, *rest)
+    monkeypatch.setattr(uproot.models.TBasket.Model_TBasket, "read", classmethod(count))
+    whole, few = load(path), load(path, query="njet == 2 and jet_pt_0 > 20")
+    monkeypatch.setattr(room, "ROWS", 45)
+    unpacked.clear()
+    assert load(path).equals(whole) and len(unpacked) == len(set(unpacked)) > 5
+    unpacked.clear()
+    assert load(path, query="njet == 2 and jet_pt_0 > 20").equals(few) and len(unpacked) == len(set(unpacked)) > 5

@@ -97,9 +97,10 @@ class Branch:
         "The branch with the numbers of entries, or None."
         return getattr(self.source, "count_branch", None) if self.jagged else None
 
-    def array(self, start: int, stop: int):
-        "Events as an awkward array. Raises ValueError where the branch has not that many; uproot raises what it likes."
-        array = self.source.array(entry_start=start, entry_stop=stop)
+    def array(self, start: int, stop: int, kept: "dict | None" = None):
+        """Events as an awkward array; `kept` as in `_unpacked`. Raises ValueError where the branch has not that many;
+        uproot raises what it likes."""
+        array = _unpacked(self.source, start, stop, {} if kept is None else kept)
         if len(array) != stop - start:
             raise ValueError(f"it has {len(array)} of {stop - start} entries")
         return array
@@ -131,6 +132,27 @@ def _unknown(source, error: Exception) -> str:
     words = " ".join(str(error).split())
     kind = kind if len(kind) < 60 else f"{kind[:57]}..."
     return f"is of a kind that cannot be read, {kind or type(error).__name__}" + f" ({words[:80]})" * (not kind)
+
+# %% ../../nbs/lib/data/branches.ipynb #0010b
+def _unpacked(source, start: int, stop: int, kept: dict):
+    """Events of a branch, from whole baskets: what is left of the last one stands in `kept`, under the branch's
+    id, with the number of its first event."""
+    import awkward as ak
+    offsets = np.asarray(getattr(source, "entry_offsets", ()))
+    if not len(offsets):  # an RNTuple has no baskets
+        return source.array(entry_start=start, entry_stop=stop)
+    end = min(offsets[offsets >= stop], default=stop)
+    first, array = kept.pop(id(source), (start, None))
+    here = start if array is None or not first <= start < first + len(array) else first + len(array)
+    array = None if here == start else array[start - first:]
+    if here < stop:
+        more = source.array(entry_start=here, entry_stop=int(end))
+        array = more if array is None else ak.concatenate([array, more])
+    begin = max(offsets[offsets < stop], default=start)  # of the last basket
+    if start + len(array) > stop:
+        kept[id(source)] = (start, array) if begin <= start else (begin, ak.to_packed(array[begin - start:]))
+    return array[:stop - start]
+
 
 # %% ../../nbs/lib/data/branches.ipynb #0012
 def branches_of(tree) -> "list[Branch]":

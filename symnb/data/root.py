@@ -82,16 +82,16 @@ def _friends(tree) -> "list[str]":
 # %% ../../nbs/lib/data/root.ipynb #0007
 class _Arrays:
     "The branches of one piece, each read once; one that cannot be read is kept in `lost`, and hides no other."
-    def __init__(self, start: int, stop: int, lost: "dict[str, str]"):
-        self.start, self.stop, self.lost, self.arrays = start, stop, lost, {}
+    def __init__(self, start: int, stop: int, lost: "dict[str, str]", kept: dict):
+        self.start, self.stop, self.lost, self.kept, self.arrays = start, stop, lost, kept, {}
 
     def __call__(self, branch: Branch, most: "int | None" = None):
         "Its events, the first `most` or all; None where they cannot be read."
         stop = self.stop if most is None else min(self.start + most, self.stop)
-        key = (branch.path, stop)
+        key = (id(branch.source), stop)
         if key not in self.arrays and branch.path not in self.lost:
             try:
-                self.arrays[key] = branch.array(self.start, stop)
+                self.arrays[key] = branch.array(self.start, stop, self.kept)
             except Exception as error:  # as above
                 words = " ".join(str(error).split()) or type(error).__name__
                 self.lost[branch.path] = f"cannot be read ({words[:100]})"
@@ -108,7 +108,7 @@ class _Arrays:
         "How many entries a list has in each event; None where that cannot be told."
         import awkward as ak
         if branch.counter is not None:
-            counts = self(Branch(branch.counter.name, f"count of {branch.path}", branch.counter))
+            counts = self(Branch(branch.counter.name, f"count of {branch.counter.name}", branch.counter))
             return None if counts is None or counts.ndim > 1 or counts.fields else np.asarray(counts)
         array = self(branch)
         return None if array is None or array.ndim < 2 else np.asarray(ak.num(array))
@@ -224,7 +224,7 @@ def _spans(tree, n: int) -> "Iterator[tuple[int, int]]":
 
 # %% ../../nbs/lib/data/root.ipynb #0012a
 def _read_tree(path: Path, tree, done: Done, options: ReadOptions) -> "Iterator[pd.DataFrame]":
-    branches, lost = branches_of(tree), {}
+    branches, lost, kept = branches_of(tree), {}, {}
     chosen, others = _chosen(tree, branches, options)
     n = int(tree.num_entries)  # a float in files of old
     if n > max((b.source.num_entries for b in branches), default=0):
@@ -232,7 +232,7 @@ def _read_tree(path: Path, tree, done: Done, options: ReadOptions) -> "Iterator[
     here = {"available": [c for b in branches for c in ([b.name] if b.jagged else b.columns or [b.name])],
             "notes": _friends(tree)}
     for start, stop in _spans(tree, n):
-        read = _Arrays(start, stop, lost)
+        read = _Arrays(start, stop, lost, kept)
         piece = _piece(chosen, others, read, options)
         _check(path, piece, lost, options.columns or ())
         piece.attrs |= here
