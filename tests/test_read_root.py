@@ -134,14 +134,25 @@ def test_folders_cycles_and_names(tmp_path):
         load(path, tree="tree")
 
 
-def test_text_is_set_aside_or_taken_by_name(tmp_path):
-    kinds = ["mu", "e"] * 50
-    made = {"x": np.random.default_rng(0).normal(size=100), "kind": ak.Array(kinds)}
-    path = write(tmp_path / "t.root", "RNTuple", made)
+@pytest.mark.parametrize("kind", ["TTree", "RNTuple"])
+def test_text_is_set_aside_asked_by_a_query_or_a_target(tmp_path, kind):
+    path, x = tmp_path / "t.root", np.random.default_rng(0).normal(size=100)
+    with uproot.recreate(path) as file:
+        made = {"x": x, "kind": ak.Array(["mu", "e"] * 50)}
+        if kind == "TTree":
+            file.mktree("t", {"x": "f8", "kind": "string"}).extend(made)
+        else:
+            file.mkrntuple("t", made)
     table = load(path)
-    assert list(table) == ["x"] and "kind (is text)" in " ".join(table.attrs["notes"])
-    table = load(path, columns="x", target="kind")
-    assert table.attrs["classes"] == ["e", "mu"] and table.kind.tolist() == [1, 0] * 50
+    assert list(table) == ["x"] and "not numbers: kind" in " ".join(table.attrs["notes"])
+    positive = np.flatnonzero(x > 0)
+    for options in ({}, {"columns": "x"}):
+        muons = load(path, query="kind == 'mu' and x > 0", **options)
+        assert muons.index.tolist() == positive[positive % 2 == 0].tolist()
+        table = load(path, target="kind", **options)
+        assert table.attrs["classes"] == ["e", "mu"] and table.kind.tolist() == [1, 0] * 50
+        assert list(table) == ["x", "kind"]
+    assert load(path, target="kind", query="x > 0").kind.tolist() == (1 - positive % 2).tolist()
 
 
 def test_friend_trees_are_named():

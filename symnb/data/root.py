@@ -168,23 +168,25 @@ def _list_columns(branch: Branch, keep: "np.ndarray | None", read: _Arrays) -> d
 # %% ../../nbs/lib/data/root.ipynb #0011
 def _piece(chosen: "list[Branch]", others: "list[Branch]", read: _Arrays, options: ReadOptions) -> pd.DataFrame:
     "The events as a DataFrame with attrs; attrs['skipped'] has what makes no columns, with reasons."
-    query, words = options.query, options.columns or ()
-    text = {b.name: read(b) for b in chosen if b.reasons.get(b.name) == "is text" and {b.name, b.path} & {*words}}
+    query, text = options.query, {}
+    for branch in [*chosen, *others]:
+        array = read(branch) if branch.reasons.get(branch.name) == "is text" else None
+        text |= {} if array is None or array.ndim > 1 else {branch.name: np.array(array.to_list(), object)}
     flat = {b.path: read.columns(b) for b in [*chosen, *others] if b.columns and not b.jagged}
     values = {c: v for split in flat.values() for c, v in split.items() if not isinstance(v, str)}
-    values |= {name: np.array(array.to_list(), object) for name, array in text.items() if array is not None}
-    table = pd.DataFrame(values, index=range(read.start, read.stop))
+    table = pd.DataFrame(values | text, index=range(read.start, read.stop))
     keep = _mask(query, table, [b for b in [*chosen, *others] if b.jagged and b.is_in(query or "")], read)
     columns, reasons, units = {}, {}, {}
     for branch in chosen:
-        reasons |= {c: why for c, why in branch.reasons.items() if c not in text}
+        reasons |= {c: read.lost.get(branch.path, why) for c, why in branch.reasons.items() if c not in text}
         found = _list_columns(branch, keep, read) if branch.jagged else flat.get(branch.path, {})
         made = {c: v for c, v in found.items() if not isinstance(v, str) and c not in branch.reasons}
         reasons |= {name: why for name, why in found.items() if isinstance(why, str)}
         units |= dict.fromkeys(made, branch.unit) if branch.unit else {}
         columns |= made if branch.jagged or keep is None else {name: column[keep] for name, column in made.items()}
     index = table.index if keep is None else table.index[keep]
-    columns |= {name: table[name].to_numpy()[... if keep is None else keep] for name in text if name in table}
+    wanted = text.keys() & ({b.name for b in chosen} if keep is not None else text.keys())
+    columns |= {name: values[... if keep is None else keep] for name, values in text.items() if name in wanted}
     extra = {} if keep is not None else {c: v for b in others for c, v in flat.get(b.path, {}).items()
                                          if not isinstance(v, str)}
     piece = pd.DataFrame(columns | extra, index=index)
