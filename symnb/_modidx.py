@@ -551,6 +551,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                      'symnb.data.branches._fields': ('lib/data/branches.html#_fields', 'symnb/data/branches.py'),
                                      'symnb.data.branches._form': ('lib/data/branches.html#_form', 'symnb/data/branches.py'),
                                      'symnb.data.branches._know_fields': ('lib/data/branches.html#_know_fields', 'symnb/data/branches.py'),
+                                     'symnb.data.branches._of_ntuple': ('lib/data/branches.html#_of_ntuple', 'symnb/data/branches.py'),
                                      'symnb.data.branches._split_branches': ( 'lib/data/branches.html#_split_branches',
                                                                               'symnb/data/branches.py'),
                                      'symnb.data.branches._unit': ('lib/data/branches.html#_unit', 'symnb/data/branches.py'),

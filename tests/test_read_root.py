@@ -155,6 +155,18 @@ def test_text_is_set_aside_asked_by_a_query_or_a_target(tmp_path, kind):
     assert load(path, target="kind", query="x > 0").kind.tolist() == (1 - positive % 2).tolist()
 
 
+def test_fields_of_an_rntuple_with_dots_in_their_names(tmp_path):
+    rng = np.random.default_rng(0)
+    x, jets = rng.normal(size=(5, 300)), ak.unflatten(rng.normal(size=COUNTS.sum()), COUNTS)
+    path = write(tmp_path / "t.root", "RNTuple", {"mu.pt": x[0], "mu.eta": x[1], "mu": x[2], "j.pt": jets,
+                                                  "mu.p4": ak.zip({"x": x[3], "y": x[4]})})
+    table = load(path)
+    assert set(table) == {"mu.pt", "mu.eta", "mu", "mu.p4.x", "mu.p4.y"}
+    for column, values in zip(["mu.pt", "mu.eta", "mu", "mu.p4.x", "mu.p4.y"], x):
+        np.testing.assert_array_equal(table[column], values)
+    assert list(load(path, columns="j.pt_*", query="`n_j.pt` == 2 and `mu.pt` > 0")) == ["j.pt_0", "j.pt_1"]
+
+
 def test_friend_trees_are_named():
     "No writer but ROOT makes one: a stand-in for what uproot shows of it."
     friend = SimpleNamespace(member=dict(fTreeName="calibration").__getitem__)

@@ -134,13 +134,21 @@ def _unknown(source, error: Exception) -> str:
     return f"is of a kind that cannot be read, {kind or type(error).__name__}" + f" ({words[:80]})" * (not kind)
 
 # %% ../../nbs/lib/data/branches.ipynb #0010b
+def _of_ntuple(field):
+    "What reads a field of an RNTuple: uproot does not find one whose own name has a dot, but filters it."
+    if "." not in getattr(field, "name", ""):
+        return field.array
+    inside = lambda other: f"{other.path}.".startswith(f"{field.name}.")
+    return lambda **span: field.ntuple.arrays(filter_field=inside, **span)[field.name]
+
+
 def _unpacked(source, start: int, stop: int, kept: dict):
     """Events of a branch, from whole baskets: what is left of the last one stands in `kept`, under the branch's
     id, with the number of its first event."""
     import awkward as ak
     offsets = np.asarray(getattr(source, "entry_offsets", ()))
     if not len(offsets):  # an RNTuple has no baskets
-        return source.array(entry_start=start, entry_stop=stop)
+        return _of_ntuple(source)(entry_start=start, entry_stop=stop)
     end = min(offsets[offsets >= stop], default=stop)
     first, array = kept.pop(id(source), (start, None))
     here = start if array is None or not first <= start < first + len(array) else first + len(array)
@@ -190,7 +198,7 @@ def _fields(above, path: str = "", form=None) -> Iterator:
     fields = [f for f in above.fields if not f.name.startswith("_collection")]
     for inner in fields or above.fields:
         form = forms.get(inner.name)
-        if form is not None and form.is_record and inner.fields:
+        if form is not None and form.is_record and inner.fields and "." not in inner.name:
             yield from _fields(inner, f"{path}{inner.name}.", form)
         else:
             yield f"{path}{inner.name}", inner, form
