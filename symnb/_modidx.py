@@ -919,6 +919,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                  'symnb.data.root._Arrays.columns': ('lib/data/root.html#_arrays.columns', 'symnb/data/root.py'),
                                  'symnb.data.root._Arrays.counts': ('lib/data/root.html#_arrays.counts', 'symnb/data/root.py'),
                                  'symnb.data.root._check': ('lib/data/root.html#_check', 'symnb/data/root.py'),
+                                 'symnb.data.root._check_lists': ('lib/data/root.html#_check_lists', 'symnb/data/root.py'),
                                  'symnb.data.root._choose_tree': ('lib/data/root.html#_choose_tree', 'symnb/data/root.py'),
                                  'symnb.data.root._chosen': ('lib/data/root.html#_chosen', 'symnb/data/root.py'),
                                  'symnb.data.root._entries': ('lib/data/root.html#_entries', 'symnb/data/root.py'),

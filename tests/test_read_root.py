@@ -167,6 +167,32 @@ def test_fields_of_an_rntuple_with_dots_in_their_names(tmp_path):
     assert list(load(path, columns="j.pt_*", query="`n_j.pt` == 2 and `mu.pt` > 0")) == ["j.pt_0", "j.pt_1"]
 
 
+def test_the_events_of_nanoaod_are_found_beside_its_other_trees(tmp_path):
+    path = tmp_path / "nano.root"
+    with uproot.recreate(path) as file:
+        for name, n in {"LuminosityBlocks": 3, "Runs": 1, "Events": 300, "MetaData": 1, "none": 0}.items():
+            file.mktree(name, {"x": "f8"}).extend({"x": np.arange(n) + 0.5})
+    table = load(path)
+    assert len(table) == 300 and "LuminosityBlocks (has 3 rows, Events has 300)" in " ".join(table.attrs["notes"])
+    assert len(load(path, tree="LuminosityBlocks")) == 3
+    with uproot.recreate(path) as file:
+        for name, n in {"a": 20, "b": 300, "c": 11}.items():
+            file.mktree(name, {"x": "f8"}).extend({"x": np.arange(n) + 0.5})
+    with pytest.raises(ValueError, match=r"several trees, a .20 events., b .300 .*choose one with tree='b'"):
+        load(path)
+
+
+@pytest.mark.parametrize("kind", ["TTree", "RNTuple"])
+def test_a_query_on_a_whole_list_is_told_so(tmp_path, kind):
+    path = write(tmp_path / "t.root", kind)
+    name, count = ("jet_pt", "n_jet_pt") if kind == "TTree" else ("jet.pt", "n_jet")
+    for options in ({}, {"columns": "met"}):
+        with pytest.raises(ValueError, match=f"'{name}' of t.root is a list.*query='{count} == 2 and {name}_0 > 20'"):
+            load(path, query=f"{name} > 20", **options)
+    read, pt = load(path, query=f"{count} == 2 and {name}_0 > 20", columns="met"), branches()["jet"].pt
+    assert read.index.tolist() == [i for i in range(300) if len(pt[i]) == 2 and pt[i][0] > 20]
+
+
 def test_friend_trees_are_named():
     "No writer but ROOT makes one: a stand-in for what uproot shows of it."
     friend = SimpleNamespace(member=dict(fTreeName="calibration").__getitem__)

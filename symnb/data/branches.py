@@ -20,25 +20,27 @@ from .reading import split_units
 MOST = 5_000  # columns of one branch
 
 
-def form_columns(form, name: str) -> "list[tuple[str, str]]":
-    "Names of the columns of an awkward form, '*' for an unknown index; each with the reason why it is none, or ''."
+def form_columns(form, name: str, at: str = "") -> "list[tuple[str, str]]":
+    """Names of the columns of an awkward form, '*' for an unknown index, `at` for those of lists around it; each with the
+    reason why it is none, or ''."""
+    none = lambda why: [(f"{name}{at}".replace("_*", ""), why)]
     if form.parameter("__array__") in ("string", "bytestring", "char", "byte"):
-        return [(name.replace("_*", ""), "is text")]
+        return none("is text")
     if form.is_option or form.is_indexed:
-        return form_columns(form.content, name)
+        return form_columns(form.content, name, at)
     if form.is_record:
-        return [c for f, content in zip(form.fields, form.contents) for c in form_columns(content, f"{name}.{f}")]
+        return [c for f, content in zip(form.fields, form.contents) for c in form_columns(content, f"{name}.{f}", at)]
     if max(getattr(form, "size", 0) or 0, int(np.prod(getattr(form, "inner_shape", ())))) > MOST:
-        return [(name.replace("_*", ""), f"has more than {MOST} entries in an event")]
+        return none(f"has more than {MOST} entries in an event")
     if form.is_regular:
-        return [c for i in range(form.size) for c in form_columns(form.content, f"{name}_{i}")]
+        return [c for i in range(form.size) for c in form_columns(form.content, name, f"{at}_{i}")]
     if form.is_list:
-        return form_columns(form.content, f"{name}_*")
+        return form_columns(form.content, name, f"{at}_*")
     if name.endswith((".fUniqueID", ".fBits")) or name in ("fUniqueID", "fBits"):
-        return [(name.replace("_*", ""), "is what ROOT needs for itself")]
+        return none("is what ROOT needs for itself")
     if not form.is_numpy or np.dtype(form.primitive).kind not in "biuf":
-        return [(name.replace("_*", ""), "is not made of numbers")]
-    return [(f"{name}{''.join(f'_{i}' for i in place)}", "") for place in np.ndindex(*form.inner_shape)]
+        return none("is not made of numbers")
+    return [(f"{name}{at}{''.join(f'_{i}' for i in place)}", "") for place in np.ndindex(*form.inner_shape)]
 
 # %% ../../nbs/lib/data/branches.ipynb #0006
 def array_columns(name: str, array) -> "Iterator[tuple[str, np.ndarray | str]]":

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .branches import Branch, array_columns, branches_of
+from .flatten import rows_of
 from .reading import ROWS, Done, ReadOptions
 from .selection import check_query, query_mask
 from .sniff import truncated
@@ -33,8 +34,8 @@ def _trees(path: Path, file) -> "dict[str, str]":
     return trees
 
 
-def _choose_tree(path: Path, file, wanted: "str | None"):
-    "The tree to read. Raises ValueError where there is none, or several and nobody chose."
+def _choose_tree(path: Path, file, wanted: "str | None") -> "tuple[object, dict[str, str]]":
+    "The tree to read, and why others are not. Raises ValueError where there is none, or several and nobody chose."
     trees = _trees(path, file)
     names = [name for name in trees if ";" not in name]
     if wanted is not None:
@@ -42,7 +43,7 @@ def _choose_tree(path: Path, file, wanted: "str | None"):
         if len(found) != 1:
             few = "has several of this name" if found else "has no such tree"
             raise ValueError(f"tree={wanted!r}: {path.name} {few}; it has {', '.join((found or names)[:20])}")
-        return file[trees[found[0]]]
+        return file[trees[found[0]]], {}
     opened, broken = {}, None
     for name in names:
         try:
@@ -51,12 +52,15 @@ def _choose_tree(path: Path, file, wanted: "str | None"):
             broken = error
     if not opened:
         raise broken
-    filled = [name for name, tree in opened.items() if tree.num_entries > 0] or list(opened)
-    if len(filled) > 1:
-        about = ", ".join(f"{name} ({int(opened[name].num_entries)} events)" for name in filled[:12])
+    rows = {name: int(tree.num_entries) for name, tree in opened.items()}
+    most = max(rows, key=rows.get)
+    if 10 * (sum(rows.values()) - rows[most]) > rows[most]:
+        filled = [name for name in rows if rows[name]]
+        about = ", ".join(f"{name} ({rows[name]} events)" for name in filled[:12])
         raise ValueError(f"{path.name} has several trees, {about}{', …' * (len(filled) > 12)}: "
-                         f"choose one with tree={filled[0]!r} (--tree {filled[0]})")
-    return opened[filled[0]]
+                         f"choose one with tree={most!r} (--tree {most})")
+    return opened[most], {name: f"has {rows_of(n)}, {most} has {rows[most]}" for name, n in rows.items()
+                          if name != most}
 
 # %% ../../nbs/lib/data/root.ipynb #0006
 def _chosen(tree, branches: "list[Branch]", options: ReadOptions) -> "tuple[list[Branch], list[Branch]]":
@@ -225,8 +229,22 @@ def _spans(tree, n: int) -> "Iterator[tuple[int, int]]":
     yield start, n
 
 # %% ../../nbs/lib/data/root.ipynb #0012a
-def _read_tree(path: Path, tree, done: Done, options: ReadOptions) -> "Iterator[pd.DataFrame]":
+def _check_lists(path: Path, branches: "list[Branch]", query: str) -> None:
+    "Raises ValueError where the query compares a whole list."
+    flat = {c for b in branches for c in (*b.columns, *b.reasons)}
+    lists = {c.partition("_*")[0]: b.name for b in branches if b.jagged for c in [b.name, *b.columns]}
+    for name in check_query(query):
+        if name in lists.keys() - flat:
+            raise ValueError(f"query={query!r}: {name!r} of {path.name} is a list, with several entries in an event: "
+                             f"name one, and fix how many, as in query='n_{lists[name]} == 2 and {name}_0 > 20'")
+
+
+def _read_tree(path: Path, tree, aside: "dict[str, str]", done: Done,
+               options: ReadOptions) -> "Iterator[pd.DataFrame]":
+    "Pieces of the tree, with why others are set aside."
     branches, lost, kept = branches_of(tree), {}, {}
+    if options.query:
+        _check_lists(path, branches, options.query)
     chosen, others = _chosen(tree, branches, options)
     n = int(tree.num_entries)  # a float in files of old
     if n > max((b.source.num_entries for b in branches), default=0):
@@ -237,7 +255,7 @@ def _read_tree(path: Path, tree, done: Done, options: ReadOptions) -> "Iterator[
         read = _Arrays(start, stop, lost, kept)
         piece = _piece(chosen, others, read, options)
         _check(path, piece, lost, options.columns or ())
-        piece.attrs |= here
+        piece.attrs |= here | {"skipped": aside | piece.attrs["skipped"]}
         done(read.stop / max(n, 1))
         yield piece
 
@@ -253,7 +271,7 @@ def read_root(path: Path, done: Done = lambda share: None,
             size, end = path.stat().st_size, int(file.file.fEND)
             if size < end:
                 raise truncated(path, f"{size} bytes of {end}")
-            yield from _read_tree(path, _choose_tree(path, file, options.tree), done, options)
+            yield from _read_tree(path, *_choose_tree(path, file, options.tree), done, options)
     except ValueError as error:
         if path.name in str(error) and "\n" not in str(error):  # our own
             raise
