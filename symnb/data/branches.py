@@ -21,8 +21,8 @@ MOST = 5_000  # columns of one branch
 
 
 def form_columns(form, name: str, at: str = "") -> "list[tuple[str, str]]":
-    """Names of the columns of an awkward form, '*' for an unknown index, `at` for those of lists around it; each with the
-    reason why it is none, or ''."""
+    """Names of the columns of an awkward form, '*' for an unknown index, `at` for those of lists around it; each with
+    the reason why it is none, or ''."""
     none = lambda why: [(f"{name}{at}".replace("_*", ""), why)]
     if form.parameter("__array__") in ("string", "bytestring", "char", "byte"):
         return none("is text")

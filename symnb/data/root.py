@@ -33,7 +33,7 @@ def _trees(path: Path, file) -> "dict[str, str]":
         trees[name.rpartition(";")[0]] = name
     return trees
 
-
+# %% ../../nbs/lib/data/root.ipynb #0004a
 def _choose_tree(path: Path, file, wanted: "str | None") -> "tuple[object, dict[str, str]]":
     "The tree to read, and why others are not. Raises ValueError where there is none, or several and nobody chose."
     trees = _trees(path, file)
