@@ -1,6 +1,7 @@
 """Parquet, Feather and Arrow, as pyarrow and pandas write them."""
 import datetime
 import decimal
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -100,10 +101,75 @@ def test_the_index_of_pandas(tmp_path):
     table = pd.DataFrame({"x": x}, index=pd.Index(x**2, name="t"))
     table.to_parquet(tmp_path / "named.parquet")
     assert sorted(load(tmp_path / "named.parquet")) == ["t", "x"]
-    table[table.x > 0].rename_axis(None).to_parquet(tmp_path / "bare.parquet")
+    table.reset_index(drop=True)[x > 0].to_parquet(tmp_path / "bare.parquet")
+    assert "__index_level_0__" in pq.read_schema(tmp_path / "bare.parquet").names
     assert list(load(tmp_path / "bare.parquet")) == ["x"]
+    table.rename_axis(None).to_parquet(tmp_path / "float.parquet")
+    assert np.array_equal(load(tmp_path / "float.parquet")[["x", "index"]], np.transpose([x, x**2]))
+    assert list(load(tmp_path / "float.parquet", columns="index", query="index > 1 and x > 0")) == ["index"]
+    table.set_index(pd.date_range("2026", periods=N, freq="h")).to_parquet(tmp_path / "dates.parquet")
+    read = load(tmp_path / "dates.parquet")
+    assert list(read) == ["x"] and "not numbers: index" in " ".join(read.attrs["notes"])
+    assert load(tmp_path / "dates.parquet", columns="index")["index"].tolist() == [3600.0 * i for i in range(N)]
     pq.write_table(pa.Table.from_arrays([pa.array(x), pa.array(-x)], ["a", "a"]), tmp_path / "two.parquet")
     assert list(load(tmp_path / "two.parquet")) == ["a", "a.1"]
+
+
+def test_a_field_of_a_structure_leaves_a_column_its_name(tmp_path):
+    pq.write_table(pa.table({"mu": [{"pt": a**3} for a in x], "mu_pt": x, "v": [[a**4] for a in x], "v_0": x**2}),
+                   tmp_path / "t.parquet")
+    read = load(tmp_path / "t.parquet")
+    assert list(read) == ["mu_pt.1", "mu_pt", "v_0.1", "v_0"]
+    for name, values in {"mu_pt": x, "mu_pt.1": [a**3 for a in x], "v_0": x**2}.items():
+        assert np.array_equal(read[name], values)
+    read = load(tmp_path / "t.parquet", columns="mu_pt", query="mu_pt > 0")
+    assert list(read) == ["mu_pt"] and np.array_equal(read.mu_pt, x[x > 0])
+    assert len(load(tmp_path / "t.parquet", query="`mu_pt.1` > 1")) == (x > 1).sum()
+
+
+@pytest.mark.parametrize("kind", ["arrow", "arrows"])
+def test_a_type_that_cannot_be_converted_hides_no_other(tmp_path, kind):
+    half = pa.array(np.arange(N) % 2, pa.int32())
+    table = pa.table({
+        "x": x, "union": pa.UnionArray.from_sparse(pa.array([0] * N, pa.int8()), [pa.array(x), half]),
+        "lists": pa.DictionaryArray.from_arrays(half, pa.array([[1.0], [2.0, 3.0]])),
+        "run": pa.RunEndEncodedArray.from_arrays(pa.array([20, N], pa.int32()), pa.array([1.0, 2.0])),
+        "polars": pa.DictionaryArray.from_arrays(half.cast(pa.uint32()), pa.array(["e", "mu"], pa.string_view())),
+        "views": pa.array([[1.0] * (1 + i % 2) for i in range(N)], pa.list_view(pa.float64()))})
+    arrow(tmp_path / f"t.{kind}", table, kind == "arrows")
+    for options in ({}, {"query": "x > 0"}, {"columns": "x"}, {"columns": "x", "query": "x > 0"}):
+        read = load(tmp_path / f"t.{kind}", **options)
+        assert read.x.tolist() == x[x > 0 if "query" in options else x < 9].tolist() and "x" in read
+        told = " ".join(read.attrs["notes"])
+        assert "columns" in options or "union (is of the type sparse_union" in told and "lists (" in told
+    for options in ({"columns": "x"}, {"query": "x > 0"}, {"columns": "x,run", "query": "x < 9 and run > 0"}):
+        assert load(tmp_path / f"t.{kind}", target="polars", **options).attrs["classes"] == ["e", "mu"]
+    arrow(tmp_path / f"empty.{kind}", table.slice(0, 0), kind == "arrows")
+    with pytest.raises(ValueError, match="has no rows"):
+        load(tmp_path / f"empty.{kind}")
+
+
+def test_feather_of_old_is_read_without_a_warning(tmp_path):
+    with pytest.warns(DeprecationWarning):
+        feather.write_feather(pa.table({"x": x}), tmp_path / "t.feather", version=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(load(tmp_path / "t.feather").x, x)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_the_checksum_of_a_page_is_compared(tmp_path, folder):
+    file = tmp_path / "t" / "part.parquet"
+    file.parent.mkdir()
+    pq.write_table(pa.table({"x": x, "y": x**2}), file, compression="none", use_dictionary=False,
+                   write_page_checksum=True)
+    path = file.parent if folder else file
+    assert np.array_equal(load(path).x, x)
+    data = bytearray(file.read_bytes())
+    data[data.index(x[7].tobytes()) + 3] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(ValueError, match=f"{path.name} is truncated or damaged.*(?i:crc|checksum)"):
+        load(path)
 
 
 def test_folders(tmp_path):
@@ -112,6 +178,11 @@ def test_folders(tmp_path):
         pa.schema([("year", pa.int64())]), flavor="hive"))
     read = load(tmp_path / "hive")
     assert set(read) == {"x", "y", "year"} and sorted(read.x) == sorted(x) and set(read.year) == {2025, 2026}
+    assert not any("folders" in note for note in read.attrs["notes"])
+    for year in ("2016", "2017"):
+        (tmp_path / "years" / year).mkdir(parents=True)
+        pq.write_table(table, tmp_path / "years" / year / "part-0.parquet")
+    assert "folders, as '2016', make no column" in " ".join(load(tmp_path / "years").attrs["notes"])
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "_SUCCESS").write_text("")
     pq.write_table(pa.table({"x": x, "n": np.arange(N) % 5}), tmp_path / "plain" / "part-0.parquet")

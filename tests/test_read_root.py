@@ -134,14 +134,63 @@ def test_folders_cycles_and_names(tmp_path):
         load(path, tree="tree")
 
 
-def test_text_is_set_aside_or_taken_by_name(tmp_path):
-    kinds = ["mu", "e"] * 50
-    made = {"x": np.random.default_rng(0).normal(size=100), "kind": ak.Array(kinds)}
-    path = write(tmp_path / "t.root", "RNTuple", made)
+@pytest.mark.parametrize("kind", ["TTree", "RNTuple"])
+def test_text_is_set_aside_asked_by_a_query_or_a_target(tmp_path, kind):
+    path, x = tmp_path / "t.root", np.random.default_rng(0).normal(size=100)
+    with uproot.recreate(path) as file:
+        made = {"x": x, "kind": ak.Array(["mu", "e"] * 50)}
+        if kind == "TTree":
+            file.mktree("t", {"x": "f8", "kind": "string"}).extend(made)
+        else:
+            file.mkrntuple("t", made)
     table = load(path)
-    assert list(table) == ["x"] and "kind (is text)" in " ".join(table.attrs["notes"])
-    table = load(path, columns="x", target="kind")
-    assert table.attrs["classes"] == ["e", "mu"] and table.kind.tolist() == [1, 0] * 50
+    assert list(table) == ["x"] and "not numbers: kind" in " ".join(table.attrs["notes"])
+    positive = np.flatnonzero(x > 0)
+    for options in ({}, {"columns": "x"}):
+        muons = load(path, query="kind == 'mu' and x > 0", **options)
+        assert muons.index.tolist() == positive[positive % 2 == 0].tolist()
+        table = load(path, target="kind", **options)
+        assert table.attrs["classes"] == ["e", "mu"] and table.kind.tolist() == [1, 0] * 50
+        assert list(table) == ["x", "kind"]
+    assert load(path, target="kind", query="x > 0").kind.tolist() == (1 - positive % 2).tolist()
+
+
+def test_fields_of_an_rntuple_with_dots_in_their_names(tmp_path):
+    rng = np.random.default_rng(0)
+    x, jets = rng.normal(size=(5, 300)), ak.unflatten(rng.normal(size=COUNTS.sum()), COUNTS)
+    path = write(tmp_path / "t.root", "RNTuple", {"mu.pt": x[0], "mu.eta": x[1], "mu": x[2], "j.pt": jets,
+                                                  "mu.p4": ak.zip({"x": x[3], "y": x[4]})})
+    table = load(path)
+    assert set(table) == {"mu.pt", "mu.eta", "mu", "mu.p4.x", "mu.p4.y"}
+    for column, values in zip(["mu.pt", "mu.eta", "mu", "mu.p4.x", "mu.p4.y"], x):
+        np.testing.assert_array_equal(table[column], values)
+    assert list(load(path, columns="j.pt_*", query="`n_j.pt` == 2 and `mu.pt` > 0")) == ["j.pt_0", "j.pt_1"]
+
+
+def test_the_events_of_nanoaod_are_found_beside_its_other_trees(tmp_path):
+    path = tmp_path / "nano.root"
+    with uproot.recreate(path) as file:
+        for name, n in {"LuminosityBlocks": 3, "Runs": 1, "Events": 300, "MetaData": 1, "none": 0}.items():
+            file.mktree(name, {"x": "f8"}).extend({"x": np.arange(n) + 0.5})
+    table = load(path)
+    assert len(table) == 300 and "LuminosityBlocks (has 3 rows, Events has 300)" in " ".join(table.attrs["notes"])
+    assert len(load(path, tree="LuminosityBlocks")) == 3
+    with uproot.recreate(path) as file:
+        for name, n in {"a": 20, "b": 300, "c": 11}.items():
+            file.mktree(name, {"x": "f8"}).extend({"x": np.arange(n) + 0.5})
+    with pytest.raises(ValueError, match=r"several trees, a .20 events., b .300 .*choose one with tree='b'"):
+        load(path)
+
+
+@pytest.mark.parametrize("kind", ["TTree", "RNTuple"])
+def test_a_query_on_a_whole_list_is_told_so(tmp_path, kind):
+    path = write(tmp_path / "t.root", kind)
+    name, count = ("jet_pt", "n_jet_pt") if kind == "TTree" else ("jet.pt", "n_jet")
+    for options in ({}, {"columns": "met"}):
+        with pytest.raises(ValueError, match=f"'{name}' of t.root is a list.*query='{count} == 2 and {name}_0 > 20'"):
+            load(path, query=f"{name} > 20", **options)
+    read, pt = load(path, query=f"{count} == 2 and {name}_0 > 20", columns="met"), branches()["jet"].pt
+    assert read.index.tolist() == [i for i in range(300) if len(pt[i]) == 2 and pt[i][0] > 20]
 
 
 def test_friend_trees_are_named():
@@ -207,3 +256,24 @@ def test_columns_that_are_not_there_are_guessed_from_all_branches(tmp_path):
 def test_a_hundred_damages_each_end_in_a_table_or_one_line(tmp_path, kind):
     data = write(tmp_path / "whole.root", kind, branches(60)).read_bytes()
     assert refused_damages(load, tmp_path / "z.root", data, 100) > 33
+
+
+@pytest.mark.parametrize("sizes", [[300], [20] * 15, [130, 170], [1, 299]])
+def test_a_basket_is_unpacked_once(tmp_path, monkeypatch, sizes):
+    path, made, unpacked = tmp_path / "t.root", branches(), []
+    with uproot.recreate(path) as file:
+        tree = file.mktree("t", {name: getattr(v, "dtype", None) and (v.dtype, v.shape[1:]) or v.type.content
+                                 for name, v in made.items()})
+        for end, size in zip(np.cumsum(sizes), sizes):
+            tree.extend({name: values[end - size:end] for name, values in made.items()})
+    final = uproot.models.TBasket.Model_TBasket.read.__func__
+    def count(cls, chunk, *rest):
+        unpacked.append(chunk.start)
+        return final(cls, chunk, *rest)
+    monkeypatch.setattr(uproot.models.TBasket.Model_TBasket, "read", classmethod(count))
+    whole, few = load(path), load(path, query="njet == 2 and jet_pt_0 > 20")
+    monkeypatch.setattr(room, "ROWS", 45)
+    unpacked.clear()
+    assert load(path).equals(whole) and len(unpacked) == len(set(unpacked)) > 5
+    unpacked.clear()
+    assert load(path, query="njet == 2 and jet_pt_0 > 20").equals(few) and len(unpacked) == len(set(unpacked)) > 5

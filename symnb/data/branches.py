@@ -20,25 +20,27 @@ from .reading import split_units
 MOST = 5_000  # columns of one branch
 
 
-def form_columns(form, name: str) -> "list[tuple[str, str]]":
-    "Names of the columns of an awkward form, '*' for an unknown index; each with the reason why it is none, or ''."
+def form_columns(form, name: str, at: str = "") -> "list[tuple[str, str]]":
+    """Names of the columns of an awkward form, '*' for an unknown index, `at` for those of lists around it; each with
+    the reason why it is none, or ''."""
+    none = lambda why: [(f"{name}{at}".replace("_*", ""), why)]
     if form.parameter("__array__") in ("string", "bytestring", "char", "byte"):
-        return [(name.replace("_*", ""), "is text")]
+        return none("is text")
     if form.is_option or form.is_indexed:
-        return form_columns(form.content, name)
+        return form_columns(form.content, name, at)
     if form.is_record:
-        return [c for f, content in zip(form.fields, form.contents) for c in form_columns(content, f"{name}.{f}")]
+        return [c for f, content in zip(form.fields, form.contents) for c in form_columns(content, f"{name}.{f}", at)]
     if max(getattr(form, "size", 0) or 0, int(np.prod(getattr(form, "inner_shape", ())))) > MOST:
-        return [(name.replace("_*", ""), f"has more than {MOST} entries in an event")]
+        return none(f"has more than {MOST} entries in an event")
     if form.is_regular:
-        return [c for i in range(form.size) for c in form_columns(form.content, f"{name}_{i}")]
+        return [c for i in range(form.size) for c in form_columns(form.content, name, f"{at}_{i}")]
     if form.is_list:
-        return form_columns(form.content, f"{name}_*")
+        return form_columns(form.content, name, f"{at}_*")
     if name.endswith((".fUniqueID", ".fBits")) or name in ("fUniqueID", "fBits"):
-        return [(name.replace("_*", ""), "is what ROOT needs for itself")]
+        return none("is what ROOT needs for itself")
     if not form.is_numpy or np.dtype(form.primitive).kind not in "biuf":
-        return [(name.replace("_*", ""), "is not made of numbers")]
-    return [(f"{name}{''.join(f'_{i}' for i in place)}", "") for place in np.ndindex(*form.inner_shape)]
+        return none("is not made of numbers")
+    return [(f"{name}{at}{''.join(f'_{i}' for i in place)}", "") for place in np.ndindex(*form.inner_shape)]
 
 # %% ../../nbs/lib/data/branches.ipynb #0006
 def array_columns(name: str, array) -> "Iterator[tuple[str, np.ndarray | str]]":
@@ -97,9 +99,10 @@ class Branch:
         "The branch with the numbers of entries, or None."
         return getattr(self.source, "count_branch", None) if self.jagged else None
 
-    def array(self, start: int, stop: int):
-        "Events as an awkward array. Raises ValueError where the branch has not that many; uproot raises what it likes."
-        array = self.source.array(entry_start=start, entry_stop=stop)
+    def array(self, start: int, stop: int, kept: "dict | None" = None):
+        """Events as an awkward array; `kept` as in `_unpacked`. Raises ValueError where the branch has not that many;
+        uproot raises what it likes."""
+        array = _unpacked(self.source, start, stop, {} if kept is None else kept)
         if len(array) != stop - start:
             raise ValueError(f"it has {len(array)} of {stop - start} entries")
         return array
@@ -131,6 +134,35 @@ def _unknown(source, error: Exception) -> str:
     words = " ".join(str(error).split())
     kind = kind if len(kind) < 60 else f"{kind[:57]}..."
     return f"is of a kind that cannot be read, {kind or type(error).__name__}" + f" ({words[:80]})" * (not kind)
+
+# %% ../../nbs/lib/data/branches.ipynb #0010b
+def _of_ntuple(field):
+    "What reads a field of an RNTuple: uproot does not find one whose own name has a dot, but filters it."
+    if "." not in getattr(field, "name", ""):
+        return field.array
+    inside = lambda other: f"{other.path}.".startswith(f"{field.name}.")
+    return lambda **span: field.ntuple.arrays(filter_field=inside, **span)[field.name]
+
+
+def _unpacked(source, start: int, stop: int, kept: dict):
+    """Events of a branch, from whole baskets: what is left of the last one stands in `kept`, under the branch's
+    id, with the number of its first event."""
+    import awkward as ak
+    offsets = np.asarray(getattr(source, "entry_offsets", ()))
+    if not len(offsets):  # an RNTuple has no baskets
+        return _of_ntuple(source)(entry_start=start, entry_stop=stop)
+    end = min(offsets[offsets >= stop], default=stop)
+    first, array = kept.pop(id(source), (start, None))
+    here = start if array is None or not first <= start < first + len(array) else first + len(array)
+    array = None if here == start else array[start - first:]
+    if here < stop:
+        more = source.array(entry_start=here, entry_stop=int(end))
+        array = more if array is None else ak.concatenate([array, more])
+    begin = max(offsets[offsets < stop], default=start)  # of the last basket
+    if start + len(array) > stop:
+        kept[id(source)] = (start, array) if begin <= start else (begin, ak.to_packed(array[begin - start:]))
+    return array[:stop - start]
+
 
 # %% ../../nbs/lib/data/branches.ipynb #0012
 def branches_of(tree) -> "list[Branch]":
@@ -168,7 +200,7 @@ def _fields(above, path: str = "", form=None) -> Iterator:
     fields = [f for f in above.fields if not f.name.startswith("_collection")]
     for inner in fields or above.fields:
         form = forms.get(inner.name)
-        if form is not None and form.is_record and inner.fields:
+        if form is not None and form.is_record and inner.fields and "." not in inner.name:
             yield from _fields(inner, f"{path}{inner.name}.", form)
         else:
             yield f"{path}{inner.name}", inner, form

@@ -8,6 +8,7 @@ __all__ = ['add_arrow', 'field_unit', 'read_parquet', 'read_arrow']
 # %% ../../nbs/lib/data/columnar.ipynb #0002
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,17 @@ def _numpy(array) -> np.ndarray:
     return values.copy() if not values.flags.writeable else values
 
 
+def _selectable(array):
+    "The array in a type that rows can be taken of: not as views of text, which polars writes, nor as runs."
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    kind, viewed = array.type, getattr(pa.types, "is_string_view", lambda kind: False)
+    if pa.types.is_dictionary(kind) and viewed(kind.value_type):
+        return pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(pa.string()))
+    runs = getattr(pa.types, "is_run_end_encoded", lambda kind: False)(kind)
+    return array.cast(pa.string()) if viewed(kind) else pc.run_end_decode(array) if runs else array
+
+
 def _is_list(kind) -> bool:
     import pyarrow as pa
     listed = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -49,6 +61,7 @@ def add_arrow(columns: Columns, name: str, array, unit: str = "") -> None:
     import pyarrow as pa
     if isinstance(array.type, pa.BaseExtensionType):
         array = array.storage
+    array = _selectable(array)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_struct(array.type):
@@ -102,28 +115,54 @@ def _pandas_units(schema) -> "dict[str, str]":
         return {}
 
 
+def _label(name: str) -> str:
+    "The name of a column; the index of pandas is called index, where it has none."
+    level = re.fullmatch(r"__index_level_(\d+)__", name)
+    return name if not level else "index" if level[1] == "0" else f"index_{level[1]}"
+
+
 def _wanted(schema, options: ReadOptions) -> "list[str] | None":
     "The fields that the options need, or None for all, also where a name that is asked for is not there."
     asked = options.columns
     if asked is None or any(re.search(r"[*?\[!]", word) for word in asked):
         return None
     words, names = {*asked, *re.findall(r"[^\W\d]\w*", options.query or "")}, list(dict.fromkeys(schema.names))
-    bare = dict(zip(names, split_units(names)[0]))
+    bare = dict(zip(names, split_units([_label(name) for name in names])[0]))
     needs = lambda name, word: word in (name, bare[name]) or word.startswith((f"{bare[name]}_", f"{name}."))
     known = all(any(needs(name, word) for name in names) for word in asked)
-    needed = [n for n in names if n in (options.query or "") or any(needs(n, w) or w == f"n_{n}" for w in words)]
+    query = options.query or ""
+    needed = [n for n in names if n in query or any(needs(n, w) or w == f"n_{n}" for w in words)]
     return needed if known and needed else None
 
 # %% ../../nbs/lib/data/columnar.ipynb #0008
+def _add_fields(columns: Columns, batch, keep: "np.ndarray | None" = None) -> None:
+    "Adds the columns of a batch, all or the rows to `keep`: plain ones first, so that these have their names."
+    import pyarrow as pa
+    plain = lambda field: not pa.types.is_nested(field.type) and _label(field.name) == field.name
+    order, made = sorted(range(batch.num_columns), key=lambda i: not plain(batch.schema.field(i))), {}
+    for i in order:
+        field, array, before = batch.schema.field(i), batch.column(i), {*columns.values}
+        if _label(field.name) != field.name and pa.types.is_integer(field.type):  # numbers of rows
+            continue
+        try:
+            array = _selectable(array)
+            add_arrow(columns, _label(field.name), array if keep is None else array.take(keep), field_unit(field))
+        except (pa.ArrowNotImplementedError, pa.ArrowTypeError):  # of kinds that it can store only
+            kind = str(field.type)
+            kind = kind if len(kind) < 60 else f"{kind[:57]}..."
+            columns.skipped[field.name] = f"is of the type {kind}, which pyarrow cannot convert"
+        made[i] = [name for name in columns.values if name not in before]
+    columns.values = {name: columns.values[name] for i in sorted(made) for name in made[i]}
+
+# %% ../../nbs/lib/data/columnar.ipynb #0008x
 def _kept(path: Path, batch, columns: Columns, query: str) -> "np.ndarray | None":
     "Which rows pass a query that needs flat columns and numbers of entries only; None where it needs more."
     import pyarrow.compute as pc
-    flat, counts = Columns(), {}
-    for name, array in zip(batch.schema.names, batch.columns):
-        if _is_list(array.type):
-            counts[f"n_{name}"] = np.nan_to_num(_numpy(pc.list_value_length(array)).astype(float))
-        else:
-            add_arrow(flat, name, array)
+    flat = Columns()
+    lists = [f.name for f in batch.schema if _is_list(f.type)]
+    counts = {f"n_{f.name}": np.nan_to_num(_numpy(pc.list_value_length(array)).astype(float))
+              for f, array in zip(batch.schema, batch.columns) if f.name in lists}
+    _add_fields(flat, batch.select([i for i, f in enumerate(batch.schema) if f.name not in lists]))
     try:
         table = flat.piece(pd.RangeIndex(batch.num_rows)).assign(**counts)
         return select_events(table, query, path.name).index.to_numpy()
@@ -136,12 +175,9 @@ def _piece(path: Path, batch, columns: Columns, start: int, options: ReadOptions
     rows, keep = batch.num_rows, None
     if options.query and any(_is_list(f.type) for f in batch.schema):
         keep = _kept(path, batch, columns, options.query)
-    part = batch if keep is None else batch.take(keep)
-    for field, array in zip(part.schema, part.columns):
-        if not re.fullmatch(r"__index_level_\d+__", field.name):  # the index of pandas, where it has no name
-            add_arrow(columns, field.name, array, field_unit(field))
+    _add_fields(columns, batch, keep)
     jagged = next((name for name, reason in columns.skipped.items() if "entries in" in reason), None)
-    if part.num_rows:
+    if rows if keep is None else len(keep):
         columns.check(path, hint=f", or fix the number of entries, for example with query='n_{jagged} == 2'" if jagged
                       else "")
     piece = columns.piece(pd.RangeIndex(start, start + rows) if keep is None else pd.Index(start + keep))
@@ -149,17 +185,19 @@ def _piece(path: Path, batch, columns: Columns, start: int, options: ReadOptions
     return piece
 
 # %% ../../nbs/lib/data/columnar.ipynb #0009
-def _pieces(path: Path, schema, batches, rows: int, done: Done, options: ReadOptions) -> "Iterator[pd.DataFrame]":
+def _pieces(path: Path, schema, batches, rows: int, done: Done, options: ReadOptions,
+            notes: "tuple[str, ...]" = ()) -> "Iterator[pd.DataFrame]":
     "Batches of Arrow as pieces; one piece without rows where there is no batch."
     import pyarrow as pa
     columns, seen, stored = Columns(options.unroll), 0, _pandas_units(schema)
-    empty = pa.RecordBatch.from_arrays([pa.array([], f.type) if not isinstance(f.type, pa.BaseExtensionType) else
-                                        pa.array([], f.type.storage_type) for f in schema], names=schema.names)
+    columns.notes += notes
+    storage = lambda kind: kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    empty = pa.RecordBatch.from_arrays([pa.nulls(0, storage(f.type)) for f in schema], names=schema.names)
     def piece(batch) -> pd.DataFrame:
         table = _piece(path, batch, columns, seen, options)
         units = {n: u for n, u in stored.items() if n in table and n not in table.attrs["units"]}
         table.attrs["units"] |= units
-        table.attrs["available"] = schema.names
+        table.attrs["available"] = [_label(name) for name in schema.names]
         return table
     unseen, table = 0, None
     for batch in batches:
@@ -186,6 +224,13 @@ def _check_alike(path: Path, names: "dict[str, set[str]]") -> None:
                              f"{Path(first).name} and {Path(file).name}): name one file, or write one table")
 
 # %% ../../nbs/lib/data/columnar.ipynb #0011
+def _about_folders(path: Path, files: "list[Path]") -> "tuple[str, ...]":
+    "A note on folders whose names say no column, or none."
+    first = next((part for file in files for part in file.relative_to(path).parts[:-1] if "=" not in part), None)
+    return () if first is None else (
+        f"{path.name}: the names of its folders, as {first!r}, make no column: one called year={first} would",)
+
+
 def read_parquet(path: Path, done: Done = lambda share: None,
                  options: ReadOptions = ReadOptions()) -> "Iterator[pd.DataFrame]":
     "The Parquet file, or folder of files, at `path` in pieces. Raises ValueError for what is damaged."
@@ -194,16 +239,20 @@ def read_parquet(path: Path, done: Done = lambda share: None,
     import pyarrow.parquet as pq
     try:
         if path.is_dir():
-            source = dict(format="parquet", partition_base_dir=str(path), partitioning="hive")
-            found = ds.dataset([str(p) for p in parquet_files(path)], **source)
+            checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+            source = dict(format=ds.ParquetFileFormat(default_fragment_scan_options=checked),
+                          partition_base_dir=str(path), partitioning="hive")
+            files = parquet_files(path)
+            found = ds.dataset([str(p) for p in files], **source)
             schemas = {part.path: part.physical_schema for part in found.get_fragments()}
             _check_alike(path, {name: {*part.names} for name, part in schemas.items()})
             schema = pa.unify_schemas([*schemas.values(), found.schema], promote_options="permissive")
             found = ds.dataset(found.files, schema=schema, **source)
             batches = found.to_batches(columns=_wanted(schema, options), batch_size=ROWS)
-            yield from _pieces(path, schema, batches, found.count_rows(), done, options)
+            yield from _pieces(path, schema, batches, found.count_rows(), done, options,
+                               _about_folders(path, files))
             return
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             schema = file.schema_arrow
             batches = file.iter_batches(ROWS, columns=_wanted(schema, options))
             yield from _pieces(path, schema, batches, file.metadata.num_rows, done, options)
@@ -223,7 +272,9 @@ def read_arrow(path: Path, done: Done = lambda share: None,
     try:
         with pa.OSFile(str(path)) as file:
             if magic.startswith(b"FEA1"):
-                table = feather.read_table(path, memory_map=False)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)  # who reads a file is not who wrote it
+                    table = feather.read_table(path, memory_map=False)
                 schema, batches, rows = table.schema, table.to_batches(), table.num_rows
             elif magic == b"ARROW1":
                 opened = ipc.open_file(file)
@@ -232,7 +283,10 @@ def read_arrow(path: Path, done: Done = lambda share: None,
             else:
                 batches = ipc.open_stream(file)
                 schema, rows = batches.schema, 0
-            yield from _pieces(path, schema, (_valid(b) for b in batches), rows, done, options)
+            names = _wanted(schema, options)
+            places = [i for i, name in enumerate(schema.names) if names is None or name in names]
+            schema = pa.schema([schema.field(i) for i in places], schema.metadata)
+            yield from _pieces(path, schema, (_valid(b.select(places)) for b in batches), rows, done, options)
     except Exception as error:
         if isinstance(error, ValueError) and not isinstance(error, pa.ArrowException) and path.name in str(error):
             raise

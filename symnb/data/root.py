@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .branches import Branch, array_columns, branches_of
+from .flatten import rows_of
 from .reading import ROWS, Done, ReadOptions
 from .selection import check_query, query_mask
 from .sniff import truncated
@@ -32,9 +33,9 @@ def _trees(path: Path, file) -> "dict[str, str]":
         trees[name.rpartition(";")[0]] = name
     return trees
 
-
-def _choose_tree(path: Path, file, wanted: "str | None"):
-    "The tree to read. Raises ValueError where there is none, or several and nobody chose."
+# %% ../../nbs/lib/data/root.ipynb #0004a
+def _choose_tree(path: Path, file, wanted: "str | None") -> "tuple[object, dict[str, str]]":
+    "The tree to read, and why others are not. Raises ValueError where there is none, or several and nobody chose."
     trees = _trees(path, file)
     names = [name for name in trees if ";" not in name]
     if wanted is not None:
@@ -42,7 +43,7 @@ def _choose_tree(path: Path, file, wanted: "str | None"):
         if len(found) != 1:
             few = "has several of this name" if found else "has no such tree"
             raise ValueError(f"tree={wanted!r}: {path.name} {few}; it has {', '.join((found or names)[:20])}")
-        return file[trees[found[0]]]
+        return file[trees[found[0]]], {}
     opened, broken = {}, None
     for name in names:
         try:
@@ -51,12 +52,15 @@ def _choose_tree(path: Path, file, wanted: "str | None"):
             broken = error
     if not opened:
         raise broken
-    filled = [name for name, tree in opened.items() if tree.num_entries > 0] or list(opened)
-    if len(filled) > 1:
-        about = ", ".join(f"{name} ({int(opened[name].num_entries)} events)" for name in filled[:12])
+    rows = {name: int(tree.num_entries) for name, tree in opened.items()}
+    most = max(rows, key=rows.get)
+    if 10 * (sum(rows.values()) - rows[most]) > rows[most]:
+        filled = [name for name in rows if rows[name]]
+        about = ", ".join(f"{name} ({rows[name]} events)" for name in filled[:12])
         raise ValueError(f"{path.name} has several trees, {about}{', …' * (len(filled) > 12)}: "
-                         f"choose one with tree={filled[0]!r} (--tree {filled[0]})")
-    return opened[filled[0]]
+                         f"choose one with tree={most!r} (--tree {most})")
+    return opened[most], {name: f"has {rows_of(n)}, {most} has {rows[most]}" for name, n in rows.items()
+                          if name != most}
 
 # %% ../../nbs/lib/data/root.ipynb #0006
 def _chosen(tree, branches: "list[Branch]", options: ReadOptions) -> "tuple[list[Branch], list[Branch]]":
@@ -82,16 +86,16 @@ def _friends(tree) -> "list[str]":
 # %% ../../nbs/lib/data/root.ipynb #0007
 class _Arrays:
     "The branches of one piece, each read once; one that cannot be read is kept in `lost`, and hides no other."
-    def __init__(self, start: int, stop: int, lost: "dict[str, str]"):
-        self.start, self.stop, self.lost, self.arrays = start, stop, lost, {}
+    def __init__(self, start: int, stop: int, lost: "dict[str, str]", kept: dict):
+        self.start, self.stop, self.lost, self.kept, self.arrays = start, stop, lost, kept, {}
 
     def __call__(self, branch: Branch, most: "int | None" = None):
         "Its events, the first `most` or all; None where they cannot be read."
         stop = self.stop if most is None else min(self.start + most, self.stop)
-        key = (branch.path, stop)
+        key = (id(branch.source), stop)
         if key not in self.arrays and branch.path not in self.lost:
             try:
-                self.arrays[key] = branch.array(self.start, stop)
+                self.arrays[key] = branch.array(self.start, stop, self.kept)
             except Exception as error:  # as above
                 words = " ".join(str(error).split()) or type(error).__name__
                 self.lost[branch.path] = f"cannot be read ({words[:100]})"
@@ -108,7 +112,7 @@ class _Arrays:
         "How many entries a list has in each event; None where that cannot be told."
         import awkward as ak
         if branch.counter is not None:
-            counts = self(Branch(branch.counter.name, f"count of {branch.path}", branch.counter))
+            counts = self(Branch(branch.counter.name, f"count of {branch.counter.name}", branch.counter))
             return None if counts is None or counts.ndim > 1 or counts.fields else np.asarray(counts)
         array = self(branch)
         return None if array is None or array.ndim < 2 else np.asarray(ak.num(array))
@@ -168,23 +172,25 @@ def _list_columns(branch: Branch, keep: "np.ndarray | None", read: _Arrays) -> d
 # %% ../../nbs/lib/data/root.ipynb #0011
 def _piece(chosen: "list[Branch]", others: "list[Branch]", read: _Arrays, options: ReadOptions) -> pd.DataFrame:
     "The events as a DataFrame with attrs; attrs['skipped'] has what makes no columns, with reasons."
-    query, words = options.query, options.columns or ()
-    text = {b.name: read(b) for b in chosen if b.reasons.get(b.name) == "is text" and {b.name, b.path} & {*words}}
+    query, text = options.query, {}
+    for branch in [*chosen, *others]:
+        array = read(branch) if branch.reasons.get(branch.name) == "is text" else None
+        text |= {} if array is None or array.ndim > 1 else {branch.name: np.array(array.to_list(), object)}
     flat = {b.path: read.columns(b) for b in [*chosen, *others] if b.columns and not b.jagged}
     values = {c: v for split in flat.values() for c, v in split.items() if not isinstance(v, str)}
-    values |= {name: np.array(array.to_list(), object) for name, array in text.items() if array is not None}
-    table = pd.DataFrame(values, index=range(read.start, read.stop))
+    table = pd.DataFrame(values | text, index=range(read.start, read.stop))
     keep = _mask(query, table, [b for b in [*chosen, *others] if b.jagged and b.is_in(query or "")], read)
     columns, reasons, units = {}, {}, {}
     for branch in chosen:
-        reasons |= {c: why for c, why in branch.reasons.items() if c not in text}
+        reasons |= {c: read.lost.get(branch.path, why) for c, why in branch.reasons.items() if c not in text}
         found = _list_columns(branch, keep, read) if branch.jagged else flat.get(branch.path, {})
         made = {c: v for c, v in found.items() if not isinstance(v, str) and c not in branch.reasons}
         reasons |= {name: why for name, why in found.items() if isinstance(why, str)}
         units |= dict.fromkeys(made, branch.unit) if branch.unit else {}
         columns |= made if branch.jagged or keep is None else {name: column[keep] for name, column in made.items()}
     index = table.index if keep is None else table.index[keep]
-    columns |= {name: table[name].to_numpy()[... if keep is None else keep] for name in text if name in table}
+    wanted = text.keys() & ({b.name for b in chosen} if keep is not None else text.keys())
+    columns |= {name: values[... if keep is None else keep] for name, values in text.items() if name in wanted}
     extra = {} if keep is not None else {c: v for b in others for c, v in flat.get(b.path, {}).items()
                                          if not isinstance(v, str)}
     piece = pd.DataFrame(columns | extra, index=index)
@@ -223,8 +229,22 @@ def _spans(tree, n: int) -> "Iterator[tuple[int, int]]":
     yield start, n
 
 # %% ../../nbs/lib/data/root.ipynb #0012a
-def _read_tree(path: Path, tree, done: Done, options: ReadOptions) -> "Iterator[pd.DataFrame]":
-    branches, lost = branches_of(tree), {}
+def _check_lists(path: Path, branches: "list[Branch]", query: str) -> None:
+    "Raises ValueError where the query compares a whole list."
+    flat = {c for b in branches for c in (*b.columns, *b.reasons)}
+    lists = {c.partition("_*")[0]: b.name for b in branches if b.jagged for c in [b.name, *b.columns]}
+    for name in check_query(query):
+        if name in lists.keys() - flat:
+            raise ValueError(f"query={query!r}: {name!r} of {path.name} is a list, with several entries in an event: "
+                             f"name one, and fix how many, as in query='n_{lists[name]} == 2 and {name}_0 > 20'")
+
+
+def _read_tree(path: Path, tree, aside: "dict[str, str]", done: Done,
+               options: ReadOptions) -> "Iterator[pd.DataFrame]":
+    "Pieces of the tree, with why others are set aside."
+    branches, lost, kept = branches_of(tree), {}, {}
+    if options.query:
+        _check_lists(path, branches, options.query)
     chosen, others = _chosen(tree, branches, options)
     n = int(tree.num_entries)  # a float in files of old
     if n > max((b.source.num_entries for b in branches), default=0):
@@ -232,10 +252,10 @@ def _read_tree(path: Path, tree, done: Done, options: ReadOptions) -> "Iterator[
     here = {"available": [c for b in branches for c in ([b.name] if b.jagged else b.columns or [b.name])],
             "notes": _friends(tree)}
     for start, stop in _spans(tree, n):
-        read = _Arrays(start, stop, lost)
+        read = _Arrays(start, stop, lost, kept)
         piece = _piece(chosen, others, read, options)
         _check(path, piece, lost, options.columns or ())
-        piece.attrs |= here
+        piece.attrs |= here | {"skipped": aside | piece.attrs["skipped"]}
         done(read.stop / max(n, 1))
         yield piece
 
@@ -251,7 +271,7 @@ def read_root(path: Path, done: Done = lambda share: None,
             size, end = path.stat().st_size, int(file.file.fEND)
             if size < end:
                 raise truncated(path, f"{size} bytes of {end}")
-            yield from _read_tree(path, _choose_tree(path, file, options.tree), done, options)
+            yield from _read_tree(path, *_choose_tree(path, file, options.tree), done, options)
     except ValueError as error:
         if path.name in str(error) and "\n" not in str(error):  # our own
             raise
