@@ -161,7 +161,7 @@ def test_several_trees_are_offered(tmp_path, events):
         file["signal"], file["background"] = ({c: events[c].to_numpy()[:n] for c in events} for n in (100, 300))
     with pytest.raises(
         ValueError,
-        match=r"several trees, signal \(100 events\), background \(300 events\): choose one with tree='signal'",
+        match=r"several trees, signal \(100 events\), background \(300 events\): choose one with tree='background'",
     ):
         load(tmp_path / "two.root")
     assert len(load(tmp_path / "two.root", tree="background")) == 300
