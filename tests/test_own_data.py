@@ -302,3 +302,14 @@ def test_flows_of_one_column(tmp_path, capsys):
     assert run("flows", tmp_path / "t.csv", "--target", "y", "--quiet") == 0
     assert "No symmetry of y is claimed" in capsys.readouterr().out
     assert run("flows", tmp_path / "t.csv", "--target", "y", "--columns", "y", "--quiet") == 2
+
+
+def test_a_mistake_of_the_library_is_told_in_one_line(ring, capsys, monkeypatch):
+    def fails(*args, **options):
+        raise KeyError("covariance")
+    monkeypatch.setattr("symnb.data.tables.load", fails)
+    assert run("probe", ring, "--quiet") == 1
+    said = capsys.readouterr().err.strip()
+    assert said == "symnb: a mistake of symnb's own, KeyError: 'covariance'; --debug shows where"
+    with pytest.raises(KeyError):
+        run("probe", ring, "--quiet", "--debug")

@@ -46,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_claims(commands)
     _add_findings(commands)
     _add_data(commands)
+    for sub in commands.choices.values():
+        sub.add_argument("--debug", action="store_true", help="show where in the code an error came from")
     return parser
 
 # %% ../../nbs/lib/companion/cli.ipynb #0005
@@ -198,9 +200,15 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads has read enough, as in symnb probe FILE | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError, ImportError, MemoryError) as error:
-        print(f"symnb: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("symnb: interrupted; what was complete is kept", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if args.debug:
+            raise
+        words = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, (ValueError, OSError, ImportError, MemoryError)):
+            print(f"symnb: {words}", file=sys.stderr)
+            return 2
+        print(f"symnb: a mistake of symnb's own, {type(error).__name__}: {words}; --debug shows where", file=sys.stderr)
         return 1
