@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from .families import Family, conditions, field
@@ -90,7 +89,7 @@ class Region:
     share: np.ndarray
 
 
-def _covered(paths: np.ndarray, neighbours: NearestNeighbors, near: np.ndarray) -> np.ndarray:
+def _covered(paths: np.ndarray, neighbours, near: np.ndarray) -> np.ndarray:
     "How many steps from the start, the first point of paths (T, m, d), others are near: (m,)."
     distance = neighbours.kneighbors(paths.reshape(-1, paths.shape[-1]), 1)[0].reshape(paths.shape[:2])
     left = distance > near
@@ -128,6 +127,7 @@ def measure_region(field: Callable, z: Tensor, values: Tensor, *, step: float = 
     The first `most` generators are followed from n_starts events, each way as far as a circle about the origin has
     to go; step: of the parameter.
     """
+    from sklearn.neighbors import NearestNeighbors  # slow to import
     events, starts = z.detach().numpy(), z[:n_starts]
     neighbours, moved = NearestNeighbors().fit(events), field(starts)
     near = 3 * neighbours.kneighbors(starts.numpy(), min(6, len(events)))[0][:, -1]
