@@ -20,6 +20,7 @@ from symnb.flows.formulas import (
 )
 from symnb.flows.labels import Labels
 from symnb.flows.learning import learn_oracle, raw_coefficients, tell_formula, tell_learned
+from symnb.flows.misfit import find_misfit
 from symnb.flows.oracle import BatchedOracle
 
 
@@ -163,3 +164,17 @@ def test_pairs_of_muons_have_the_lorentz_transformations(seed):
     flows = fit(pd.DataFrame(np.c_[rounded(p), rounded(energy)], columns=["px", "py", "pz", "E"]),
                 pd.Series(rounded(mass), name="M"))
     assert flows.algebra_.startswith("so(1,3)") and "M² = -px² - py² - pz² + E²" in str(flows.answer())
+
+
+@pytest.mark.parametrize("n_same", [900, 1000])
+def test_events_that_nearly_all_are_the_same(n_same):
+    "What is missed at one place has no slope; without a distance between events no width is known."
+    draw = torch.Generator().manual_seed(0)
+    x, y = torch.randn(1000, 2, dtype=torch.float64, generator=draw), torch.arange(1000) % 2
+    x[:n_same] = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    value = torch.zeros(2, 1000, 1, dtype=torch.float64)
+    halves, labels = torch.stack([torch.arange(k, 1000, 2) for k in (0, 1)]), Labels(y, np.array(["a", "b"]))
+    assert find_misfit(value, labels, x, halves) is None
+    found = find_misfit(value, labels, x.flip(0), halves)
+    assert found is None or found.jacobian(x).isfinite().all()
+    assert find_misfit(value, labels, torch.randn(1000, 2, dtype=torch.float64), halves, torch.zeros(1000)) is None

@@ -239,6 +239,9 @@ def test_a_file_is_read_with_cosine_and_sine_of_its_angles(tmp_path):
     for wrong, words in (("psi", "angles: .* 'psi'"), ("y", "angles: 'y' is the target or the weights")):
         with pytest.raises(ValueError, match=words):
             load(tmp_path / "a.csv", angles=wrong, target="y")
+    table.assign(cos_phi=turn).to_csv(tmp_path / "b.csv", index=False)
+    with pytest.raises(ValueError, match="angles: the table has a column 'cos_phi' already"):
+        load(tmp_path / "b.csv", angles="phi")
     table[["r", "y"]].to_csv(tmp_path / "b.csv", index=False)
     [said] = load(tmp_path / "b.csv", angles="auto").attrs["notes"]
     assert said.startswith("angles: no column goes round")

@@ -176,9 +176,14 @@ def test_the_events_of_nanoaod_are_found_beside_its_other_trees(tmp_path):
     assert len(table) == 300 and "LuminosityBlocks (has 3 rows, Events has 300)" in " ".join(table.attrs["notes"])
     assert len(load(path, tree="LuminosityBlocks")) == 3
     with uproot.recreate(path) as file:
-        for name, n in {"a": 20, "b": 300, "c": 11}.items():
+        for name, n in {"a": 40, "b": 300, "c": 11}.items():
             file.mktree(name, {"x": "f8"}).extend({"x": np.arange(n) + 0.5})
-    with pytest.raises(ValueError, match=r"several trees, a .20 events., b .300 .*choose one with tree='b'"):
+    with pytest.raises(ValueError, match=r"several trees, a .40 events., b .300 .*choose one with tree='b'"):
+        load(path)
+    with uproot.recreate(path) as file:  # a small sample is a sample
+        for name, n in {"signal": 1500, "background": 20_000}.items():
+            file.mktree(name, {"x": "f8"}).extend({"x": np.arange(n) + 0.5})
+    with pytest.raises(ValueError, match="several trees, signal .1500 events., background .20000 "):
         load(path)
 
 

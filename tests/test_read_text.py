@@ -138,6 +138,18 @@ def test_what_other_tools_write(tmp_path):
     ("a\tb\tc\n" + "1.5\t2.5\t3.5\n" * 9 + "\t2.5\t3.5\n", "a b c", 1.5),
     ("a,b\n12-123,1\n" + "110-119,2\n" * 9, "b", 1),  # ranges are no exponents
     ("item,a\nTotal width,1\n" + "x,1\n" * 9 + "Total,10\nMean,1\n", "a", 1),  # sums below the rows
+    ("name,a,b,c\nA,10,20,30\n" + "B,2.5,1.5,7.5\n" * 9, "a b c", 10),  # names stand above: the first row is a row
+    ("a,b,c,d\n1,2,3,4\n" + "7,2,5,1\n" * 9, "a b c d", 1),
+    ("city,founded,people\nRome,1950,2000\n" + "Bonn,1960,31000\n" * 9, "founded people", 1950),
+    ("# a,b,c,d\n1,2,3,4\n" + rows([[7.5, 2.5, 5.5, 1.5]] * 9), "a b c d", 1),
+    (";400,0;400,5;401,0\n" + "".join(f"{i};2,5;4,5;3,5\n" for i in range(30)), "400,0 400,5 401,0", 2.5),
+    ("stat,a\n" + "max,1\n" * 9 + "mean,2\n" * 9, "a", 1),  # more than three are no sums
+    ("ref,a\n" + "".join(f"[{i % 4}],{i}.5\n" for i in range(9)), "a", 0.5),  # numbers in brackets, that do not rise
+    ("3 4\n1 2\na b c\n" + rows([[1, 2, 3]] * 9, " "), "a b c", 1),  # two lines above are no table
+    ("".join(f"{(-1)**i * (i % 7)},{i % 2}\n" for i in range(9)), "x0 x1", 0),  # a class is no fraction
+    ("mag,band\n" + "1.5,H\n1.5,YH\n" * 9, "mag", 1.5),  # bands and spectral types are no units
+    ("a b\n1 2\n# 3 more rows were bad here\n" + rows([[1, 2]] * 9, " "), "a b", 1),
+    ("Title: scan\nDate: 2024-01-02\na,b\n" + rows([[1, 2]] * 9), "a b", 1),
     ("well,b\n" + "1D2,1\n2D4,2\n" * 9, "b", 1),
 ])
 def test_kinds_of_text(tmp_path, text, names, first):
@@ -164,11 +176,14 @@ def test_kinds_of_text(tmp_path, text, names, first):
      "a table of 3 columns begins at line 13, and above it, from line 3 on, are rows of another"),
     ("   1.0e+03 *\n\n" + rows([[1, 2]] * 9, "  "), "line 1 multiplies all numbers by 1.0e.03"),
     ("".join(f" [{6 * i + 1:3}] 1.5 2.5 3.5\n" for i in range(20)), "one list of numbers, as R prints it"),
-    ("a b\n" + rows([[1, 2]] * 9, " ") + "# … with 70 more rows\n", "says that rows were left out .*70 more rows"),
+    ("a b\n" + rows([[1, 2]] * 9, " ") + "# … with 70 more rows\n", "it says, .*with 70 more rows.*, that"),
     ("E - d\n" + "900 keV 1.5\n" * 5 + "1.5 MeV 2.5\n" * 5, "units that differ from row to row: MeV, keV"),
     ("".join(f"({i}.5,2.5) ({i}.5,1.5)\n" for i in range(9)), "no column of numbers"),
     ("a,b,c\n1,2,3\n1,2\n" + "1,2,3\n" * 9, "line 3 has 2 fields, and the rows below have 3: mend or delete it"),
     ("id,x\n" + "#1,2\n" * 9, "say comment='none'"),
+    ("A,1,2,3\n" + "B,2.5,1.5,7.5\n" * 9, "'A, 1, 2, 3', are in equal steps: say names=1 .* names=0"),
+    ("0.0,0.5,1.0,1.5\n" + rows([[7.5, 2.5, 5.5, 1.5]] * 9), "in equal steps: say names=1"),
+    ("a b\n" + rows([[1, 2]] * 9, " ") + ' [ reached getOption("max.print") -- omitted 90 rows ]\n', "omitted 90 rows"),
     ("a,b\n" + "1,2\n" * 9 + "1", "truncated or damaged .its last line has 1 of 2 fields"),
 ])
 def test_what_nobody_can_know_is_refused(tmp_path, text, words):
@@ -189,6 +204,8 @@ def test_every_guess_can_be_set(tmp_path):
     assert len(read(tmp_path, "a b\n" + "1 2\n" * 9 + "! 3 4\n", comment="!")) == 9
     with pytest.raises(ValueError, match="names=.*makes 2 names, and the rows have 3 columns"):
         read(tmp_path, text, names="p,q")
+    with pytest.raises(ValueError, match="no rows below line 2, which names=2 takes"):
+        read(tmp_path, "a,b\n1,2\n", names=2)
     with pytest.raises(ValueError, match="names=1: that line has 1 fields"):
         read(tmp_path, "title\na,b\n" + "1,2\n" * 9, names=1)
 
@@ -202,12 +219,16 @@ def test_the_guess_is_told_in_one_line(tmp_path):
 def test_sums_below_the_rows_are_told(tmp_path):
     table = read(tmp_path, "item,a,b\nTotal width,2,1\n" + "x,1,2\n" * 9 + "Total,11,19\n")
     assert len(table) == 10 and "the last lines are no rows: Total,11,19" in table.attrs["notes"]
+    methods = read(tmp_path, "method,a,b\n" + "x,1,2\n" * 9 + "mean-field,3,4\n")
+    assert len(methods) == 10 and not any("last lines" in note for note in methods.attrs["notes"])
+    means = read(tmp_path, "stat,a,b\n" + "".join(f"mean,{i}.5,{i % 3}\n" for i in range(30)))
+    assert len(means) == 30
 
 
 def test_parts_of_a_text_are_told(tmp_path):
     "Two blank lines, or comments, may part different data; a single blank line parts the lines of a grid."
     part = rows([[1, 2], [3, 4]] * 5, " ")
-    for between, parts in (("\n\n# Curve 2\n", 2), ("\n\n", 2), ("\n", 1)):
+    for between, parts in (("\n\n# Curve 2\n", 2), ("\n\n", 2), ("\n", 1), ("# 3 4\n", 1), ("# a\n# b\n", 2)):
         table = read(tmp_path, "# Curve 1\n" + part + between + part)
         told = [note for note in table.attrs["notes"] if "parts, with comments" in note]
         assert len(table) == 20 and len(told) == parts - 1
@@ -218,6 +239,9 @@ def test_fixed_widths_do_not_cut_numbers(tmp_path):
     lines = [f"{i:<4}{i / 7:<8.3f}{i / 3:<8.3f}" for i in range(600)] + ["12345678" + "1.500   2.500   "] * 9
     with pytest.raises(ValueError, match="line 602 goes on over place .*, where a column of fixed width ends"):
         read(tmp_path, "i   a       b\n" + "\n".join(lines) + "\n", separator="fixed")
+    touching = [f"{i / 7:8.3f}{i / 3:8.3f}{i:8.1f}" for i in range(450)] + ["   1.500-123.456-12345.5"] * 9
+    table = read(tmp_path, "       a       b       c\n" + "\n".join(touching) + "\n", separator="fixed")
+    assert len(table) == 459 and table.iloc[-1].tolist() == [1.5, -123.456, -12345.5]
 
 
 def test_a_dialect_does_not_depend_on_more_lines():

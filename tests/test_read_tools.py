@@ -98,7 +98,7 @@ CASES = dict(pandas=200, numpy=120, csv=40, astropy=100, pyarrow=20, uproot=20, 
 
 @pytest.mark.parametrize("tool", WRITERS)
 def test_what_a_tool_writes_is_read_back(tmp_path, tool):
-    "Never read wrongly; and hardly ever refused."
+    "Never read wrongly; and refused at most three times in a hundred, so never among few."
     refused = []
     for seed in range(CASES[tool]):
         rng = np.random.default_rng([seed, [*WRITERS].index(tool)])

@@ -145,8 +145,8 @@ def _add_fields(columns: Columns, batch, keep: "np.ndarray | None" = None) -> No
         if _label(field.name) != field.name and pa.types.is_integer(field.type):  # numbers of rows
             continue
         try:
-            array = _selectable(array)
-            add_arrow(columns, _label(field.name), array if keep is None else array.take(keep), field_unit(field))
+            part = array if keep is None else _selectable(array).take(keep)
+            add_arrow(columns, _label(field.name), part, field_unit(field))
         except (pa.ArrowNotImplementedError, pa.ArrowTypeError):  # of kinds that it can store only
             kind = str(field.type)
             kind = kind if len(kind) < 60 else f"{kind[:57]}..."

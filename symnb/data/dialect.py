@@ -8,6 +8,7 @@ __all__ = ['Dialect', 'find_dialect']
 # %% ../../nbs/lib/data/dialect.ipynb #0002
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from symnb.data.cells import (
@@ -131,17 +132,19 @@ def _refuse_cells(reading: Layout) -> None:
         if j - 1 in reading.numeric and (units := mixed_units([row[j] for row in reading.data])):
             raise ValueError(f"the numbers of column {j} are in units that differ from row to row: {', '.join(units)}; "
                              "write them in one")
-    if all(re.search(r"(^| )\[ *\d+\] ", " ".join(row[:4])) for row in reading.data):
+    marks = [re.match(r"\[ *(\d+)\]", " ".join(row[:2])) for row in reading.data]
+    steps = {int(b[1]) - int(a[1]) for a, b in zip(marks, marks[1:])} if all(marks) else set()
+    if len(steps) == 1 and min(steps) > 0 and marks[0][1] == "1":
         raise ValueError("it is one list of numbers, as R prints it: write it with write.csv(...)")
 
 
-def _refuse_what_is_above(rows, reading: Layout) -> None:
-    "Raise ValueError where a table with other columns, or a factor of all numbers, stands above the rows (line, text)."
+def _refuse_what_is_above(rows, start: int, reading: Layout) -> None:
+    """Raise ValueError where a table with other columns stands above line `start`, or a factor of all numbers, also as
+    the first of the rows (line, text)."""
     pattern = number_pattern(reading.decimal, reading.thousands)
-    cells = {i: [c for c in re.split(r"[,;\t| ]+", text) if c] for i, text in rows}
+    cells = {i: [c for c in re.split(r"[,;\t| ]+", text) if c] for i, text in rows if i < start}
     other = [i for i, found in cells.items() if len(found) > 1 and all(pattern.fullmatch(c) for c in found)]
     if len(other) > 2:
-        start = reading.rows[reading.first][0]
         raise ValueError(f"a table of {reading.width} columns begins at line {start}, and above it, from line "
                          f"{other[0]} on, are rows of another: keep one of them in the file, or say skip={other[-1]}")
     for i, text in rows:
@@ -150,29 +153,36 @@ def _refuse_what_is_above(rows, reading: Layout) -> None:
                              f"skip={i} for those that are printed")
 
 # %% ../../nbs/lib/data/dialect.ipynb #d7a01
-def _even(rows: "Sequence[Sequence[str]]", numeric: "Sequence[int]") -> bool:
-    "Are the numbers of the first row years or in equal steps, as those of no other row, and beside text or many?"
+def _even(reading: Layout, numeric: "Sequence[int]") -> "str | None":
+    "Are the numbers of the first row 'years', or in equal 'steps', as those of no other row?"
+    signs = reading.decimal, reading.thousands
     def steps(row: "Sequence[str]") -> "str | None":
-        if not all(number_pattern().fullmatch(row[j]) for j in numeric):
+        if not all(number_pattern(*signs).fullmatch(row[j]) for j in numeric):
             return None
-        values = [plain_number(row[j]) for j in numeric]
+        values = [plain_number(row[j], *signs) for j in numeric]
         step = {round(b - a, 9) for a, b in zip(values, values[1:])}
-        if len(step) != 1 or 0 in step:
+        if len(step) != 1 or 0 in step or len(values) < 2:
             return None
         years = all(v % 1 == 0 and 1500 <= v <= 2200 for v in values)
         return "years" if years else "steps" if len(values) > 2 else None
-    first, text = steps(rows[0]), len(numeric) < len(rows[0])
-    return (text or len(numeric) > 3) and len(rows) > 1 and first is not None and first not in map(steps, rows[1:])
+    first, *others = [steps(row) for row in reading.data[:9]]
+    return first if others and first not in others else None
 
 
 def _is_numbered(reading: Layout, kept: "tuple[int, ...]", text: str, below: str, quote: str) -> bool:
-    "Is the first row 0, 1, 2, …, as pandas names columns, or quoted where the next one is not?"
+    """Is the first row 0, 1, 2, …, as pandas names columns, years, or quoted where the next one is not? Raises
+    ValueError where it may be names."""
     cells = [reading.data[0][j] for j in kept]
     bare = cells[1:] if cells[:1] == [""] else cells
     quoted = text.count(quote) == 2 * len(cells) and quote not in below
-    numeric = [j for j in kept if j in reading.numeric and (j or reading.data[0][0])]  # pandas leaves its index unnamed
-    if len(kept) > 2 and _even(reading.data[:9], numeric):
+    numeric = [j for j in kept if j in reading.numeric and (j or cells[0])]  # pandas leaves its index unnamed
+    even, text = _even(reading, numeric) if len(kept) > 2 else None, len(numeric) < len(kept)
+    if even == "years" and text or even and not cells[0]:
         return True
+    if even == "steps" and (text or len(numeric) > 3):
+        line = reading.rows[reading.first][0]
+        raise ValueError(f"the numbers of line {line}, {', '.join(cells)[:40]!r}, are in equal steps: say "
+                         f"names={line} if they are names of the columns, and names=0 if they are an event")
     whole = all(c.isdecimal() for c in bare) and int(bare[0])
     counts = whole is not False and bare == [str(whole + j) for j in range(len(bare))]
     fractions = all("." in row[j] or "," in row[j] for row in reading.data[1:9] for j in reading.numeric)
@@ -217,13 +227,21 @@ def _choose(rows, options: ReadOptions, quote: str):
         raise ValueError("it has no column of numbers: a probe needs numbers; encode them, or choose another file")
     return choose_reading(found, options), None
 
+# %% ../../nbs/lib/data/dialect.ipynb #d9a01
+def _has_names(reading, rows, comments, quote) -> bool:
+    "Do lines above the rows, or comments, name the columns?"
+    with suppress(ValueError):
+        return find_labels(reading, rows, comments, quote).names_line is not None
+    return False
+
 
 def _complete(reading, cuts, rows, comments, marks, quote, options) -> Dialect:
     "The dialect of a reading: with names and units, and what is left out."
     kept, texts = kept_columns(reading), dict(rows) | dict(comments)
     start = reading.rows[reading.first][0]
     below = texts[reading.rows[min(reading.first + 1, len(reading.rows) - 1)][0]]
-    if options.names is None and _is_numbered(reading, kept, texts[start], below, quote):
+    named = options.names is not None or reading.headed or _has_names(reading, rows, comments, quote)
+    if not named and _is_numbered(reading, kept, texts[start], below, quote):
         cells = [reading.data[0][j] for j in kept]
         few = all(len(c) < 3 for c in cells if c.isdecimal())
         names = tuple(f"x{c}" if few and c.isdecimal() else c or "Unnamed: 0" for c in cells)
@@ -233,8 +251,10 @@ def _complete(reading, cuts, rows, comments, marks, quote, options) -> Dialect:
         labels = _chosen_labels(options, lambda: find_labels(reading, rows, comments, quote), reading, texts, quote)
         if labels.names_line == start:
             reading = replace(reading, first=reading.first + 1)
+    if not reading.data:
+        raise ValueError(f"it has no rows below line {start}, which names={start} takes for the names of the columns")
     _refuse_cells(reading)
-    _refuse_what_is_above([(i, t) for i, t in rows if i <= start and i != labels.names_line], reading)
+    _refuse_what_is_above([(i, t) for i, t in rows if i <= start and i != labels.names_line], start, reading)
     used, start = {labels.names_line, labels.units_line}, reading.rows[reading.first][0]
     left = (*range(1, (options.skip or 0) + 1), *(i for i, _ in rows if i < start and i not in used))
     return Dialect(reading, labels, kept, marks, quote, cuts, left)

@@ -14,14 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .flatten import Columns, rows_of
+from .flatten import Columns, largest_table, rows_of
 from .reading import ROWS, Done, ReadOptions
 from .sniff import open_plain, truncated
 
 # %% ../../nbs/lib/data/fits.ipynb #0004
 def _choose_extension(path: Path, tables: "dict[str, int]", others: "list[str]",
-                      tree: "str | None", numbers: "dict[str, str]" = {}) -> "tuple[str, dict[str, str]]":
-    "The name of the table, and those set aside with the reasons. Raises ValueError where nobody can tell."
+                      tree: "str | None", numbers: "dict[str, str]") -> "tuple[str, dict[str, str]]":
+    """The name of the table, and those set aside with the reasons; numbers: of the tables by their names. Raises
+    ValueError where nobody can tell."""
     if not tables:
         raise ValueError(f"{path.name} is a FITS file without tables: it holds {', '.join(others) or 'nothing'}; "
                          "write a picture as NPY, or choose the file with the table")
@@ -31,12 +32,11 @@ def _choose_extension(path: Path, tables: "dict[str, int]", others: "list[str]",
         if not match:
             raise ValueError(f"tree={tree!r}: {path.name} has no such table; it has {', '.join(tables)}")
         return match[0], {}
-    most = max(tables, key=tables.get)
-    small = {name for name, n in tables.items() if name != most and (n == 0 or n < 1000 and 10 * n <= tables[most])}
-    if len(small) < len(tables) - 1:
+    most, aside = largest_table(tables)
+    if aside is None:
         about = ", ".join(f"{name} ({rows_of(n)})" for name, n in tables.items())
         raise ValueError(f"{path.name} has several tables, {about}: choose one with tree={most!r} (--tree {most})")
-    return most, {name: f"has {rows_of(tables[name])}, {most} has {tables[most]}" for name in small}
+    return most, aside
 
 # %% ../../nbs/lib/data/fits.ipynb #0006
 def _column(rows, column, text: bool) -> np.ndarray:
@@ -64,7 +64,7 @@ def _add_rows(columns: Columns, hdu, start: int) -> None:
             values = np.char.strip(np.asarray(values))
         if values.dtype.kind == "O":
             lengths = sorted({len(v) for v in values})
-            if len(lengths) != 1 or column.name in columns.skipped:
+            if len(lengths) != 1 or lengths == [0] or column.name in columns.skipped:
                 few, many = (lengths or [0])[0], (lengths or [0])[-1]
                 columns.skipped.setdefault(column.name, f"has {few} to {many} entries in an event")
                 continue

@@ -54,7 +54,7 @@ _STARTS = {
 _TEXTS = {  # what their first lines look like
     rb"##TITLE=": "a spectrum in JCAMP-DX: write its two columns as CSV, for example with the package jcamp",
     rb"TIMESERIES [^\n]*SLIST|Origin Time +\d": "a seismogram: write its samples as CSV, for example with ObsPy",
-    rb"Title: .*\r?\nDate: ": "a raw file of SPICE: write its variables as CSV, in ngspice with wrdata",
+    rb"Title: .*\r?\nDate: .*\r?\nPlotname: ": "a raw file of SPICE: write it as CSV, in ngspice with wrdata",
     rb"(?s).{0,500}?\\begin\{(?:tabular|longtable|array)": "a table of LaTeX: write it as CSV",
     rb"(?i)# [^\n]*averaged [^\n]*\n# timestep number-of-": "an average of LAMMPS in blocks, one for each "
     "step: write one of them, without its first line, into a file of its own",

@@ -16,6 +16,7 @@ from zlib import error as ZlibError
 import numpy as np
 import pandas as pd
 
+from .cells import number_pattern, plain_number
 from .flatten import Columns
 from .reading import ROWS, Done, ReadOptions
 from .sniff import open_plain, share_read, truncated
@@ -48,13 +49,13 @@ def _whole(comment: "dict[str, str]") -> "dict[str, float]":
     for name, value in comment.items():
         words = value.split()
         try:
-            numbers = [*map(float, words)]
+            numbers = [*map(plain_number, words)]
         except ValueError:  # a word
             continue
         found |= {name if len(words) == 1 else f"{name}_{j}": x for j, x in enumerate(numbers)}
     return found
 
-
+# %% ../../nbs/lib/data/frames.ipynb #f4a01
 def _frame(comment: str, lines: "list[str]") -> Frame:
     "A frame from its lines. Raises ValueError, IndexError for one that is damaged."
     pairs = {name: value.strip("\"'") for name, value in _PAIR.findall(comment)}
@@ -66,11 +67,12 @@ def _frame(comment: str, lines: "list[str]") -> Frame:
     numeric = [j for kind, where in places.values() if kind in "RI" for j in where]
     if any(len(row) < at for row in rows):
         raise ValueError(f"an atom has fewer than {at} fields")
-    numbers = np.array([[float(row[j].replace("D", "E")) for j in numeric] for row in rows])
+    numbers = np.array([[plain_number(row[j]) for j in numeric] for row in rows])
     whole = _whole(pairs)
     words = [name for name in pairs if name not in ("Properties", "pbc") and not any(n.startswith(name) for n in whole)]
     left = [f"{', '.join(words)} in the comments, no numbers"] * bool(words)
-    left += ["the comments, numbers without names"] * bool(re.fullmatch(r"[-+\d.eE\s]+", comment.strip()))
+    bare = comment.split()
+    left += ["the comments, numbers without names"] * (bool(bare) and all(map(number_pattern().fullmatch, bare)))
     left += [f"fields {at + 1} to {len(rows[0])} of the atoms, without names (Properties=…)"] * bool(
         rows and len(rows[0]) > at)
     return Frame(tuple(row[species] for row in rows), numbers, whole, fields, tuple(left))

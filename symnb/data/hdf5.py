@@ -14,31 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .flatten import Columns, about_shape, rows_of, side_by_side
+from .datasets import attribute_text, lost_source, read_fields, read_rows, unit_of
+from .flatten import Columns, about_shape, largest_table, rows_of, side_by_side
 from .reading import ROWS, Done, ReadOptions
 from .sniff import truncated
 
 # %% ../../nbs/lib/data/hdf5.ipynb #0004
-def _text(value) -> str:
-    "An attribute as text."
-    value = value[0] if isinstance(value, np.ndarray) and value.size == 1 else value
-    if value is None or getattr(value, "shape", ()) is None:  # nothing, or h5py.Empty
-        return ""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _numbers(dataset, name: str) -> np.ndarray:
-    "The numbers in an attribute, none where it has none."
-    found = np.ravel(dataset.attrs.get(name, ()))
-    return found if found.dtype.kind in "iuf" else np.empty(0)
-
-
-def _unit(dataset) -> str:
-    "The unit in the attributes of a data set, or nothing."
-    found = (_text(dataset.attrs[name]) for name in dataset.attrs if name.lower() in ("unit", "units"))
-    return next(found, "").strip()
-
-
 def _rows(group: dict) -> int:
     "Events in a table: the largest number of rows of its data sets, 0 where it has nothing but single values."
     shaped = [d.shape[0] for d in group.values() if d.shape and (d.dtype.names or d.dtype.kind in "biufmMc")]
@@ -59,8 +40,8 @@ def _follow(group, name: str):
 
 def _is_value(name: str, dataset) -> bool:
     "Whether a data set is no description of others, as astropy and netCDF keep."
-    return not (name.endswith("__table_column_meta__")
-                or _text(dataset.attrs.get("NAME")).startswith("This is a netCDF dimension but not a netCDF variable"))
+    pure = attribute_text(dataset.attrs.get("NAME")).startswith("This is a netCDF dimension but not a netCDF variable")
+    return not pure and not name.endswith("__table_column_meta__")
 
 # %% ../../nbs/lib/data/hdf5.ipynb #0004c
 def _groups(file) -> "tuple[dict[str, dict], dict[str, str]]":
@@ -93,7 +74,8 @@ def _groups(file) -> "tuple[dict[str, dict], dict[str, str]]":
 # %% ../../nbs/lib/data/hdf5.ipynb #0006
 def _inside(groups: "dict[str, dict]") -> "dict[str, str]":
     "Tables whose data sets are all in another one, by links → that one."
-    sets, homes = {g: {*group.values()} for g, group in groups.items() if isinstance(group, dict)}, {}
+    sets = {g: {d for d in group.values() if d.shape} for g, group in groups.items() if isinstance(group, dict)}
+    homes: "dict[object, list[str]]" = {}
     for g, datasets in sets.items():
         for dataset in datasets:
             homes.setdefault(dataset, []).append(g)
@@ -133,12 +115,10 @@ def _choose_group(path: Path, groups: dict, tree: "str | None", file) -> "tuple[
     inside = _inside(groups)
     rows = {g: group.n_rows if isinstance(group, Frame) else _rows(group) for g, group in groups.items()
             if g not in inside}
-    most = max(rows, key=rows.get)
-    small = {g: n for g, n in rows.items() if g != most and (n == 0 or n < 1000 and 10 * n <= rows[most])}
-    if len(small) < len(rows) - 1:
+    most, aside = largest_table(rows)
+    if aside is None:
         about = ", ".join(f"{g} ({rows_of(n)})" for g, n in [*rows.items()][:8]) + " …" * (len(rows) > 8)
         raise ValueError(f"{path.name} has several tables, {about}: choose one with tree={most!r} (--tree {most})")
-    aside = {g: f"has {rows_of(n)}, {most} has {rows[most]}" for g, n in small.items()}
     return most, groups[most], aside | {g: f"has nothing that is not in {h}, too" for g, h in inside.items()}
 
 # %% ../../nbs/lib/data/hdf5.ipynb #0008
@@ -163,7 +143,7 @@ def _times(array: np.ndarray, kind: str) -> np.ndarray:
 class Frame:
     "A DataFrame in a group that pandas has written."
     def __init__(self, path: Path, group):
-        self.file, self.group, self.kind = path.name, group, _text(group.attrs["pandas_type"])
+        self.file, self.group, self.kind = path.name, group, attribute_text(group.attrs["pandas_type"])
         if not {"table", "axis0", "values"} & {*group}:
             raise ValueError(f"{path.name} has a {self.kind} of pandas in a layout that is not read: "
                              "write it as Parquet, with pandas.read_hdf(...).to_parquet(...)")
@@ -178,27 +158,27 @@ class Frame:
         if "table" in self.group:
             return self._add_table(columns, self.group["table"], rows)
         if "axis0" not in self.group:
-            return columns.add(_text(self.group.attrs.get("name")) or "x", self.group["values"][rows])
+            return columns.add(attribute_text(self.group.attrs.get("name")) or "x", self.group["values"][rows])
         if "axis1" in self.group:
             axis = self.group["axis1"]
-            self._add_index(columns, axis[rows], _text(axis.attrs.get("kind")), axis.attrs.get("name", b""))
+            self._add_index(columns, axis[rows], attribute_text(axis.attrs.get("kind")), axis.attrs.get("name", b""))
         for name in sorted(name for name in self.group if re.fullmatch(r"block\d+_values", name)):
             self._add_block(columns, self.group[name], self.group.get(name.replace("values", "items")), rows)
 
     def _add_index(self, columns: Columns, values: np.ndarray, kind: str, name: bytes) -> None:
         "An index that has a name, or is no whole number, is a column."
-        named = strings_of_pickle(bytes(name)) or [w for w in [_text(name)] if w not in ("", "N.")]
+        named = strings_of_pickle(bytes(name)) or [w for w in [attribute_text(name)] if w not in ("", "N.")]
         if named or kind not in ("integer", ""):
             columns.add(named[0] if named else "index", _times(values, kind))
 
     def _add_block(self, columns: Columns, values, items, rows: slice) -> None:
-        names = [] if items is None else [_text(v) for v in items[:]]
+        names = [] if items is None else [attribute_text(v) for v in items[:]]
         if values.dtype.kind == "O" or "PSEUDOATOM" in values.attrs:
             columns.skipped |= dict.fromkeys(names, "holds pickled Python objects, which are never loaded")
         elif len(names) != values.shape[1]:
             columns.skipped[values.name.rpartition("/")[2]] = "has names of several levels: write it as Parquet"
         else:
-            array = _times(values[rows], _text(values.attrs.get("value_type")))
+            array = _times(values[rows], attribute_text(values.attrs.get("value_type")))
             for j, name in enumerate(names):
                 columns.add(name, array[:, j])
 
@@ -207,11 +187,11 @@ class Frame:
         for field in found.dtype.names:
             names, array = strings_of_pickle(bytes(attrs.get(f"{field}_kind", b""))), found[field]
             if field == "index":
-                self._add_index(columns, array, _text(attrs.get("index_kind")), b"")
-            elif _text(attrs.get(f"{field}_meta")) == "category":
+                self._add_index(columns, array, attribute_text(attrs.get("index_kind")), b"")
+            elif attribute_text(attrs.get(f"{field}_meta")) == "category":
                 columns.skipped |= dict.fromkeys(names or [field], "is a category of pandas: write it as Parquet")
             else:
-                array = _times(array, _text(attrs.get(f"{field}_dtype")))
+                array = _times(array, attribute_text(attrs.get(f"{field}_dtype")))
                 if array.ndim == 1:
                     columns.add(names[0] if len(names) == 1 else field, array)
                 elif len(names) == array.shape[1]:
@@ -220,37 +200,7 @@ class Frame:
                     columns.tell(f"the names of the columns of {field} are not known: {field}_0 is the first")
                     columns.add(field, array)
 
-# %% ../../nbs/lib/data/hdf5.ipynb #0011
-def _values(dataset, rows: slice) -> np.ndarray:
-    "Rows of a data set; what netCDF marks as missing is masked, what it packs is unpacked."
-    array = dataset[rows]
-    if array.dtype.kind not in "iuf":
-        return array
-    unsigned = array.dtype.kind == "i" and _text(dataset.attrs.get("_Unsigned")).lower() == "true"
-    for value in (*_numbers(dataset, "_FillValue"), *_numbers(dataset, "missing_value")):
-        with np.errstate(all="ignore"):
-            own = value.astype(array.dtype)  # a double in the attribute marks floats, too
-        if array.dtype.kind == "f" or own == value or unsigned and value.dtype.kind in "iu":
-            array = np.ma.masked_where(np.ma.getdata(array) == own, array, copy=False)
-    array = array.view(array.dtype.str.replace("i", "u")) if unsigned else array
-    scale, offset = ([*_numbers(dataset, name), k][0] for name, k in (("scale_factor", 1), ("add_offset", 0)))
-    return array if (scale, offset) == (1, 0) else array * float(scale) + float(offset)
-
 # %% ../../nbs/lib/data/hdf5.ipynb #0011b
-def _lost_source(dataset) -> str:
-    "Why a virtual data set cannot be read in full, or nothing."
-    import h5py
-    for source in dataset.virtual_sources() if dataset.is_virtual else ():
-        own, (name, inside) = Path(dataset.file.filename), [v.replace("%b", "0") for v in source[1:3]]
-        found = own if name == "." else next((p for p in (own.parent / name, Path(name)) if p.exists()), None)
-        if found is None:
-            return f"is put together from other files, of which {source.file_name} is not there"
-        with h5py.File(found, "r") as file:
-            if inside not in file:
-                return f"is put together from other files, of which {source.file_name} has no {source.dset_name}"
-    return ""
-
-
 def _add_group(columns: Columns, group: "dict | Frame", chosen: "list[str]", rows: slice) -> None:
     "Adds the columns of these rows of the data sets `chosen`."
     if isinstance(group, Frame):
@@ -259,7 +209,12 @@ def _add_group(columns: Columns, group: "dict | Frame", chosen: "list[str]", row
     for name in chosen:
         dataset = group[name]
         bare = alone and (dataset.dtype.names or len(dataset.shape) == 2)
-        columns.add("" if bare else name, _values(dataset, rows), unit=_unit(dataset))
+        array = read_rows(dataset, rows)
+        if not array.dtype.names:
+            columns.add("" if bare else name, array, unit=unit_of(dataset))
+            continue
+        for field, values in read_fields(dataset, array).items():
+            columns.add(field if bare else f"{name}_{field}", values, unit=unit_of(dataset))
 
 # %% ../../nbs/lib/data/hdf5.ipynb #0011a
 def read_hdf5(path: Path, done: Done = lambda share: None,
@@ -278,7 +233,7 @@ def read_hdf5(path: Path, done: Done = lambda share: None,
             groups = {g: group if isinstance(group, dict) else Frame(path, group) for g, group in found.items()}
             name, group, others = _choose_group(path, groups, options.tree, file)
             columns, frame = Columns(options.unroll), isinstance(group, Frame)
-            gone = {} if frame else {k: why for k, dataset in group.items() if (why := _lost_source(dataset))}
+            gone = {} if frame else {k: why for k, dataset in group.items() if (why := lost_source(dataset))}
             if gone and not (group := {k: dataset for k, dataset in group.items() if k not in gone}):
                 raise ValueError(f"{path.name}: {'; '.join(f'{k} {why}' for k, why in [*gone.items()][:4])}")
             chosen, reasons = ([], {}) if frame else side_by_side(path, group, options.unroll)

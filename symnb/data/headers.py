@@ -20,6 +20,7 @@ _BASES = ("m|s|g|eV|A|K|mol|cd|Hz|N|Pa|J|W|C|V|F|Ω|ohm|S|Wb|T|H|lm|lx|Bq|Gy|Sv|
           "[Ss]econds?|[Vv]olts?|[Aa]mp(?:ere)?s?|[Kk]elvin|[Mm]et(?:er|re)s?|[Hh]ertz|[Nn]ewtons?|[Pp]ascals?|[Jj]oules?|"
           "[Ww]atts?|Ohms?|Torr|torr|mbar|psi|atm|inHg|mmHg|sccm|slm|dBm?|dBc|rpm|kt|kts|knots?|mph|ft|in|inch|mi|nmi|lb|"
           "lbs|oz|gal|ppm|ppb|ppt|Wh|VA|degrees?|radians?")
+_PREFIXED = ("eV", "Hz", "Pa", "bar", "Bq", "Gy", "Sv", "m", "s", "g", "V", "A", "W", "J", "N", "T", "b")
 _WEAK = re.compile(r"[a-zA-Z]|time|date|px|pix|str|string|none|in|1")  # may as well be names
 _UNIT = re.compile(rf"(?:da|[yzafpnuµμmcdhkKMGTPEZY])?(?:{_BASES})(?:\*\*|\^)?[+\-−]?\d*")
 
@@ -39,12 +40,10 @@ def are_units(cells: "Sequence[str]", sure: bool = False) -> bool:
 
 
 def mixed_units(cells: "Sequence[str]") -> "list[str]":
-    "The units of one base in these cells, as keV and MeV, where there are several and nothing but units; else none."
+    "The units of one base in these cells, as keV and MeV, where there are several and nothing else; else none."
     words = sorted({cell for cell in cells if not is_missing(cell)})
-    if not 1 < len(words) < 10 or not all(map(_UNIT.fullmatch, words)):
-        return []
-    ends = lambda base: [w for w in words if w == base or re.fullmatch(rf"[yzafpnuµμmcdhkKMGTPEZY]{base}", w)]
-    return next((found for base in (*words, "eV") if len(found := ends(base)) > 1), [])
+    one_base = any(all(re.fullmatch(rf"[fpnuµμmckMGT]?{base}", w) for w in words) for base in _PREFIXED)
+    return words if one_base and len(words) > 1 else []
 
 # %% ../../nbs/lib/data/headers.ipynb #0005
 def _label_splits(text: str, separator: str, quote: str, strict: bool = False) -> "list[list[str]]":

@@ -9,6 +9,7 @@ __all__ = ['Layout', 'read_as', 'readings', 'choose_reading', 'fixed_cuts', 'cut
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 from .cells import is_missing, number_pattern, plain_number, split_line
@@ -35,14 +36,14 @@ class Layout:
     def width(self) -> int:
         return len(self.rows[self.first][1])
 
-    @property
+    @cached_property
     def headed(self) -> bool:
         "Has the line above the data a word for each of several columns?"
         above = self.rows[self.first - 1][1] if self.first else ()
         pattern = number_pattern(self.decimal, self.thousands)
         return len(above) == self.width > 1 and not any(pattern.fullmatch(cell) for cell in above)
 
-    @property
+    @cached_property
     def score(self) -> "tuple[int, bool, float, float]":
         """How many columns are numbers, whether they are headed, their share among those with anything in them, and how
         many of their cells are."""
@@ -137,13 +138,14 @@ def _hidden(reading: Layout, options: ReadOptions) -> "tuple[int, str] | None":
 
 def _halved(reading: Layout) -> bool:
     """May the two columns of whole numbers that a comma separates be one of fractions? Zeros that lead, as many digits
-    with signs before them, or a single name speak for it."""
+    everywhere with signs before them, or a single name speak for it."""
     if reading.separator != "," or reading.width != 2 or reading.headed:
         return False
     left, right = zip(*reading.data)
     above = reading.rows[reading.first - 1][1] if reading.first else ()
     leads = any(len(cell) > 1 and cell[0] == "0" for cell in right)
-    signs = any(cell.startswith(("-", "−")) for cell in left) and len({len(cell) for cell in right}) == 1
+    long = {len(cell) for cell in right}
+    signs = any(cell.startswith(("-", "−")) for cell in left) and len(long) == 1 < max(long)
     return leads or signs or len(above) == 1 and any(map(str.isalpha, above[0]))
 
 
@@ -188,7 +190,14 @@ def cut(line: str, cuts: "tuple[tuple[int, int], ...]") -> str:
 
 
 def cut_through(line: str, cuts: "tuple[tuple[int, int], ...]") -> "int | None":
-    "The place where a cell goes on over the end of its column; columns of equal widths may touch each other."
-    line = line.expandtabs()
-    touching = len({b - a for a, b in cuts}) == 1
-    return next((b for _, b in cuts[:-1] if not touching and line[b - 1:b].strip() and line[b:b + 1].strip()), None)
+    """The place where a cell goes on over the end of its column. Two numbers may touch there if the second one has a
+    sign, or ends where its column does, as Fortran writes them."""
+    line = line.expandtabs().rstrip()
+    for (a, b), (_, end) in zip(cuts, cuts[1:]):
+        left, right = line[a:b], line[b:end]
+        if left[-1:].strip() and right[:1].strip():
+            ends = right.rstrip() == right and len(line) in (cuts[-1][1] - 1, cuts[-1][1])
+            whole = all(number_pattern().fullmatch(cell.strip()) for cell in (left, right))
+            if not whole or not (right[0] in "+-−" or ends):
+                return b
+    return None

@@ -147,6 +147,9 @@ def cos_sin(table: pd.DataFrame, names: "Iterable[str] | None" = None,
     for c in table:
         turned = 2 * np.pi / periods[c] * table[c] if c in periods else None
         columns |= {c: table[c]} if turned is None else {f"cos_{c}": np.cos(turned), f"sin_{c}": np.sin(turned)}
+    if twice := [name for c in periods for name in (f"cos_{c}", f"sin_{c}") if name in table]:
+        raise ValueError(f"angles: the table has a column {twice[0]!r} already: leave it out with columns "
+                         f"('!{twice[0]}'), or do without")
     bent = pd.DataFrame(columns, index=table.index)
     bent.attrs = table.attrs | {"units": {c: u for c, u in table.attrs.get("units", {}).items() if c in bent}}
     return bent

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .branches import Branch, array_columns, branches_of
-from .flatten import rows_of
+from .flatten import largest_table
 from .reading import ROWS, Done, ReadOptions
 from .selection import check_query, query_mask
 from .sniff import truncated
@@ -53,14 +53,13 @@ def _choose_tree(path: Path, file, wanted: "str | None") -> "tuple[object, dict[
     if not opened:
         raise broken
     rows = {name: int(tree.num_entries) for name, tree in opened.items()}
-    most = max(rows, key=rows.get)
-    if 10 * (sum(rows.values()) - rows[most]) > rows[most]:
+    most, aside = largest_table(rows)
+    if aside is None:
         filled = [name for name in rows if rows[name]]
         about = ", ".join(f"{name} ({rows[name]} events)" for name in filled[:12])
         raise ValueError(f"{path.name} has several trees, {about}{', …' * (len(filled) > 12)}: "
                          f"choose one with tree={most!r} (--tree {most})")
-    return opened[most], {name: f"has {rows_of(n)}, {most} has {rows[most]}" for name, n in rows.items()
-                          if name != most}
+    return opened[most], aside
 
 # %% ../../nbs/lib/data/root.ipynb #0006
 def _chosen(tree, branches: "list[Branch]", options: ReadOptions) -> "tuple[list[Branch], list[Branch]]":

@@ -92,15 +92,17 @@ def _is_none(row: str, marks: "tuple[str, ...]") -> bool:
     return not row or is_comment(row, marks) or row[0] in "|+-=_:*" and is_ruler(row)
 
 # %% ../../nbs/lib/data/text.ipynb #t7a01
-_SUMS = re.compile(r"\W*(?:(?:grand |sub)?total|sum|mean|average|std\.?|stdev)\W", re.IGNORECASE)
+_SUMS = re.compile(r"[\"'*]*(?:(?:grand |sub)?total|sum|mean|average|std\.?|stdev)[:\"'*]*", re.IGNORECASE)
+_LEFT_OUT = re.compile(r"[#…ℹ.\s]*(?:with )?\d+ more rows.*|\[? ?reached .* omitted \d+ (?:rows|entries).*")  # R prints
 
-
+# %% ../../nbs/lib/data/text.ipynb #t7a03
 class Rows:
     "The rows of a text from the dialect's first on, as a file that pandas can read; and what was no row."
     def __init__(self, text: "Iterable[str]", dialect: Dialect, file: str):
         self.text, self.dialect, self.file, self.line, self.rest = iter(text), dialect, file, 0, ""
         self.held, self.repeated, self.header, self.rows = [], 0, None, self._rows()
-        self.parts, self.sums = [], []
+        self.parts, self.sums, self.cut_short = [], [], ""
+        self.may_be_sums = 0 not in dialect.reading.numeric
         self.separator, self.width = dialect.reading.separator or "\t", dialect.reading.width
         for number, line in enumerate(islice(self.text, dialect.first - 1), 1):
             if number == dialect.labels.names_line:
@@ -116,14 +118,14 @@ class Rows:
         return self.rows
 
     def _rows(self) -> Iterator[str]:
-        marks, quote, cuts, blank, parted = self.dialect.marks, self.dialect.quote, self.dialect.cuts, 0, False
+        marks, quote, cuts = self.dialect.marks, self.dialect.quote, self.dialect.cuts
+        blank = notes = n = 0
         for _, last, line in join_quoted(self.text, quote):
             self.line = self.dialect.first - 1 + last
             row = without_comment(line.rstrip("\n"), marks)
             if _is_none(bare := row.strip(), marks):
-                blank = 0 if bare else blank + 1
-                parted = parted or blank > 1 or bare and is_comment(bare, marks)
-                self._refuse_left_out(bare)
+                blank, notes = blank + (not bare), notes + is_comment(bare, marks)
+                self.cut_short = self.cut_short or bare * bool(_LEFT_OUT.fullmatch(bare))
                 continue
             row = row if not self.dialect.wrapped else without_brackets(row)
             row = row if cuts is None else self._cut(row)
@@ -136,11 +138,13 @@ class Rows:
             if bare == self.header:
                 self.repeated += 1
                 continue
-            self.parts += [self.line] * bool(parted)
-            blank, parted = 0, False
-            if _SUMS.match(row):  # of the rows above, if it is the last one
+            self.parts += [self.line] * (n > 0 and (blank > 1 or notes > 1 or blank > 0 < notes))
+            blank, notes, n, self.cut_short = 0, 0, n + 1, ""
+            if n > 1 and len(self.sums) < 3 and self._is_sum(row):  # of the rows above, if no other row follows
                 self.sums.append(row)
                 continue
+            if self.sums:
+                self.may_be_sums = False
             yield from (f"{held}\n" for held in (*self.sums, row))
             self.sums.clear()
         self._end()
@@ -151,10 +155,11 @@ class Rows:
                              "fixed width ends: mend it, or say another separator")
         return cut(row, self.dialect.cuts)
 
-    def _refuse_left_out(self, comment: str) -> None:
-        if told := re.search(r"(\d+) more (rows|lines)|omitted (\d+) (rows|entries)", comment):
-            raise ValueError(f"{self.file} is no table: line {self.line} says that rows were left out when it was "
-                             f"printed ({told[0]}): write the whole of it, as CSV")
+    def _is_sum(self, row: str) -> bool:
+        if not self.may_be_sums:
+            return False
+        first = row.split(None if self.separator == " " else self.separator, 1)[0]
+        return bool(_SUMS.fullmatch(first.strip()))
 
     def _ragged(self) -> ValueError:
         line, fields = self.held[0][0], {_fields(row, self.separator, self.dialect.quote) for _, row, _ in self.held}
@@ -166,6 +171,11 @@ class Rows:
 
     def _end(self) -> None:
         "Lines that are words below the last row are no rows; one that stops early is an accident, as numbers are."
+        last = next((text for text in (self.cut_short, *(row.strip() for _, row, _ in self.held))
+                     if _LEFT_OUT.fullmatch(text)), None)
+        if last:
+            raise ValueError(f"{self.file} is no table: it says, {last[:60]!r}, that rows were left out when it was "
+                             "printed: write the whole of it, as CSV")
         pattern = number_pattern(self.dialect.reading.decimal)
         cells = [split_line(row, self.separator, self.dialect.quote) for _, row, _ in self.held]
         if self.held and not self.held[-1][2] and len(cells[-1]) < self.width:

@@ -52,7 +52,7 @@ def missed_by(value: Tensor, labels: Labels, weight: Tensor) -> tuple[Tensor, Te
     happened = nn.functional.one_hot(labels.values, K).to(chance)
     if value.shape[-1] == 1:
         chance, happened = chance[..., 1:], happened[..., 1:]
-    certain = (chance * (1 - chance)).clamp(min=0.03)  # a step of 33 at most
+    certain = (chance * (1 - chance)).clamp(min=0.03)  # of what is surer the step would have no bound
     each = 1.0 if value.shape[-1] == 1 else (K - 1) / K  # logits move together: two of them each by a half
     return each * (happened - chance) / certain / by, certain * weight[:, None]
 
@@ -62,12 +62,13 @@ PENALTIES = tuple(10.0 ** np.arange(-3, 5))
 
 
 def _fit(u: np.ndarray, missed: np.ndarray, weight: np.ndarray, centres: np.ndarray,
-         least: float = -np.inf) -> "tuple[float, np.ndarray]":
+         least: "float | None" = None) -> "tuple[float, np.ndarray]":
     """The length and the coefficients (m, k) of Gaussians about centres (m, d) that say best what is missed (n, k) at
     u (n, d), each with its weight (n, k); 0 where they gain less than so many standard errors."""
     from sklearn.linear_model import RidgeCV  # slow to import
 
-    typical, best = float(np.median(pdist(u[:200]))), None
+    far = pdist(u[:200])
+    typical, best = float(np.median(far[far > 0])), None
     for length in typical * np.array(LENGTHS):
         kernel = lambda a: np.exp(-cdist(a, centres, "sqeuclidean") / (2 * length**2))
         size, axes = np.linalg.eigh(kernel(centres))
@@ -77,7 +78,7 @@ def _fit(u: np.ndarray, missed: np.ndarray, weight: np.ndarray, centres: np.ndar
             about = lambda a: (a - np.average(a, axis=0, weights=w)).T * np.sqrt(w / w.mean())
             ridge = RidgeCV(PENALTIES, fit_intercept=False, store_cv_results=True).fit(about(features).T, about(y))
             gain = about(y)**2 - ridge.cv_results_[:, PENALTIES.index(ridge.alpha_)]
-            counts = gain.mean() >= least * gain.std() / len(gain)**0.5 if least > -np.inf else True
+            counts = least is None or gain.mean() >= least * gain.std() / len(gain)**0.5
             score, found = score + ridge.best_score_, [*found, whiten @ ridge.coef_ * counts]
         if best is None or score > best[0]:
             best = score, float(length), np.stack(found, 1)
@@ -92,18 +93,20 @@ def find_misfit(value: Tensor, labels: Labels, x: Tensor, halves: Tensor, weight
     where nothing is missed, or where all events were fitted to.
     """
     value, target = value.detach().double(), labels.values.double()
-    missed = (value - target).square().mean((0, 1)).sqrt() if labels.classes is None else None
-    exact = missed is not None and bool((missed <= 1e-8 * target.std(0)).all())
-    if halves.shape[1] == len(x) or exact or not x.std(0).any():
+    errors = (value - target).square().mean((0, 1)).sqrt() if labels.classes is None else None
+    exact = errors is not None and bool((errors <= 1e-8 * target.std(0)).all())
+    if halves.shape[1] == len(x) or exact:
         return None
     scale, found = x.std(0).clamp(min=1e-300), []
     weight = (torch.ones(len(x)) if weight is None else weight).double()
     for one, half in zip(value, halves):
         fresh = torch.ones(len(x), dtype=torch.bool).index_fill(0, half, False).nonzero()[:most, 0]
         u = (x[fresh] / scale).double().numpy()
+        if not np.ptp(u[:200], axis=0).any() or not weight[fresh].any():  # one place, or nothing that counts
+            return None
         centres = u[:: max(1, len(u) // n_centres)][:n_centres]
         missed, counts = missed_by(one[fresh], labels[fresh], weight[fresh])
-        least = -np.inf if labels.classes is None else 1.645  # 95 %: a few events that surprise are no pattern
+        least = None if labels.classes is None else 1.645  # standard errors: a few surprises are no pattern
         length, coefficients = _fit(u, missed.numpy(), counts.numpy(), centres, least)
         found.append([torch.as_tensor(part) for part in (centres, length, coefficients)])
     centres, lengths, coefficients = (torch.stack(part) for part in zip(*found))
