@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import urllib.request
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def closed(monkeypatch, tmp_path, contents):
     def refuse(url, timeout):
         assert timeout <= 10
         raise OSError("no route to host")
-    monkeypatch.setattr(mnist_files.urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
     return tmp_path
 
 
@@ -132,7 +133,7 @@ def test_mirrors_are_tried_in_turn_and_verified(closed, contents, monkeypatch):
         asked.append(url)
         name = url.rsplit("/", 1)[1].removesuffix(".gz")
         return Answer(gzip.compress(b"a page that asks for money" if url.startswith(first) else contents[name]))
-    monkeypatch.setattr(mnist_files.urllib.request, "urlopen", answer)
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
     assert len(digits.mnist("test", progress=False)) == 10  # SYMNB_DATA is not set: the cache's folder
     assert [u.startswith(second) for u in asked] == [False] + [True] * 4
     assert everything_under(closed / "cache") == sorted(f"mnist/MNIST/raw/{name}" for name in contents)

