@@ -148,7 +148,11 @@ def test_links_between_notebooks_became_links_between_pages(pages):
     assert not left
     assert "scorecard" in pages["review/section10_scorecard.html"].get_text().lower()
     assert pages["index.html"].select_one('article a[href="review/section10_scorecard.html"]')
-    assert pages["index.html"].select_one('article a[href="figures.html#review-fig7"]')
+    assert pages["map.html"].select_one('article a[href="figures.html#review-fig7"]')
+    cells = [a["href"] for a in pages["map.html"].select("article table a[href*='#']") if "figures" not in a["href"]]
+    assert len(cells) > 40  # every claim leads to the heading above its cell
+    for page, anchor in (href.split("#") for href in cells):
+        assert pages[page].find(id=anchor), f"{page} has no heading {anchor}"
     assert pages["index.html"].select_one('article a[href="py-modindex.html"]')  # of the folder of the library
 
 
