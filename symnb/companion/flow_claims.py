@@ -183,4 +183,22 @@ _DETECTOR = (
           (share(0.9, "lorentz_found == 1"), every("control_found == 0"))),
 )
 
-FLOW_CLAIMS = (*_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS, *_STAIRCASE, *_UNBOUNDED, *_DETECTOR)
+_SCHEDULES = (
+    Claim("S15", "symnb", "the progressive schedule",
+          "Latents that are opened one after the other need one for the circle, which is the angle up to a cut and "
+          "reaches a better ELBO than two; the disk keeps its two.",
+          "counts, ratio, rank correlation with the angle, and the gain of ELBO on fresh events",
+          (share(0.9, "circle_progressive_dim == 1", "circle_progressive_rho1_over_rho2 >= 50"),
+           share(0.9, "circle_progressive_angle_rank >= 0.99"), median("circle_elbo_gain >= 0.15"),
+           share(0.85, "disk_progressive_dim == 2"))),
+    Claim("S17", "symnb", "the progressive schedule",
+          "At fixed √s the muon pairs lie on a sphere, and latents opened one after the other need two.",
+          "the count of relevant latents under the progressive schedule",
+          (share(0.85, "ee_progressive_dim == 2"),)),
+    Claim("S18", "symnb", "alignment",
+          "Where cuts make the variances of the differences unequal, a latent follows the one that stands apart.",
+          "the correlation of the best latent with the difference along the beam, |η| < 0.8 and momenta unscaled",
+          (median("cut_beam_correlation >= 0.95"),)),
+)
+
+FLOW_CLAIMS = (*_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS, *_STAIRCASE, *_UNBOUNDED, *_DETECTOR, *_SCHEDULES)
