@@ -12,7 +12,7 @@ GOOD = {  # what runs would measure where the sentence holds
     "F14": dict(one_turn=35.0, zero_turn=25.0, same_sense=1, zero_enlarged=1.3, zero_stretched=1.4),
     "F9": dict(oracle_accuracy=0.985, autoencoder_mse=0.009, platonic_classes_kept=10, probability_lowest=0.999,
                image_change=0.9),
-    "F10": dict(jacobian_rank=10, printed_six_loss=0.01, printed_seven_loss=0.6),
+    "F10": dict(jacobian_rank=10, printed_seven_least=0.6),
     "F15": dict(sixth_cost=0.2, seventh_cost=0.9),
     "F11": dict(bracket_ratio=0.5, closed_mismatch=1e-12, closed_across=1e-9, closed_signature_right=1),
     "S4": {name: {"so3_count": 3, "so13_count": 6}.get(name.split("_at_")[0], 1) for name in CLAIMS["S4"].measurements},
@@ -32,7 +32,7 @@ PLANTED = [  # claim, measurement, and what it would be if
     ("F9", "probability_lowest", 0.7),
     ("F9", "image_change", 0.1),
     ("F10", "jacobian_rank", 9),  # softmax outputs in place of logits
-    ("F10", "printed_seven_loss", 0.008),
+    ("F10", "printed_seven_least", 0.008),
     ("F15", "seventh_cost", 0.1),  # a seventh were learned
     ("F15", "sixth_cost", 0.9),  # a sixth were refused
     ("F11", "bracket_ratio", 1e-4),  # the flows commuted
