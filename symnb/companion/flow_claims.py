@@ -184,7 +184,6 @@ _DETECTOR = (
           (share(0.9, "lorentz_found == 1"), every("control_found == 0"))),
 )
 
-FLOW_CLAIMS = (*_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS, *_STAIRCASE, *_UNBOUNDED, *_DETECTOR, *_HADRONS)
 
 # %% ../../nbs/lib/companion/flow_claims.ipynb #had3133
 _HADRONS = (
@@ -205,4 +204,7 @@ _HADRONS = (
           "information of all latents in spreads of the runs at Λ = ∞",
           (share(0.9, "same_directions == 1"), median("fit_pull >= 3"), median("probe_pull < 2"))),
 )
+
+FLOW_CLAIMS = (
+    *_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS, *_STAIRCASE, *_UNBOUNDED, *_DETECTOR, *_HADRONS)
 
