@@ -188,8 +188,8 @@ _DETECTOR = (
 # %% ../../nbs/lib/companion/flow_claims.ipynb #had3133
 _HADRONS = (
     Claim("S31", "symnb", "hadron collisions",
-          "Without radiation two latents fewer are relevant in Drell-Yan pairs: transverse momentum has two "
-          "components, and both are conserved exactly.",
+          "Without radiation two latents fewer are relevant in Drell-Yan pairs: both transverse components of "
+          "momentum are conserved exactly.",
           "the counts with and without radiation on p_T, the direction φ and η of both muons, pairs of fresh samples",
           (share(0.9, "radiation_extra_latents == 2"),)),
     Claim("S32", "symnb", "hadron collisions",
@@ -203,6 +203,10 @@ _HADRONS = (
           "the directions at Λ = ∞ to 3 TeV; at 3 TeV the fitted coefficient in its own errors, and the shift of the "
           "information of all latents in spreads of the runs at Λ = ∞",
           (share(0.9, "same_directions == 1"), median("fit_pull >= 3"), median("probe_pull < 2"))),
+    Claim("S34", "symnb", "broken symmetry",
+          "Relevance measures the breaking: ρ2 follows √(ε²/s² − 1) from ε = 1.5 s to 5 s.",
+          "ρ2 of a ring over the formula, s = 0.1, the fit with the better ELBO; one entry a run",
+          (share(0.9, "ratio_low >= 0.75", "ratio_high <= 1.33"),)),
 )
 
 FLOW_CLAIMS = (
