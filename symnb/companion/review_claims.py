@@ -145,7 +145,7 @@ _OUTLOOK = (
           "The relevance of a broken direction grows with the scale of the breaking.",
           "ρ2 of a ring against its width, from 0 to 5 s, progressive schedule; ellipses as negative control",
           (share(0.9, "below_rho2 <= 0.1"), share(0.9, "rank_correlation >= 0.95"), share(0.9, "ellipse_rho2 <= 0.1")),
-          caveat="of several fits to the same events, with one latent and with three, the one with the best ELBO"),
+          caveat="of several fits to the same events, progressive and from coarse to fine, the one with the best ELBO"),
     Claim("R22", _REVIEW, "section 9.1",
           "The scale at which a broken direction becomes relevant is set by the noise of the decoder.",
           "the width at which ρ2 crosses 1, for several s",
