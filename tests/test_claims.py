@@ -235,7 +235,7 @@ def test_every_claim_can_be_judged_with_two_seeds_or_one_number(id):
 
 def test_numbers_that_are_not_finite_are_still_json():
     record = result_record(
-        judge(CLAIMS["R14"], dict(gap_ee_over_pp=[math.inf, math.inf], pp_relevant_range=[math.nan]))
+        judge(CLAIMS["R14"], dict(pp_minus_ee_grading=[math.inf, math.inf], pp_minus_linear_grading=[math.nan]))
     )
     assert [e["value"] for e in record["evidence"]] == ["inf", "-inf"] and json.dumps(record, allow_nan=False)
     assert [e.value for e in read_evidence(record)] == [math.inf, -math.inf]
@@ -288,7 +288,7 @@ def test_the_numbers_of_the_criteria_are_those_that_were_set_beforehand():
         ],
         "R12": ["difference_r2 ≥ 0.97"],
         "R13": ["sum_r2 ≤ 0.05"],
-        "R14": ["gap_ee_over_pp ≥ 3"],
+        "R14": ["pp_minus_ee_grading ≥ 0.05", "pp_minus_linear_grading ≥ 0.05"],
         "R15": ["radiation_extra_latents = 1"],
     }.items():
         assert all(part in text[id] for part in parts), text[id]
