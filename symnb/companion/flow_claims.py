@@ -236,6 +236,7 @@ _HADRONS = (
           (share(0.9, "ratio_low >= 0.75", "ratio_high <= 1.33"),)),
 )
 
+# %% ../../nbs/lib/companion/flow_claims.ipynb #sch1
 _SCHEDULES = (
     Claim("S15", "symnb", "the progressive schedule",
           "Latents that are opened one after the other need one for the circle, which is the angle up to a cut and "
