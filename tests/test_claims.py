@@ -214,8 +214,8 @@ def test_the_runs_of_several_executions_are_judged_together():
 
 
 def test_what_is_missing_or_misshapen_is_named():
-    with pytest.raises(ValueError, match="R8 needs the measurements circle_elbo_gain"):
-        record_claim("R8", {k: v for k, v in draws(CLAIMS["R8"]).items() if k != "circle_elbo_gain"})
+    with pytest.raises(ValueError, match="S15 needs the measurements circle_elbo_gain"):
+        record_claim("S15", {k: v for k, v in draws(CLAIMS["S15"]).items() if k != "circle_elbo_gain"})
     with pytest.raises(ValueError, match="sum_r2 must be one number or one for each run"):
         record_claim("R13", dict(sum_r2=np.ones((2, 2))))
     with pytest.raises(ValueError, match="sum_r2"):
@@ -274,17 +274,16 @@ def test_the_numbers_of_the_criteria_are_those_that_were_set_beforehand():
         "R7": [
             "disk_standard_rho1_over_rho2 ≤ 1.15 in ≥ 90%",
             "disk_standard_rho2_over_rho3 ≥ 50",
-            "disk_progressive_dim = 2 in ≥ 85%",
         ],
-        "R8": [
+        "R8": ["circle_standard_dim = 1 and circle_standard_rho1_over_rho2 ≥ 50 in ≥ 90%"],
+        "S15": [
             "circle_progressive_dim = 1 and circle_progressive_rho1_over_rho2 ≥ 50 in ≥ 90%",
             "median of circle_elbo_gain ≥ 0.15",
-            "circle_standard_dim = 2 in ≥ 90%",
+            "disk_progressive_dim = 2 in ≥ 85%",
         ],
         "R11": [
             "ee_standard_dim = 3 and ee_standard_rho3_over_rho4 ≥ 30 in ≥ 90%",
-            "ee_progressive_dim = 2 in ≥ 85%",
-            "ee_spread_standard_dim = 3 in ≥ 90%",
+            "ee_spread_standard_dim = 3 and ee_spread_standard_rho3_over_rho4 ≥ 30 in ≥ 90%",
         ],
         "R12": ["difference_r2 ≥ 0.97"],
         "R13": ["sum_r2 ≤ 0.05"],
