@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .cells import is_missing, number_pattern, split_line
+from .cells import is_missing, number_pattern, split_line, unquoted
 from .readings import Layout, readings
 
 # %% ../../nbs/lib/data/headers.ipynb #0004
@@ -68,7 +68,7 @@ def as_labels(text: str, reading: Layout, quote: str, edges: "tuple[int, ...]",
         if len(cells) == len(edges) and any(cells) and not any(cell.endswith((",", ";", "!")) for cell in cells):
             numbers = [bool(pattern.fullmatch(c)) for c, j in zip(cells, edges) if j in reading.numeric]
             if not any(numbers):
-                return [cell.strip("\"'") for cell in cells]
+                return [unquoted(cell) for cell in cells]
     return None
 
 # %% ../../nbs/lib/data/headers.ipynb #0007
