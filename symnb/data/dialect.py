@@ -156,7 +156,8 @@ def _choose(rows, options: ReadOptions, quote: str):
     fixed = options.separator == "fixed"
     found = [] if fixed else readings(rows, options, quote)
     ragged = found and found[0].separator == " " and len(found[0].rows) < found[0].lines
-    if options.separator in (None, "fixed") and (not found or ragged or found[0].score[2] < 1):
+    plain = found and found[0].plain
+    if options.separator in (None, "fixed") and not plain and (not found or ragged or found[0].score[2] < 1):
         if placed := _fixed(rows, replace(options, separator=None), found[0] if found else None):
             return choose_reading([placed[0]], options), placed[1]
     if not found and len(rows) == 1:

@@ -39,9 +39,18 @@ def _ranges(reading: Layout) -> "str | None":
     return None
 
 
+def _blanks(reading: Layout) -> "str | None":
+    "Is the first of columns of fixed widths empty where it repeats, as in prints of an index with several levels?"
+    first = [row[0] for row in reading.data]
+    if reading.separator or not first[0] or all(first):
+        return None
+    return (f"the first column is empty in {first.count('')} of {len(first)} rows: write in each what it has, or NA "
+            "where it has nothing (of pandas: reset_index().to_csv(...))")
+
+
 def refuse_cells(reading: Layout) -> None:
     "Raise ValueError where the cells of the rows are no plain numbers."
-    for said in (_units_in_rows(reading), _ranges(reading)):
+    for said in (_units_in_rows(reading), _ranges(reading), _blanks(reading)):
         if said:
             raise ValueError(said)
 
@@ -83,8 +92,9 @@ def _even(reading: Layout, numeric: "Sequence[int]") -> "str | None":
         years = len(step) == 1 and all(v % 1 == 0 and 1500 <= v <= 2200 for v in values)
         return "years" if years else None if len(values) < 3 else "steps" if len(step) == 1 else "rising"
     first, *others = [steps(row) for row in reading.data[:9]]
-    if first == "rising":
-        return first if all(places(row) > places(reading.data[0]) for row in reading.data[1:9]) and others else None
+    if first == "rising":  # written by a program that separates by signs, as pandas does
+        fewer = all(places(row) > places(reading.data[0]) for row in reading.data[1:9])
+        return first if others and fewer and reading.separator not in (" ", "") else None
     return first if others and first not in others else None
 
 
