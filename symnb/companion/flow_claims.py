@@ -261,7 +261,8 @@ _SCHEDULES = (
           (median("cut_beam_correlation >= 0.95"), median("uncut_beam_correlation >= 0.95"),
            median("equal_beam_correlation <= 0.95")),
           reasons={2: "the price of mixing is a hundredth of a nat, less than a network gains by bending on the sphere",
-                   3: "what is left of the sphere has an axis, and a network that bends can find it without a splitting"}),
+                   3: "what is left of the sphere has an axis, and a network that bends can find it without a "
+                      "splitting"}),
 )
 
 FLOW_CLAIMS = (*_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS, *_STAIRCASE, *_UNBOUNDED, *_DETECTOR,
