@@ -18,14 +18,14 @@ from symnb.data.cells import (
     is_missing,
     is_ruler,
     join_quoted,
-    number_pattern,
-    plain_number,
+    marks_behind,
     quote_of,
     split_line,
     without_brackets,
     without_comment,
 )
-from .headers import Headings, as_labels, find_labels, kept_columns, mixed_units
+from .doubts import is_numbered, refuse_above, refuse_cells
+from .headers import Headings, as_labels, find_labels, kept_columns
 from .reading import ReadOptions
 from .readings import Layout, choose_reading, cut, fixed_cuts, readings
 
@@ -42,8 +42,8 @@ class Dialect:
         Names and units of the columns.
     columns : tuple of int
         Which cells of a row are columns: all but empty ones at its ends.
-    marks : tuple of str
-        What comments start with.
+    marks, behind : tuple of str
+        What comments start with, and which of these also behind a row.
     quote : str
     cuts : tuple of (int, int), optional
         Where the columns of fixed widths start and end.
@@ -56,6 +56,7 @@ class Dialect:
     labels: Headings
     columns: "tuple[int, ...]"
     marks: "tuple[str, ...]" = ()
+    behind: "tuple[str, ...]" = ()
     quote: str = '"'
     cuts: "tuple[tuple[int, int], ...] | None" = None
     left_out: "tuple[int, ...]" = ()
@@ -125,70 +126,6 @@ def _line_of(line: int, what: str, texts: "dict[int, str]", reading: Layout, quo
         raise ValueError(f"{what}={line}: that line has {len(cells)} fields, and the rows have {len(kept)} columns")
     return cells
 
-# %% ../../nbs/lib/data/dialect.ipynb #0007
-def _refuse_cells(reading: Layout) -> None:
-    "Raise ValueError where numbers are followed by units that differ from row to row, or by their place in a list."
-    for j in {*range(1, reading.width)} - {*reading.numeric}:
-        if j - 1 in reading.numeric and (units := mixed_units([row[j] for row in reading.data])):
-            raise ValueError(f"the numbers of column {j} are in units that differ from row to row: {', '.join(units)}; "
-                             "write them in one")
-    marks = [re.match(r"\[ *(\d+)\]", " ".join(row[:2])) for row in reading.data]
-    steps = {int(b[1]) - int(a[1]) for a, b in zip(marks, marks[1:])} if all(marks) else set()
-    if len(steps) == 1 and min(steps) > 0 and marks[0][1] == "1":
-        raise ValueError("it is one list of numbers, as R prints it: write it with write.csv(...)")
-
-
-def _refuse_what_is_above(rows, start: int, reading: Layout) -> None:
-    """Raise ValueError where a table with other columns stands above line `start`, or a factor of all numbers, also as
-    the first of the rows (line, text)."""
-    pattern = number_pattern(reading.decimal, reading.thousands)
-    cells = {i: [c for c in re.split(r"[,;\t| ]+", text) if c] for i, text in rows if i < start}
-    other = [i for i, found in cells.items() if len(found) > 1 and all(pattern.fullmatch(c) for c in found)]
-    if len(other) > 2:
-        raise ValueError(f"a table of {reading.width} columns begins at line {start}, and above it, from line "
-                         f"{other[0]} on, are rows of another: keep one of them in the file, or say skip={other[-1]}")
-    for i, text in rows:
-        if re.fullmatch(r"\s*[\d.]+[eE][+\-]\d+\s*\*\s*", text):  # as MATLAB prints
-            raise ValueError(f"line {i} multiplies all numbers by {text.strip(' *')}: write them as they are, or say "
-                             f"skip={i} for those that are printed")
-
-# %% ../../nbs/lib/data/dialect.ipynb #d7a01
-def _even(reading: Layout, numeric: "Sequence[int]") -> "str | None":
-    "Are the numbers of the first row 'years', or in equal 'steps', as those of no other row?"
-    signs = reading.decimal, reading.thousands
-    def steps(row: "Sequence[str]") -> "str | None":
-        if not all(number_pattern(*signs).fullmatch(row[j]) for j in numeric):
-            return None
-        values = [plain_number(row[j], *signs) for j in numeric]
-        step = {round(b - a, 9) for a, b in zip(values, values[1:])}
-        if len(step) != 1 or 0 in step or len(values) < 2:
-            return None
-        years = all(v % 1 == 0 and 1500 <= v <= 2200 for v in values)
-        return "years" if years else "steps" if len(values) > 2 else None
-    first, *others = [steps(row) for row in reading.data[:9]]
-    return first if others and first not in others else None
-
-
-def _is_numbered(reading: Layout, kept: "tuple[int, ...]", text: str, below: str, quote: str) -> bool:
-    """Is the first row 0, 1, 2, …, as pandas names columns, years, or quoted where the next one is not? Raises
-    ValueError where it may be names."""
-    cells = [reading.data[0][j] for j in kept]
-    bare = cells[1:] if cells[:1] == [""] else cells
-    quoted = text.count(quote) == 2 * len(cells) and quote not in below
-    numeric = [j for j in kept if j in reading.numeric and (j or cells[0])]  # pandas leaves its index unnamed
-    even, text = _even(reading, numeric) if len(kept) > 2 else None, len(numeric) < len(kept)
-    if even == "years" and text or even and not cells[0]:
-        return True
-    if even == "steps" and (text or len(numeric) > 3):
-        line = reading.rows[reading.first][0]
-        raise ValueError(f"the numbers of line {line}, {', '.join(cells)[:40]!r}, are in equal steps: say "
-                         f"names={line} if they are names of the columns, and names=0 if they are an event")
-    whole = all(c.isdecimal() for c in bare) and int(bare[0])
-    counts = whole is not False and bare == [str(whole + j) for j in range(len(bare))]
-    fractions = all("." in row[j] or "," in row[j] for row in reading.data[1:9] for j in reading.numeric)
-    return len(cells) > 1 and len(reading.data) > 1 and (
-        quoted or counts and (whole == 0 or len(bare) > 2 and fractions))
-
 # %% ../../nbs/lib/data/dialect.ipynb #0008
 def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -> Dialect:
     """How the text that starts with these lines is written; what the options give is not guessed.
@@ -201,13 +138,15 @@ def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -
     marks = comment_marks([text for _, text in numbered], options.comment)
     signs = "".join(marks).replace("@", "") + " \t"
     comments = [(i, t.strip().strip(signs)) for i, t in numbered if is_comment(t, marks)]
-    rows = [(i, without_comment(t, marks)) for i, t in numbered if not is_comment(t, marks)]
+    behind = marks_behind([text for _, text in numbered], marks)
+    rows = [(i, without_comment(t, behind)) for i, t in numbered if not is_comment(t, marks)]
     rows = [(i, t) for i, t in rows if not is_ruler(t)]
     if wrapped := in_brackets([t for _, t in rows]):
         rows = [(i, without_brackets(t)) for i, t in rows]
     quote = quote_of([t for _, t in rows])
     reading, cuts = _choose(rows, options, quote)
-    return replace(_complete(reading, cuts, rows, comments, marks, quote, options), wrapped=wrapped)
+    made = _complete(reading, cuts, rows, comments, options, quote)
+    return replace(made, marks=marks, behind=behind, quote=quote, wrapped=wrapped)
 
 # %% ../../nbs/lib/data/dialect.ipynb #0009
 def _choose(rows, options: ReadOptions, quote: str):
@@ -217,7 +156,8 @@ def _choose(rows, options: ReadOptions, quote: str):
     fixed = options.separator == "fixed"
     found = [] if fixed else readings(rows, options, quote)
     ragged = found and found[0].separator == " " and len(found[0].rows) < found[0].lines
-    if options.separator in (None, "fixed") and (not found or ragged or found[0].score[2] < 1):
+    plain = found and found[0].plain
+    if options.separator in (None, "fixed") and not plain and (not found or ragged or found[0].score[2] < 1):
         if placed := _fixed(rows, replace(options, separator=None), found[0] if found else None):
             return choose_reading([placed[0]], options), placed[1]
     if not found and len(rows) == 1:
@@ -235,13 +175,13 @@ def _has_names(reading, rows, comments, quote) -> bool:
     return False
 
 
-def _complete(reading, cuts, rows, comments, marks, quote, options) -> Dialect:
+def _complete(reading, cuts, rows, comments, options, quote) -> Dialect:
     "The dialect of a reading: with names and units, and what is left out."
     kept, texts = kept_columns(reading), dict(rows) | dict(comments)
     start = reading.rows[reading.first][0]
     below = texts[reading.rows[min(reading.first + 1, len(reading.rows) - 1)][0]]
     named = options.names is not None or reading.headed or _has_names(reading, rows, comments, quote)
-    if not named and _is_numbered(reading, kept, texts[start], below, quote):
+    if not named and is_numbered(reading, kept, texts[start], below, quote):
         cells = [reading.data[0][j] for j in kept]
         few = all(len(c) < 3 for c in cells if c.isdecimal())
         names = tuple(f"x{c}" if few and c.isdecimal() else c or "Unnamed: 0" for c in cells)
@@ -253,8 +193,8 @@ def _complete(reading, cuts, rows, comments, marks, quote, options) -> Dialect:
             reading = replace(reading, first=reading.first + 1)
     if not reading.data:
         raise ValueError(f"it has no rows below line {start}, which names={start} takes for the names of the columns")
-    _refuse_cells(reading)
-    _refuse_what_is_above([(i, t) for i, t in rows if i <= start and i != labels.names_line], start, reading)
+    refuse_cells(reading)
+    refuse_above([(i, t) for i, t in rows if i <= start and i != labels.names_line], start, reading)
     used, start = {labels.names_line, labels.units_line}, reading.rows[reading.first][0]
     left = (*range(1, (options.skip or 0) + 1), *(i for i, _ in rows if i < start and i not in used))
-    return Dialect(reading, labels, kept, marks, quote, cuts, left)
+    return Dialect(reading, labels, kept, cuts=cuts, left_out=left)

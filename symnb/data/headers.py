@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .cells import is_missing, number_pattern, split_line
+from .cells import is_missing, number_pattern, split_line, unquoted
 from .readings import Layout, readings
 
 # %% ../../nbs/lib/data/headers.ipynb #0004
@@ -68,7 +68,7 @@ def as_labels(text: str, reading: Layout, quote: str, edges: "tuple[int, ...]",
         if len(cells) == len(edges) and any(cells) and not any(cell.endswith((",", ";", "!")) for cell in cells):
             numbers = [bool(pattern.fullmatch(c)) for c, j in zip(cells, edges) if j in reading.numeric]
             if not any(numbers):
-                return [cell.strip("\"'") for cell in cells]
+                return [unquoted(cell) for cell in cells]
     return None
 
 # %% ../../nbs/lib/data/headers.ipynb #0007
@@ -136,10 +136,20 @@ def _refuse_labels(line: int, text: str, reading: Layout, kept: "tuple[int, ...]
                          f"in it, or say names=0 and skip={line} if it is no part of the table")
 
 # %% ../../nbs/lib/data/headers.ipynb #0010
-def _counts_rows(reading: Layout) -> bool:
-    "Is the first column text, or 1, 2, 3, …, as R writes names of rows?"
-    first = [row[0] for row in reading.data]
-    return 0 not in reading.numeric or first in ([str(k + s) for k in range(len(first))] for s in (0, 1))
+def _spans(line: str) -> "list[tuple[int, int]]":
+    return [m.span() for m in re.finditer(r"\S+", line.expandtabs())]
+
+
+def _beside(header: str, rows: "Sequence[str]", quote: str) -> bool:
+    """Is a header without a name for the first column right, since that one has names of rows? R quotes both; and what
+    is printed has each name at the end of its column, and nothing above the first."""
+    quoted = lambda text: text.lstrip()[:1] == quote
+    if quoted(header) and all(map(quoted, rows)):
+        return True
+    names, cells = _spans(header), [_spans(row) for row in rows]
+    over = lambda a, b: a[0] < b[1] and b[0] < a[1]
+    fits = lambda row: len(row) == len(names) + 1 and row[0][1] <= names[0][0] and all(map(over, names, row[1:]))
+    return "\t" not in header and all(map(fits, cells))
 
 
 def _no_sentence(cells: "list[str] | None") -> "list[str] | None":
@@ -187,11 +197,25 @@ def _labels_in_rows(above, reading, kept, quote) -> "tuple[list, list] | None":
     if found:
         line, cells = found[0]
         return (line, _joined(found[1][1], cells) if len(found) > 1 else cells), None
-    if above and len(kept) > 2:
-        cells = split_line(above[0][1], reading.separator or " ", quote)
-        words = not any(number_pattern(reading.decimal).fullmatch(c) for c in cells)
-        if len(cells) == len(kept) - 1 and words and _counts_rows(reading):
-            return (above[0][0], ["row", *(c.strip(quote) for c in cells)]), None
+    return None
+
+
+def _names_of_rows(above, rows, reading, kept, quote) -> "tuple[int, list[str]] | None":
+    """The line and names of a header that has none for the first column, as R and pandas print. Raises ValueError where
+    it may be the last column that has none."""
+    for k, (line, text) in enumerate(above[:2]):
+        cells = [unquoted(c) for c in split_line(text, reading.separator or " ", quote)]
+        words = not any(number_pattern(reading.decimal, reading.thousands).fullmatch(c) for c in cells)
+        if len(kept) < 3 or len(cells) != len(kept) - 1 or not words or any(c.endswith((",", ":", "!")) for c in cells):
+            if len(cells) == 1 and words:  # the name of the index, which pandas prints below the others
+                continue
+            return None
+        if _beside(text, rows, quote):
+            return line, [above[0][1].strip() if k else "row", *cells]
+        if k == 0:
+            raise ValueError(f"line {line} has {len(cells)} fields, and the rows below have {len(kept)}: say "
+                             f"names='row,{','.join(cells)}' if the first column has names of rows, or "
+                             f"names='{','.join(cells)},x{len(cells)}' if the last one has no name")
     return None
 
 # %% ../../nbs/lib/data/headers.ipynb #0011
@@ -204,6 +228,9 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
     above = [line for line in lines if line[0] < start][::-1]
     notes = [line for line in comments if line[0] < start][::-1]
     named = _labels_in_rows(above, reading, kept, quote)
+    below = [text for line, text in lines if line >= start][:len(reading.data)]
+    if named is None and (found := _names_of_rows(above, below, reading, kept, quote)):
+        named = found, None
     scans = any(re.fullmatch(r"N \d+", text) for _, text in notes)  # files of SPEC
     free = [(line, text[2:] if scans and text[:2] == "L " else text) for line, text in notes if text[:1] != "@"]
     told = [(line, _no_sentence(as_labels(text, reading, quote, kept, strict=k > 0)))

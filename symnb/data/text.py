@@ -118,11 +118,11 @@ class Rows:
         return self.rows
 
     def _rows(self) -> Iterator[str]:
-        marks, quote, cuts = self.dialect.marks, self.dialect.quote, self.dialect.cuts
+        marks, behind, quote, cuts = (getattr(self.dialect, a) for a in ("marks", "behind", "quote", "cuts"))
         blank = notes = n = 0
         for _, last, line in join_quoted(self.text, quote):
             self.line = self.dialect.first - 1 + last
-            row = without_comment(line.rstrip("\n"), marks)
+            row = without_comment(line.rstrip("\n"), behind)
             if _is_none(bare := row.strip(), marks):
                 blank, notes = blank + (not bare), notes + is_comment(bare, marks)
                 self.cut_short = self.cut_short or bare * bool(_LEFT_OUT.fullmatch(bare))
