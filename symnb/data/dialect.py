@@ -51,6 +51,8 @@ class Dialect:
         Lines above the table that are no part of it.
     wrapped : bool
         Is every row in brackets?
+    counts : bool
+        May the first row be none, but count the rows? It is so where nothing names the columns.
     """
     reading: Layout
     labels: Headings
@@ -61,6 +63,7 @@ class Dialect:
     cuts: "tuple[tuple[int, int], ...] | None" = None
     left_out: "tuple[int, ...]" = ()
     wrapped: bool = False
+    counts: bool = False
 
     @property
     def first(self) -> int:
@@ -197,4 +200,5 @@ def _complete(reading, cuts, rows, comments, options, quote) -> Dialect:
     refuse_above([(i, t) for i, t in rows if i <= start and i != labels.names_line], start, reading)
     used, start = {labels.names_line, labels.units_line}, reading.rows[reading.first][0]
     left = (*range(1, (options.skip or 0) + 1), *(i for i, _ in rows if i < start and i not in used))
-    return Dialect(reading, labels, kept, cuts=cuts, left_out=left)
+    bare = labels.names_line is None and options.names is None
+    return Dialect(reading, labels, kept, cuts=cuts, left_out=left, counts=bare)

@@ -99,6 +99,16 @@ def _even(reading: Layout, numeric: "Sequence[int]") -> "str | None":
 
 
 # %% ../../nbs/lib/data/doubts.ipynb #0010
+def _is_matrix(reading: Layout) -> bool:
+    "Are these numbers on a grid, as gnuplot has them: N x1 … xN above y1 z11 … z1N and so on?"
+    pattern, head = number_pattern(reading.decimal), reading.data[0]
+    sides = head[1:], tuple(row[0] for row in reading.data[1:])
+    if head[0] != str(len(head) - 1) or min(map(len, sides)) < 3 or not all(map(pattern.fullmatch, sum(sides, ()))):
+        return False
+    values = [[plain_number(c, reading.decimal) for c in side] for side in sides]
+    return all(side == sorted({*side}) for side in values)
+
+
 def is_numbered(reading: Layout, kept: "tuple[int, ...]", text: str, below: str, quote: str) -> bool:
     """Is the first row 0, 1, 2, …, as pandas names columns, years, or quoted where the next one is not? Raises
     ValueError where it may be names."""
@@ -110,6 +120,10 @@ def is_numbered(reading: Layout, kept: "tuple[int, ...]", text: str, below: str,
     corner = not cells[0] and reading.separator not in (" ", "") and all(row[0] for row in reading.data[1:])
     if even == "years" and text or corner and len(reading.data) > 1:
         return True
+    if _is_matrix(reading):
+        line = reading.rows[reading.first][0]
+        raise ValueError(f"line {line} starts with the number of its other cells, as a matrix of gnuplot does: say "
+                         f"skip={line} if it is no event, and names=0 if it is one")
     if even == "rising" or even == "steps" and (text or len(numeric) > 3):
         line = reading.rows[reading.first][0]
         raise ValueError(f"the numbers of line {line}, {', '.join(cells)[:40]!r}, "

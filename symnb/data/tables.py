@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ..checks import effective_number
 from .arrays import read_numpy
+from .cells import is_missing
 from .columnar import read_arrow, read_parquet
 from .events import read_lhe
 from .fits import read_fits
@@ -28,7 +29,7 @@ from .labels import without_labels
 from .reading import Done, ReadOptions, read_options
 from .remarks import bend_angles
 from .root import read_root
-from .selection import Besides, choose_columns, select_events
+from .selection import Besides, choose_columns, quoted, select_events
 from .sniff import existing_file, file_format
 from .text import read_csv
 from .times import as_seconds
@@ -230,6 +231,9 @@ def _classified(table: pd.DataFrame, notes: "list[str]", besides: Besides) -> "t
     if target is not None and table[target].dtype.kind not in "iuf":
         codes, classes = pd.factorize(table[target].astype(str), sort=True)
         table, attrs = table.assign(**{target: codes}), {"classes": [str(c) for c in classes]}
+        doubtful = [c for c in attrs["classes"] if is_missing(c)]
+        notes = [*notes, *(f"{c!r} is one of the classes: leave these rows out with query=\"{quoted(target)} != {c!r}\" if "
+                           "it stands for none" for c in doubtful)]
     if besides.weights is not None:
         if ((w := table[besides.weights]) == 0).all():
             raise ValueError(f"weights: all values of {besides.weights!r} are 0: no event counts")
