@@ -922,6 +922,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                     'symnb.data.reading.ReadOptions.__post_init__': ( 'lib/data/reading.html#readoptions.__post_init__',
                                                                                       'symnb/data/reading.py'),
                                     'symnb.data.reading._line_or_words': ('lib/data/reading.html#_line_or_words', 'symnb/data/reading.py'),
+                                    'symnb.data.reading.check_words': ('lib/data/reading.html#check_words', 'symnb/data/reading.py'),
                                     'symnb.data.reading.named': ('lib/data/reading.html#named', 'symnb/data/reading.py'),
                                     'symnb.data.reading.read_options': ('lib/data/reading.html#read_options', 'symnb/data/reading.py'),
                                     'symnb.data.reading.split_units': ('lib/data/reading.html#split_units', 'symnb/data/reading.py')},

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 # %% ../../nbs/lib/data/cells.ipynb #0004
-MISSING = ("", "na", "n/a", "#n/a", "nan", "-nan", "nil", "null", "none", "missing", "-", "--", "---", "?", ".", "…",
-           "inf", "-inf", "+inf", "infinity", "-infinity", "∞", "-∞", "+∞", "1.#inf", "-1.#inf", "1.#ind", "-1.#ind",
-           "1.#qnan", "\\n", "n.a.", "undefined")
+MISSING = ("", "na", "<na>", "n/a", "#n/a", "nan", "-nan", "nil", "null", "none", "missing", "-", "--", "---", "?", ".",
+           "…", "inf", "-inf", "+inf", "infinity", "-infinity", "∞", "-∞", "+∞", "1.#inf", "-1.#inf", "1.#ind",
+           "-1.#ind", "1.#qnan", "\\n", "n.a.", "undefined")
 # of spreadsheets, in any language: #DIV/0!, #WERT!, #¡VALOR!, #NOM?, and those without a sign at their end
 _ERROR = re.compile(r"#(?:¡?[^\W\d_a-z]+(?:/0)?[!?]|N/[ADV]|NV|GETTING_DATA)(?=\s*(?:[;,\t|\"]|$)|\s+[\d.+\-])")
 

@@ -70,7 +70,7 @@ def _pandas_options(dialect: Dialect) -> dict:
     "Of pandas.read_csv, for rows without a header."
     how, quoting = dialect.reading, csv.QUOTE_NONE if dialect.cuts else csv.QUOTE_MINIMAL
     words = ["", *(form(m) for m in MISSING if m and "inf" not in m for form in (str, str.upper, str.capitalize))]
-    words += ["NaN", "-NaN", "N/a", "<NA>"]
+    words += ["NaN", "-NaN"]
     is_text = lambda j: j not in how.numeric and not all(is_missing(row[j]) for row in how.data)
     missing = {j: ["", "nan", "NaN", "#N/A"] if is_text(j) else words for j in range(how.width)}  # "none" is a class
     return dict(sep=r"\s+" if how.separator == " " else how.separator or "\t", decimal=how.decimal,
