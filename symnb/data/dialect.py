@@ -24,8 +24,8 @@ from symnb.data.cells import (
     without_brackets,
     without_comment,
 )
-from .doubts import is_numbered, refuse_above, refuse_cells
-from .headers import Headings, as_labels, find_labels, kept_columns
+from .doubts import is_numbered, refuse_above, refuse_cells, refuse_gaps
+from .headers import Headings, as_labels, early_columns, find_labels, kept_columns
 from .reading import ReadOptions
 from .readings import Layout, choose_reading, cut, fixed_cuts, readings
 
@@ -77,6 +77,8 @@ class Dialect:
         said.append(f"names from line {at.names_line}" if at.names_line else "no names" * (at.names[:1] == ("x0",)))
         said.append(f"units from line {at.units_line}" * bool(at.units_line))
         said.append(f"comments after {' and '.join(self.marks)}" * bool(self.marks))
+        if early := early_columns(self.reading):
+            said.append(f"columns {', '.join(str(j + 1) for j in early)} left out, which only the first rows fill")
         if out := self.left_out:
             said.append(f"lines {out[0]} to {out[-1]} left out" if len(out) > 1 else f"line {out[0]} left out")
         return ", ".join(filter(None, said))
@@ -143,6 +145,7 @@ def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -
     comments = [(i, t.strip().strip(signs)) for i, t in numbered if is_comment(t, marks)]
     behind = marks_behind([text for _, text in numbered], marks)
     rows = [(i, without_comment(t, behind)) for i, t in numbered if not is_comment(t, marks)]
+    refuse_gaps(rows)
     rows = [(i, t) for i, t in rows if not is_ruler(t)]
     if wrapped := in_brackets([t for _, t in rows]):
         rows = [(i, without_brackets(t)) for i, t in rows]
