@@ -73,6 +73,17 @@ def is_comment(line: str, marks: "tuple[str, ...]") -> bool:
     return line.lstrip().startswith(marks) and not _ERROR.match(line.lstrip())
 
 
+def _rare_marks(lines: "Sequence[str]") -> "tuple[str, ...]":
+    "Marks of IDL, SQL and Fortran, which are signs elsewhere: only if the first line has one, and no row has it."
+    for mark, pattern in ((";", r"\s*;"), ("--", r"\s*--\s"), ("$", r"\s*\$\s"), ("C ", r"C ")):
+        starts = [bool(re.match(pattern, line)) for line in lines]
+        others = [line for line, is_one in zip(lines, starts) if not is_one]
+        several = mark != "C " or sum(starts) > 1 and not any(line.lstrip()[:1].isalpha() for line in others)
+        if starts[:1] == [True] and several and others and not any(mark in line for line in others):
+            return (mark,)
+    return ()
+
+
 def comment_marks(lines: "Sequence[str]", asked: "str | None" = None) -> "tuple[str, ...]":
     "What comments start with: `asked`, or '#' and the marks that lines above the first numbers start with."
     if asked is not None:
@@ -87,7 +98,7 @@ def comment_marks(lines: "Sequence[str]", asked: "str | None" = None) -> "tuple[
             break
         if mark and not is_ruler(line) and is_comment(line, (mark,)) and not (stars and mark == "*"):
             found.add(mark)
-    return tuple(m for m in MARKS if m in found)
+    return (*(m for m in MARKS if m in found), *_rare_marks(lines))
 
 
 def without_comment(line: str, marks: "tuple[str, ...]") -> str:

@@ -132,6 +132,19 @@ def _line_of(line: int, what: str, texts: "dict[int, str]", reading: Layout, quo
     return cells
 
 # %% ../../nbs/lib/data/dialect.ipynb #0008
+def _without_marks(comments: "list[tuple[int, str]]", marks: "tuple[str, ...]") -> "list[tuple[int, str]]":
+    "Comments without the marks before them; and behind, where they are in a box."
+    before = "|".join(re.escape(m) for m in marks if m != "@")
+    boxed = len(comments) > 1 and all(text.endswith(marks) for _, text in comments)
+    made = [(i, re.sub(rf"^(?:{before}|\s)+", "", text) if before else text) for i, text in comments]
+    return [(i, text.strip("".join(marks) + " \t") if boxed else text) for i, text in made]
+
+
+def _plain_header(text: str) -> str:
+    "The names [,1] [,2] that R prints as V1, V2, in the same places."
+    return re.sub(r"\[,(\d+)\]", r"  V\1", text) if re.fullmatch(r"\s*(\[,\d+\]\s*)+", text) else text
+
+
 def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -> Dialect:
     """How the text that starts with these lines is written; what the options give is not guessed.
 
@@ -141,10 +154,9 @@ def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -
     if numbered and (told := re.fullmatch(r'"?sep=(.)"?\s*', numbered[0][1])):  # Excel says so
         numbered, options = numbered[1:], replace(options, separator=options.separator or told[1])
     marks = comment_marks([text for _, text in numbered], options.comment)
-    signs = "".join(marks).replace("@", "") + " \t"
-    comments = [(i, t.strip().strip(signs)) for i, t in numbered if is_comment(t, marks)]
+    comments = _without_marks([(i, t.strip()) for i, t in numbered if is_comment(t, marks)], marks)
     behind = marks_behind([text for _, text in numbered], marks)
-    rows = [(i, without_comment(t, behind)) for i, t in numbered if not is_comment(t, marks)]
+    rows = [(i, _plain_header(without_comment(t, behind))) for i, t in numbered if not is_comment(t, marks)]
     refuse_gaps(rows)
     rows = [(i, t) for i, t in rows if not is_ruler(t)]
     if wrapped := in_brackets([t for _, t in rows]):

@@ -8,9 +8,10 @@ __all__ = ['are_units', 'mixed_units', 'as_labels', 'Headings', 'early_columns',
 # %% ../../nbs/lib/data/headers.ipynb #0002
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .cells import is_missing, number_pattern, split_line, unquoted
+from .captions import is_remark, listed_names, said_names
+from .cells import is_missing, is_ruler, number_pattern, split_line, unquoted
 from .readings import Layout, readings
 
 # %% ../../nbs/lib/data/headers.ipynb #0004
@@ -18,7 +19,7 @@ _BASES = ("m|s|g|eV|A|K|mol|cd|Hz|N|Pa|J|W|C|V|F|Ω|ohm|S|Wb|T|H|lm|lx|Bq|Gy|Sv|
           "Jy|ly|yr|a|min|h|d|deg|arcsec|arcmin|mas|mag|dex|counts?|cts|adu|ADU|e|c|%|°|°C|degC|degF|unitless|none|1|"
           "a\\.?u\\.?|arb|px|pix|pixel|sec|hr|hours?|days?|years?|str|string|date|time|Å|angstrom|ħ|hbar|"
           "[Ss]econds?|[Vv]olts?|[Aa]mp(?:ere)?s?|[Kk]elvin|[Mm]et(?:er|re)s?|[Hh]ertz|[Nn]ewtons?|[Pp]ascals?|[Jj]oules?|"
-          "[Ww]atts?|Ohms?|Torr|torr|mbar|psi|atm|inHg|mmHg|sccm|slm|dBm?|dBc|rpm|kt|kts|knots?|mph|ft|in|inch|mi|nmi|lb|"
+          "[Ww]atts?|Ohms?|Torr|torr|mbar|psi|atm|inHg|mmHg|sccm|slm|dBm?|dBc|Hartree|Bohr|Ha|Ry|rpm|kt|kts|knots?|mph|ft|in|inch|mi|nmi|lb|"
           "lbs|oz|gal|ppm|ppb|ppt|Wh|VA|degrees?|radians?")
 _PREFIXED = ("eV", "Hz", "Pa", "bar", "Bq", "Gy", "Sv", "m", "s", "g", "V", "A", "W", "J", "N", "T", "b")
 _WEAK = re.compile(r"[a-zA-Z]|time|date|px|pix|str|string|none|in|1")  # may as well be names
@@ -69,37 +70,6 @@ def as_labels(text: str, reading: Layout, quote: str, edges: "tuple[int, ...]",
             numbers = [bool(pattern.fullmatch(c)) for c, j in zip(cells, edges) if j in reading.numeric]
             if not any(numbers):
                 return [unquoted(cell) for cell in cells]
-    return None
-
-# %% ../../nbs/lib/data/headers.ipynb #0007
-_LISTED = re.compile(r"(?:@attribute|col(?:umn)?\.?)?\s*\[?(\d+)?\]?\s*[:.)=\-]?\s*(\S+?)[,:]?(?:\s+(.*))?", re.I)
-
-
-def _legends(comments: "Sequence[str]", n: int) -> "list[str] | None":
-    "Names as plots by Grace have them: a label of the x axis, and a legend for each other column."
-    find = lambda pattern: [m[1] for text in comments if (m := re.search(pattern, text))]
-    names = [*find(r'xaxis\s+label\s+"(.*)"')[:1], *find(r's\d+\s+legend\s+"(.*)"')]
-    return names if len(names) == n else None
-
-
-def _listed(comments: "Sequence[str]", n: int) -> "tuple[list[str], dict[str, str]] | None":
-    "Names that comments list one a line, as '1: px [GeV]', 'column double px' or '@attribute px', and their units."
-    typed = [m[1] for text in comments if (m := re.fullmatch(r"column\s+[\w:<>]+\s+(\S+)", text))]  # of Geant4
-    if n > 1 and len(typed) == n:
-        return typed, {}
-    if legends := _legends(comments, n):
-        return legends, {}
-    comments = [text.lstrip("@") for text in comments]
-    found = [_LISTED.fullmatch(line) for line in comments]
-    numbers = [int(m[1]) if m and m[1] else None for m in found]
-    for start in range(len(comments) - n + 1):
-        part, count = found[start:start + n], numbers[start:start + n]
-        written = all(c.lower().startswith("attribute") for c in comments[start:start + n])
-        if n > 1 and all(part) and (written or count in ([*range(n)], [*range(1, n + 1)])):
-            names = [re.sub(r"(?i)^attribute\s+", "", c).split()[0].strip("\"'") if written else m[2]
-                     for c, m in zip(comments[start:start + n], part)]
-            brackets = [re.search(r"[\[(]([^\])]*[^\W\d][^\])]*)[\])]", m[3] or "") for m in part]
-            return names, {name: b[1] for name, b in zip(names, brackets) if b and not written}
     return None
 
 # %% ../../nbs/lib/data/headers.ipynb #0009
@@ -174,9 +144,14 @@ def _names_and_units(rows: "list[tuple[int, list]]") -> "tuple[tuple, tuple] | N
     "Of rows of labels above each other, the lowest first: names and, directly below them, units."
     unique = lambda cells: len({*cells}) == len(cells) and all(cells)
     known = lambda lower, upper: are_units(lower, sure=unique(upper))
-    repeated = lambda lower, upper: unique(upper) and not unique(lower) and all(lower)
+    repeated = lambda lower, upper: (unique(upper) and len(lower) > 2 and not unique(lower) and all(lower)
+                                     and len({*lower}) > 1)
     found = ((up, low) for is_pair in (known, repeated) for low, up in zip(rows, rows[1:]) if is_pair(low[1], up[1]))
     return next(found, None)
+
+
+# of RDB, tibble, Julia and Polars
+_TYPE = re.compile(r"\d*[NSD]|<\w+>|(?:Float|Int|UInt|String)\d*\??|[fiu](?:8|16|32|64)|str|bool|date|cat")
 
 
 def _joined(upper: "list[str]", lower: "list[str]") -> "list[str]":
@@ -195,7 +170,7 @@ def _labels_in_rows(above, reading, kept, quote) -> "tuple[list, list] | None":
         if cells is None:
             break
         found.append((line, cells))
-    if len(found) > 1 and all(re.fullmatch(r"\d*[NSD]", c) for c in found[0][1]):  # types, in RDB files
+    if len(found) > 1 and all(map(_TYPE.fullmatch, filter(None, found[0][1]))):
         del found[0]
     if len(found) > 1 and not any(found[0][1][1:]) and not found[1][1][0]:  # the name of the first column, of pandas
         first, (line, cells) = found.pop(0)[1][0], found[0]
@@ -230,6 +205,25 @@ def _names_of_rows(above, rows, reading, kept, quote) -> "tuple[int, list[str]] 
                              f"names='{','.join(cells)},x{len(cells)}' if the last one has no name")
     return None
 
+# %% ../../nbs/lib/data/headers.ipynb #0010e
+def _said(lines: "list[tuple[int, str]]", n: int) -> "tuple[int, list[str]] | None":
+    return next(((line, names) for line, text in lines if (names := said_names(text, n))), None)
+
+
+def _labels_in_comments(notes, reading: Layout, kept, quote: str) -> "list[tuple[int, list[str]]]":
+    "Comments (line, text) that may be names or units, the nearest first: at most two, that follow each other."
+    found, n = [], len(kept)
+    notes = [(line, text) for line, text in notes[:9] if text and not is_ruler(text)]
+    for k, (line, text) in enumerate(notes[:6]):
+        ways = [reading, *(replace(reading, separator=s) for s in ";|\t," if text.count(s) == n - 1 > 0)]
+        cells = next(filter(None, (as_labels(text, way, quote, kept, strict=k > 0) for way in ways)), None)
+        cells = None if cells is None or is_remark(cells) or k and len({*cells}) < n and not found else cells
+        if cells := _no_sentence(cells):
+            found.append((line, cells))
+        if found and (not cells or len(found) == 2):
+            break
+    return found
+
 # %% ../../nbs/lib/data/headers.ipynb #0011
 def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
     """Names and units of the columns of a reading; lines, comments: (number, text), those of comments without marks.
@@ -237,7 +231,8 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
     Raises ValueError for a line that may be names or not.
     """
     kept, start = kept_columns(reading), reading.rows[reading.first][0]
-    above = [line for line in lines if line[0] < start][::-1]
+    cells = lambda text: split_line(text, reading.separator or " ", quote)
+    above = [(line, text) for line, text in lines if line < start and not is_remark(cells(text))][::-1]
     notes = [line for line in comments if line[0] < start][::-1]
     named = _labels_in_rows(above, reading, kept, quote)
     below = [text for line, text in lines if line >= start][:len(reading.data)]
@@ -245,17 +240,20 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
         named = found, None
     scans = any(re.fullmatch(r"N \d+", text) for _, text in notes)  # files of SPEC
     free = [(line, text[2:] if scans and text[:2] == "L " else text) for line, text in notes if text[:1] != "@"]
-    told = [(line, _no_sentence(as_labels(text, reading, quote, kept, strict=k > 0)))
-            for k, (line, text) in enumerate(free[:2])]
-    if named and named[1] is None and are_units(named[0][1]) and told and told[0][1]:
+    told = _labels_in_comments(free, reading, kept, quote)
+    if named and named[1] is None and are_units(named[0][1]) and told and told[0][0] == free[0][0]:
         if as_labels(free[0][1], reading, quote, kept, strict=True):  # no title of as many words
             named = told[0], named[0]
+    if named is None and (said := _said([line for line in lines if line[0] < start][::-1], len(kept))):
+        named = said, None
     if named is None and above and above[0][0] > max((line for line, _ in notes), default=0):
         _refuse_labels(*above[0], reading, kept, quote)
-    if named is None and (listed := _listed([text for _, text in notes[::-1]], len(kept))):
+    if named is None and (said := _said(notes, len(kept))):
+        named = said, None
+    if named is None and (listed := listed_names([text for _, text in notes[::-1]], len(kept))):
         return Headings(tuple(listed[0]), tuple(listed[1].items()), notes[-1][0])
-    if named is None and told and told[0][1]:
-        units = len(told) > 1 and told[1][1] and are_units(told[0][1], sure=len({*told[1][1]}) == len(kept))
+    if named is None and told:
+        units = len(told) > 1 and are_units(told[0][1], sure=len({*told[1][1]}) == len(kept))
         named = (told[1], told[0]) if units else (told[0], None)
     if named is None:
         return Headings(tuple(f"x{j}" for j in range(len(kept))))

@@ -12,6 +12,7 @@ import io
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,11 +30,15 @@ from .sniff import open_plain, share_read, text_encoding, truncated
 LINES = 400  # rows that are looked at to know how a text is written
 
 
-def _latin(error: UnicodeError) -> "tuple[str, int]":
-    return error.object[error.start:error.end].decode("latin-1"), error.end
+def _western(error: UnicodeError) -> "tuple[str, int]":
+    "What Windows writes, Latin-1 with more signs; a few bytes are none of those."
+    data = error.object[error.start:error.end]
+    with suppress(UnicodeDecodeError):
+        return data.decode("cp1252"), error.end
+    return data.decode("latin-1"), error.end
 
 
-codecs.register_error("latin-1 instead", _latin)
+codecs.register_error("western instead", _western)
 
 
 class _Watched(io.RawIOBase):
@@ -52,7 +57,7 @@ class _Watched(io.RawIOBase):
 
 # %% ../../nbs/lib/data/text.ipynb #0005
 def _open_text(file: BinaryIO, encoding: str, size: int, done: Done) -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BufferedReader(_Watched(file, size, done), 1 << 20), encoding, "latin-1 instead")
+    return io.TextIOWrapper(io.BufferedReader(_Watched(file, size, done), 1 << 20), encoding, "western instead")
 
 
 def _first_lines(text: io.TextIOWrapper, options: ReadOptions) -> "list[str]":
@@ -120,7 +125,7 @@ def read_csv(path: Path, done: Done = lambda share: None,
             lines = _first_lines(_open_text(file, encoding, size, lambda share: None), options)
         if kind := catalogue_format(lines[:200]):
             with open_plain(path) as file:
-                yield read_catalogue(path, kind, file.read().decode("utf-8", "latin-1 instead"))
+                yield read_catalogue(path, kind, file.read().decode("utf-8", "western instead"))
             return
         try:
             dialect = find_dialect(lines, options)
@@ -142,7 +147,7 @@ def read_csv(path: Path, done: Done = lambda share: None,
 # %% ../../nbs/lib/data/text.ipynb #0013b
 def _finished(piece: pd.DataFrame, dialect: Dialect) -> pd.DataFrame:
     piece = piece[list(dialect.columns)].apply(_numbers, args=(dialect,))
-    names = [name or f"Unnamed: {j}" for j, name in enumerate(dialect.labels.names)]
+    names = [name.strip("\u200b\ufeff\u2060 ") or f"Unnamed: {j}" for j, name in enumerate(dialect.labels.names)]
     piece.columns = _without_repeats(names)
     piece = named(piece)
     piece.attrs |= {"units": piece.attrs["units"] | dict(dialect.labels.units), "reading": dialect.says()}
