@@ -144,14 +144,14 @@ def _names_and_units(rows: "list[tuple[int, list]]") -> "tuple[tuple, tuple] | N
     "Of rows of labels above each other, the lowest first: names and, directly below them, units."
     unique = lambda cells: len({*cells}) == len(cells) and all(cells)
     known = lambda lower, upper: are_units(lower, sure=unique(upper))
-    repeated = lambda lower, upper: (unique(upper) and len(lower) > 2 and not unique(lower) and all(lower)
-                                     and len({*lower}) > 1)
+    framed = lambda cells: all(cell[:1] in tuple("[({<") for cell in cells)
+    repeated = lambda lower, upper: (unique(upper) and not unique(lower) and all(lower)
+                                     and (len({*lower}) > 1 or framed(lower)))
     found = ((up, low) for is_pair in (known, repeated) for low, up in zip(rows, rows[1:]) if is_pair(low[1], up[1]))
     return next(found, None)
 
 
-# of RDB, tibble, Julia and Polars
-_TYPE = re.compile(r"\d*[NSD]|<\w+>|(?:Float|Int|UInt|String)\d*\??|[fiu](?:8|16|32|64)|str|bool|date|cat")
+_TYPES = r"<\w+>|(?:Float|Int|UInt|String)\d*\??|[fiu](?:8|16|32|64)|str|bool|date|cat"  # of tibble, Julia, Polars
 
 
 def _joined(upper: "list[str]", lower: "list[str]") -> "list[str]":
@@ -170,7 +170,7 @@ def _labels_in_rows(above, reading, kept, quote) -> "tuple[list, list] | None":
         if cells is None:
             break
         found.append((line, cells))
-    if len(found) > 1 and all(map(_TYPE.fullmatch, filter(None, found[0][1]))):
+    if len(found) > 1 and all(re.fullmatch(rf"\d*[NSD]|{_TYPES}", c) for c in found[0][1]):  # of RDB files
         del found[0]
     if len(found) > 1 and not any(found[0][1][1:]) and not found[1][1][0]:  # the name of the first column, of pandas
         first, (line, cells) = found.pop(0)[1][0], found[0]
@@ -233,6 +233,7 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
     kept, start = kept_columns(reading), reading.rows[reading.first][0]
     cells = lambda text: split_line(text, reading.separator or " ", quote)
     above = [(line, text) for line, text in lines if line < start and not is_remark(cells(text))][::-1]
+    above = above[1:] if above[1:] and all(re.fullmatch(_TYPES, c) for c in cells(above[0][1])) else above
     notes = [line for line in comments if line[0] < start][::-1]
     named = _labels_in_rows(above, reading, kept, quote)
     below = [text for line, text in lines if line >= start][:len(reading.data)]
