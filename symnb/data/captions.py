@@ -67,14 +67,15 @@ def said_names(text: str, n: int) -> "list[str] | None":
     return _split(body, n) if key else None
 
 # %% ../../nbs/lib/data/captions.ipynb #0009
-_DATE = re.compile(r"\d{4}-\d\d-\d\d.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}:\d\d(:\d\d.*)?|[\-=_*]+|"
+_DATE = re.compile(r"\d{4}-\d\d-\d\d.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}:\d\d(:\d\d.*)?|[\-=_*]{2,}|[\-=]|"
                    r"\w+\s*=\s*[\-+.\d].*")
 _PROSE = re.compile(r"by|with|of|the|for|and|is|was|are|this|made|written", re.I)
 
 
-def is_remark(cells: "Sequence[str]") -> bool:
-    "Do these words say something else than names: 'Sample: A12', a date, 'V=1.5 I=3', or a sentence?"
+def is_remark(cells: "Sequence[str]", text: str = "") -> bool:
+    """Do these cells of a text say something else than names: 'Sample: A12', a date, 'V=1.5 I=3', or, where blanks
+    separate them, a sentence?"""
     keys = sum(cell.endswith(":") for cell in cells)
-    words = len(cells) > 1 and any(map(_PROSE.fullmatch, cells)) or re.fullmatch(
-        "(end|begin) (of )?(header|data|file)", " ".join(cells), re.I)
-    return 0 < keys < max(len(cells), 2) or any(map(_DATE.fullmatch, cells)) or bool(words)
+    prose = text.split() == [*cells] and (any(map(_PROSE.fullmatch, cells)) or re.fullmatch(
+        "(end|begin) (of )?(header|data|file)", " ".join(cells), re.I))
+    return 0 < keys < max(len(cells), 2) or any(map(_DATE.fullmatch, cells)) or bool(prose)

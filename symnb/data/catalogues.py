@@ -28,6 +28,8 @@ def _is_sparse(lines: "Sequence[str]") -> bool:
     if len(lines) < 2 or not all(map(_SPARSE.fullmatch, lines)):
         return False
     pairs = [re.findall(r"\s(\d+):(\S+)", line.partition("#")[0]) for line in lines]
+    if any(re.match(r"0\d", value) for row in pairs for _, value in row):
+        return False
     rising = all(int(a) < int(b) for row in pairs for (a, _), (b, _) in zip(row, row[1:]))
     return rising and (any(len(row) > 1 for row in pairs) or any("." in value for row in pairs for _, value in row))
 

@@ -19,14 +19,15 @@ from symnb.data.cells import (
     is_ruler,
     join_quoted,
     marks_behind,
+    number_pattern,
     quote_of,
     split_line,
     without_brackets,
     without_comment,
 )
-from .doubts import is_numbered, refuse_above, refuse_cells, refuse_gaps
+from .doubts import is_numbered, refuse_above, refuse_cells, refuse_gaps, refuse_ones
 from .headers import Headings, as_labels, early_columns, find_labels, kept_columns
-from .reading import ReadOptions
+from .reading import ReadOptions, split_units
 from .readings import Layout, choose_reading, cut, fixed_cuts, readings
 
 # %% ../../nbs/lib/data/dialect.ipynb #0004
@@ -78,7 +79,9 @@ class Dialect:
         said.append(f"units from line {at.units_line}" * bool(at.units_line))
         said.append(f"comments after {' and '.join(self.marks)}" * bool(self.marks))
         if early := early_columns(self.reading):
-            said.append(f"columns {', '.join(str(j + 1) for j in early)} left out, which only the first rows fill")
+            above = self.reading.rows[self.reading.first - 1][1] if self.reading.headed else ()
+            shown = ", ".join(above[j] if above else str(j + 1) for j in early)
+            said.append(f"column{'s' * (len(early) > 1)} {shown} left out, which only the first rows fill")
         if out := self.left_out:
             said.append(f"lines {out[0]} to {out[-1]} left out" if len(out) > 1 else f"line {out[0]} left out")
         return ", ".join(filter(None, said))
@@ -115,6 +118,9 @@ def _chosen_labels(options: ReadOptions, labels: Callable, reading: Layout, text
         pairs = tuple((n, u.strip("[](){}<> ")) for n, u in zip(found.names, cells) if not is_missing(u))
         found = replace(found, units=pairs, units_line=options.units or None)
     elif options.units:
+        bare = {*split_units([*found.names])[0], *found.names}
+        if unknown := [name for name in options.units if name not in bare]:
+            raise ValueError(f"units: there is no column {unknown[0]!r}; there are {', '.join(found.names[:8])}")
         found = replace(found, units=tuple((dict(found.units) | options.units).items()))
     return found
 
@@ -127,6 +133,8 @@ def _line_of(line: int, what: str, texts: "dict[int, str]", reading: Layout, quo
     cells = as_labels(texts[line], reading, quote, kept) or split_line(texts[line], separator, quote)
     while len(cells) > len(kept) and not cells[-1]:  # a separator at the end
         cells = cells[:-1]
+    if what == "units" and any(number_pattern(reading.decimal).fullmatch(c) and c != "1" for c in cells):
+        raise ValueError(f"units={line}: that line, {texts[line].strip()[:40]!r}, has numbers, and no units")
     if len(cells) != len(kept):
         raise ValueError(f"{what}={line}: that line has {len(cells)} fields, and the rows have {len(kept)} columns")
     return cells
@@ -170,7 +178,8 @@ def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -
 def _choose(rows, options: ReadOptions, quote: str):
     "The reading of the lines, and where the columns start and end if they are places. Raises ValueError."
     if not rows:
-        raise ValueError("it has no rows: there is nothing in it but comments")
+        raise ValueError(f"skip={options.skip} leaves no rows" if options.skip else
+                         "it has no rows: there is nothing in it but comments")
     fixed = options.separator == "fixed"
     found = [] if fixed else readings(rows, options, quote)
     ragged = found and found[0].separator == " " and len(found[0].rows) < found[0].lines
@@ -181,6 +190,9 @@ def _choose(rows, options: ReadOptions, quote: str):
     if not found and len(rows) == 1:
         raise ValueError("it has no rows: only names of columns; was the program that wrote it interrupted, or are the "
                          "rows taken for comments (say comment='none')?")
+    given = [f"{name}={value!r}" for name in ("separator", "decimal") if (value := getattr(options, name))]
+    if not found and given:
+        raise ValueError(f"with {' and '.join(given)} it has no column of numbers: say another one, or none")
     if not found:
         raise ValueError("it has no column of numbers: a probe needs numbers; encode them, or choose another file")
     return choose_reading(found, options), None
@@ -207,10 +219,12 @@ def _complete(reading, cuts, rows, comments, options, quote) -> Dialect:
         reading = replace(reading, first=reading.first + 1)
     else:
         labels = _chosen_labels(options, lambda: find_labels(reading, rows, comments, quote), reading, texts, quote)
-        if labels.names_line == start:
+        if start in (labels.names_line, labels.units_line):
             reading = replace(reading, first=reading.first + 1)
     if not reading.data:
         raise ValueError(f"it has no rows below line {start}, which names={start} takes for the names of the columns")
+    if labels.names_line and options.units is None:
+        refuse_ones(reading)
     refuse_cells(reading)
     refuse_above([(i, t) for i, t in rows if i <= start and i != labels.names_line], start, reading)
     used, start = {labels.names_line, labels.units_line}, reading.rows[reading.first][0]

@@ -62,7 +62,7 @@ def as_labels(text: str, reading: Layout, quote: str, edges: "tuple[int, ...]",
     "The cells of a line as names or units of the columns; None where it is none. strict: separated as the rows are."
     pattern = number_pattern(reading.decimal, reading.thousands)
     for cells in _label_splits(text, reading.separator or " ", quote, strict):
-        while len(cells) > reading.width and not cells[-1]:  # a separator at the end
+        while len(cells) > reading.width and cells[-1] in ("", "Comment"):  # a separator at the end; LabVIEW
             cells = cells[:-1]
         if len(cells) == reading.width:
             cells = [cells[j] for j in edges]
@@ -217,7 +217,7 @@ def _labels_in_comments(notes, reading: Layout, kept, quote: str) -> "list[tuple
     for k, (line, text) in enumerate(notes[:6]):
         ways = [reading, *(replace(reading, separator=s) for s in ";|\t," if text.count(s) == n - 1 > 0)]
         cells = next(filter(None, (as_labels(text, way, quote, kept, strict=k > 0) for way in ways)), None)
-        cells = None if cells is None or is_remark(cells) or k and len({*cells}) < n and not found else cells
+        cells = None if cells is None or is_remark(cells, text) or k and len({*cells}) < n and not found else cells
         if cells := _no_sentence(cells):
             found.append((line, cells))
         if found and (not cells or len(found) == 2):
@@ -232,12 +232,13 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
     """
     kept, start = kept_columns(reading), reading.rows[reading.first][0]
     cells = lambda text: split_line(text, reading.separator or " ", quote)
-    above = [(line, text) for line, text in lines if line < start and not is_remark(cells(text))][::-1]
+    above = [(line, text) for line, text in lines if line < start and not is_remark(cells(text), text)][::-1]
     above = above[1:] if above[1:] and all(re.fullmatch(_TYPES, c) for c in cells(above[0][1])) else above
     notes = [line for line in comments if line[0] < start][::-1]
     named = _labels_in_rows(above, reading, kept, quote)
     below = [text for line, text in lines if line >= start][:len(reading.data)]
-    if named is None and (found := _names_of_rows(above, below, reading, kept, quote)):
+    next_to = above and above[0][0] > max((line for line, _ in notes), default=0)
+    if named is None and next_to and (found := _names_of_rows(above, below, reading, kept, quote)):
         named = found, None
     scans = any(re.fullmatch(r"N \d+", text) for _, text in notes)  # files of SPEC
     free = [(line, text[2:] if scans and text[:2] == "L " else text) for line, text in notes if text[:1] != "@"]
@@ -247,7 +248,7 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
             named = told[0], named[0]
     if named is None and (said := _said([line for line in lines if line[0] < start][::-1], len(kept))):
         named = said, None
-    if named is None and above and above[0][0] > max((line for line, _ in notes), default=0):
+    if named is None and next_to:
         _refuse_labels(*above[0], reading, kept, quote)
     if named is None and (said := _said(notes, len(kept))):
         named = said, None
@@ -257,7 +258,7 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
         units = len(told) > 1 and are_units(told[0][1], sure=len({*told[1][1]}) == len(kept))
         named = (told[1], told[0]) if units else (told[0], None)
     if named is None:
-        return Headings(tuple(f"x{j}" for j in range(len(kept))))
+        return Headings(tuple(f"x{j}" for j in (kept if early_columns(reading) else range(len(kept)))))
     (line, names), units = named
     bare = [u.strip("[](){}<> ") for u in units[1]] if units else ()
     pairs = [(name, u) for name, u in zip(names, bare) if not is_missing(u)]

@@ -58,12 +58,14 @@ def _line_or_words(name: str, value):
     if isinstance(value, str):
         words = [w.strip() for w in value.split(",")]
         value = 0 if words == ["none"] else int(words[0]) if len(words) == 1 and words[0].isdecimal() else words
-    if name == "units" and isinstance(value, list):
+    if name == "units" and isinstance(value, list) and all("=" in word for word in value):
         pairs = [word.partition("=")[::2] for word in value]
         value = {column.strip(): unit.strip() for column, unit in pairs}
     fits = {"names": (int, list, tuple), "skip": int, "units": (int, Mapping)}[name]
     number = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if value is not None and not (isinstance(value, fits) and not isinstance(value, bool)) or number and value < 0:
+    none = name == "units" and isinstance(value, Mapping) and not all(isinstance(u, str) for u in value.values())
+    if none or value is not None and not (isinstance(value, fits) and not isinstance(value, bool)) or (
+            number and value < 0):
         example = {"names": "3, 0 or 'a,b,c'", "skip": "2", "units": "4, 0 or 'px=GeV,t=s'"}[name]
         raise ValueError(f"{name}={value!r} must be a line, counted from 1, or what it says, as in {name}={example}")
     return tuple(map(str, value)) if isinstance(value, (list, tuple)) else value

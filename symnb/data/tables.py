@@ -174,6 +174,8 @@ def _finish(reading: _Reading, explicit: "set[str]", labels: "str | None", stric
     both = [t for t in (reading.complete.table(), reading.incomplete.table()) if t is not None]
     empty = [c for c in both[0] if all(t[c].isna().all() for t in both)]
     table, dropped = (both[0], reading.incomplete.seen) if reading.complete.seen else _rescue(both[0], empty)
+    if labels is not None and [*table] == [labels]:
+        raise ValueError(f"{file}: no column is left beside the target {labels!r}: name others in columns")
     if not [c for c in table if c not in empty and c != labels]:
         raise ValueError(f"{file} has no column of numbers (text: {', '.join(text) or 'none'}): "
                          "a probe needs numbers; encode them, or choose another file")
