@@ -83,7 +83,7 @@ def _rare_marks(lines: "Sequence[str]") -> "tuple[str, ...]":
             return (mark,)
     return ()
 
-
+# %% ../../nbs/lib/data/cells.ipynb #0009x
 def comment_marks(lines: "Sequence[str]", asked: "str | None" = None) -> "tuple[str, ...]":
     "What comments start with: `asked`, or '#' and the marks that lines above the first numbers start with."
     if asked is not None:
@@ -100,7 +100,7 @@ def comment_marks(lines: "Sequence[str]", asked: "str | None" = None) -> "tuple[
             found.add(mark)
     return (*(m for m in MARKS if m in found), *_rare_marks(lines))
 
-
+# %% ../../nbs/lib/data/cells.ipynb #0009z
 def without_comment(line: str, marks: "tuple[str, ...]") -> str:
     "The line without what follows a mark of comments that stands behind a blank; #1 is a number."
     for mark in marks if any(m in line for m in marks) else ():

@@ -26,7 +26,7 @@ def _units_in_rows(reading: Layout) -> "str | None":
         return "it is one list of numbers, as R prints it: write it with write.csv(...)"
     return None
 
-
+# %% ../../nbs/lib/data/doubts.ipynb #0004z
 def _ranges(reading: Layout) -> "str | None":
     """Is 60.0-120 an exponent of Fortran, where no other cell of its column has one with a letter, nor a sign or as
     many digits as no range?"""

@@ -81,7 +81,7 @@ class Headings:
     names_line: "int | None" = None
     units_line: "int | None" = None
 
-
+# %% ../../nbs/lib/data/headers.ipynb #0009x
 def early_columns(reading: Layout) -> "tuple[int, ...]":
     "Columns that have something in the first few rows alone, as what oscilloscopes write beside their samples."
     data, n = reading.data, len(reading.data)
@@ -186,7 +186,7 @@ def _labels_in_rows(above, reading, kept, quote) -> "tuple[list, list] | None":
         return (line, _joined(found[1][1], cells) if len(found) > 1 else cells), None
     return None
 
-
+# %% ../../nbs/lib/data/headers.ipynb #0010cz
 def _names_of_rows(above, rows, reading, kept, quote) -> "tuple[int, list[str]] | None":
     """The line and names of a header that has none for the first column, as R and pandas print. Raises ValueError where
     it may be the last column that has none."""

@@ -52,11 +52,30 @@ def _is_row(comment: str, dialect: Dialect) -> bool:
                for j in how.numeric if j < len(cells)]
     return len(cells) == how.width > 1 and all(numbers) and re.search(r"\d", text) is not None
 
+# %% ../../nbs/lib/data/rows.ipynb #t7a01x
+def _refuse_counts(rows: "Rows", n: int) -> None:
+    "Raise ValueError where the first row has the number n of the others, and of their cells."
+    cells, first = split_line(rows.start, rows.separator, rows.dialect.quote), rows.dialect.first
+    if cells == [str(n)] or len(cells) == 2 and {*cells} == {str(n), "2"}:
+        raise ValueError(f"{rows.file} is no table: line {first}, {rows.start.strip()[:40]!r}, may count the rows "
+                         f"below: say skip={first} if it does, and names=0 if it is one of them")
 
-def _counts(cells: "list[str]", n: int) -> bool:
-    "Are these whole numbers the count n of rows, and how many cells each has?"
-    shape = {str(n), str(len(cells))}
-    return len(cells) == 1 and cells == [str(n)] or len(cells) == 2 and {*cells} == shape
+
+def _cut(rows: "Rows", row: str) -> str:
+    if place := cut_through(row, rows.dialect.cuts):
+        raise ValueError(f"{rows.file} is no table: line {rows.line} goes on over place {place}, where a column of "
+                         "fixed width ends: mend it, or say another separator")
+    return cut(row, rows.dialect.cuts)
+
+
+def _ragged(rows: "Rows") -> ValueError:
+    "The error for lines with more or fewer cells than the rows."
+    line, fields = rows.held[0][0], {_fields(row, rows.separator, rows.dialect.quote) for _, row, _ in rows.held}
+    if len(rows.held) > 2 and len(fields) == 1:
+        return ValueError(f"{rows.file} is no table: another one of {min(fields)} columns begins at line {line}, "
+                          f"below the one of {rows.width}: keep one of them in the file")
+    return ValueError(f"{rows.file} is no table: line {line} has {min(fields)} fields where the others have "
+                      f"{rows.width}: mend or delete it")
 
 
 _SUMS = re.compile(r"[\"'*]*(?:(?:grand |sub)?total|sum|mean|average|std\.?|stdev)[:\"'*]*", re.IGNORECASE)
@@ -92,20 +111,20 @@ class Rows:
         for _, last, line in join_quoted(self.text, quote):
             self.line = self.dialect.first - 1 + last
             row = without_comment(line.rstrip("\n"), behind)
-            if _is_none(bare := row.strip("\x1a \t\r"), marks):
+            if _is_none(bare := row.strip().strip("\x1a"), marks):
                 if n and bare and is_comment(bare, marks):
                     self._look_at(bare)
                 blank, notes = blank + (not bare), notes + is_comment(bare, marks)
                 self.cut_short = self.cut_short or bare * bool(_LEFT_OUT.fullmatch(bare))
                 continue
             row = row if not self.dialect.wrapped else without_brackets(row)
-            row = row if cuts is None else self._cut(row)
+            row = row if cuts is None else _cut(self, row)
             if _fields(row, self.separator, quote) != self.width:
                 self.held.append((self.line, row, line.endswith("\n")))
                 if len(self.held) <= 5:
                     continue
             if self.held:
-                raise self._ragged()
+                raise _ragged(self)
             if bare == self.header:
                 self.repeated += 1
                 continue
@@ -119,10 +138,8 @@ class Rows:
                 self.may_be_sums = False
             yield from (f"{held}\n" for held in (*self.sums, row))
             self.sums.clear()
-        if self.dialect.counts and n > 2 and _counts(split_line(self.start, self.separator, quote), n - 1):
-            raise ValueError(f"{self.file} is no table: line {self.dialect.first}, {self.start.strip()[:40]!r}, may "
-                             f"count the rows below: say skip={self.dialect.first} if it does, and names=0 if it is "
-                             "one of them")
+        if self.dialect.counts and n > 2:
+            _refuse_counts(self, n - 1)
         self._end()
 
     def _look_at(self, comment: str) -> None:
@@ -133,25 +150,11 @@ class Rows:
         if _is_row(comment, self.dialect):
             self.commented.append(self.line)
 
-    def _cut(self, row: str) -> str:
-        if place := cut_through(row, self.dialect.cuts):
-            raise ValueError(f"{self.file} is no table: line {self.line} goes on over place {place}, where a column of "
-                             "fixed width ends: mend it, or say another separator")
-        return cut(row, self.dialect.cuts)
-
     def _is_sum(self, row: str) -> bool:
         if not self.may_be_sums:
             return False
         first = row.split(None if self.separator == " " else self.separator, 1)[0]
         return bool(_SUMS.fullmatch(first.strip()))
-
-    def _ragged(self) -> ValueError:
-        line, fields = self.held[0][0], {_fields(row, self.separator, self.dialect.quote) for _, row, _ in self.held}
-        if len(self.held) > 2 and len(fields) == 1:
-            return ValueError(f"{self.file} is no table: another one of {min(fields)} columns begins at line {line}, "
-                              f"below the one of {self.width}: keep one of them in the file")
-        return ValueError(f"{self.file} is no table: line {line} has {min(fields)} fields where the others have "
-                          f"{self.width}: mend or delete it")
 
     def _end(self) -> None:
         "Lines that are words below the last row are no rows; one that stops early is an accident, as numbers are."
@@ -165,7 +168,7 @@ class Rows:
         if self.held and not self.held[-1][2] and len(cells[-1]) < self.width:
             raise truncated(Path(self.file), f"its last line has {len(cells[-1])} of {self.width} fields")
         if any(pattern.fullmatch(c) for row in cells for c in row):
-            raise self._ragged()
+            raise _ragged(self)
 
 # %% ../../nbs/lib/data/rows.ipynb #0009
 def row_notes(rows: Rows) -> "list[str]":
