@@ -173,4 +173,6 @@ def in_brackets(lines: "Sequence[str]") -> bool:
 
 
 def without_brackets(line: str) -> str:
-    return line.strip().strip("()[]{},; ")
+    "A row without its brackets, and without what repr writes around an array."
+    bare = re.sub(r"^(?:np\.)?(?:array|tensor|matrix)\(|,?\s*(?:dtype|device|grad_fn)=[^\]]*$", "", line.strip())
+    return bare.strip("()[]{},; ")
