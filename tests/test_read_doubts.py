@@ -54,7 +54,8 @@ def test_what_may_be_two_tables_is_refused_with_what_to_do(tmp_path, text, words
     ("22.5 12:30\n22.7 12:31\n" * 9, "x0", [22.5]),  # times are no sparse matrix
     ("Record,2500,,0.5,1.5\nStep,4e-6,,0.6,2.5\n" + ",,,0.7,1.5\n" * 9, "x3 x4", [0.5, 1.5]),  # of an oscilloscope
     ("X\tU\tComment\n" + "0.5\t1.5\n" * 9, "X U", [0.5, 1.5]),  # of LabVIEW
-    ("array([[1.5, 2.5],\n" + "       [2.5, 7.5],\n" * 19 + "       [3.5, 9.5]], dtype=float32)\n", "x0 x1", [1.5, 2.5]),
+    ("array([[1.5, 2.5],\n" + "       [2.5, 7.5],\n" * 19 + "       [3.5, 9.5]], dtype=float32)\n", "x0 x1",
+     [1.5, 2.5]),
     ("a b\n1 2\n3 4\n5 6\n\x1a", "a b", [1, 2]),
 ])
 def test_their_neighbours_are_read(tmp_path, text, names, first):

@@ -122,11 +122,11 @@ def _spans(line: str) -> "list[tuple[int, int]]":
 
 
 def _beside(header: str, rows: "Sequence[str]", quote: str) -> bool:
-    """Is a header without a name for the first column right, since that one has names of rows? R quotes both, pandas
+    """Is a header without a name for the first column right, since that one has names of rows? R quotes these, pandas
     starts the header with a blank; and what is printed has each name over its column, and nothing above the first."""
-    quoted = lambda text: text.lstrip()[:1] == quote
+    quoted, number = lambda text: text.lstrip()[:1] == quote, re.compile(rf"\s*{quote}\d+{quote}")
     starts = header[:1].isspace() and not any(row[:1].isspace() for row in rows)
-    if starts or quoted(header) and all(map(quoted, rows)):
+    if starts or quoted(header) and all(map(quoted, rows)) or all(map(number.match, rows)):
         return True
     names, cells = _spans(header), [_spans(row) for row in rows]
     over = lambda a, b: a[0] < b[1] and b[0] < a[1]
