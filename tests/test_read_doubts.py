@@ -56,6 +56,7 @@ def test_what_may_be_two_tables_is_refused_with_what_to_do(tmp_path, text, words
     ("X\tU\tComment\n" + "0.5\t1.5\n" * 9, "X U", [0.5, 1.5]),  # of LabVIEW
     ("array([[1.5, 2.5],\n" + "       [2.5, 7.5],\n" * 19 + "       [3.5, 9.5]], dtype=float32)\n", "x0 x1",
      [1.5, 2.5]),
+    ("ETITLE: TS E\n" + "ENERGY: 7 1.5\n" * 9, "TS E", [7, 1.5]),  # of NAMD
     ("a b\n1 2\n3 4\n5 6\n\x1a", "a b", [1, 2]),
 ])
 def test_their_neighbours_are_read(tmp_path, text, names, first):

@@ -232,7 +232,8 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
     """
     kept, start = kept_columns(reading), reading.rows[reading.first][0]
     cells = lambda text: split_line(text, reading.separator or " ", quote)
-    above = [(line, text) for line, text in lines if line < start and not is_remark(cells(text), text)][::-1]
+    keyed = any(cell.endswith(":") for cell in reading.data[0])  # rows that say what they are, as of NAMD
+    above = [(line, text) for line, text in lines if line < start and (keyed or not is_remark(cells(text), text))][::-1]
     above = above[1:] if above[1:] and all(re.fullmatch(_TYPES, c) for c in cells(above[0][1])) else above
     notes = [line for line in comments if line[0] < start][::-1]
     named = _labels_in_rows(above, reading, kept, quote)
