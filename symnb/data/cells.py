@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 # %% ../../nbs/lib/data/cells.ipynb #0004
-MISSING = ("", "na", "n/a", "#n/a", "nan", "-nan", "nil", "null", "none", "missing", "-", "--", "---", "?", ".", "…",
-           "inf", "-inf", "+inf", "infinity", "-infinity", "∞", "-∞", "+∞", "1.#inf", "-1.#inf", "1.#ind", "-1.#ind",
-           "1.#qnan", "\\n", "n.a.", "undefined")
+MISSING = ("", "na", "<na>", "n/a", "#n/a", "nan", "-nan", "nil", "null", "none", "missing", "-", "--", "---", "?", ".",
+           "…", "inf", "-inf", "+inf", "infinity", "-infinity", "∞", "-∞", "+∞", "1.#inf", "-1.#inf", "1.#ind",
+           "-1.#ind", "1.#qnan", "\\n", "n.a.", "undefined")
 # of spreadsheets, in any language: #DIV/0!, #WERT!, #¡VALOR!, #NOM?, and those without a sign at their end
 _ERROR = re.compile(r"#(?:¡?[^\W\d_a-z]+(?:/0)?[!?]|N/[ADV]|NV|GETTING_DATA)(?=\s*(?:[;,\t|\"]|$)|\s+[\d.+\-])")
 
@@ -73,6 +73,17 @@ def is_comment(line: str, marks: "tuple[str, ...]") -> bool:
     return line.lstrip().startswith(marks) and not _ERROR.match(line.lstrip())
 
 
+def _rare_marks(lines: "Sequence[str]") -> "tuple[str, ...]":
+    "Marks of IDL, SQL and Fortran, which are signs elsewhere: only if the first line has one, and no row has it."
+    for mark, pattern in ((";", r"\s*;"), ("--", r"\s*--\s"), ("$", r"\s*\$\s"), ("C ", r"C ")):
+        starts = [bool(re.match(pattern, line)) for line in lines]
+        others = [line for line, is_one in zip(lines, starts) if not is_one]
+        several = mark != "C " or sum(starts) > 1 and not any(line.lstrip()[:1].isalpha() for line in others)
+        if starts[:1] == [True] and several and others and not any(mark in line for line in others):
+            return (mark,)
+    return ()
+
+# %% ../../nbs/lib/data/cells.ipynb #0009x
 def comment_marks(lines: "Sequence[str]", asked: "str | None" = None) -> "tuple[str, ...]":
     "What comments start with: `asked`, or '#' and the marks that lines above the first numbers start with."
     if asked is not None:
@@ -87,9 +98,9 @@ def comment_marks(lines: "Sequence[str]", asked: "str | None" = None) -> "tuple[
             break
         if mark and not is_ruler(line) and is_comment(line, (mark,)) and not (stars and mark == "*"):
             found.add(mark)
-    return tuple(m for m in MARKS if m in found)
+    return (*(m for m in MARKS if m in found), *_rare_marks(lines))
 
-
+# %% ../../nbs/lib/data/cells.ipynb #0009z
 def without_comment(line: str, marks: "tuple[str, ...]") -> str:
     "The line without what follows a mark of comments that stands behind a blank; #1 is a number."
     for mark in marks if any(m in line for m in marks) else ():
@@ -162,4 +173,6 @@ def in_brackets(lines: "Sequence[str]") -> bool:
 
 
 def without_brackets(line: str) -> str:
-    return line.strip().strip("()[]{},; ")
+    "A row without its brackets, and without what repr writes around an array."
+    bare = re.sub(r"^(?:np\.)?(?:array|tensor|matrix)\(|,?\s*(?:dtype|device|grad_fn)=[^\]]*$", "", line.strip())
+    return bare.strip("()[]{},; ")

@@ -19,14 +19,15 @@ from symnb.data.cells import (
     is_ruler,
     join_quoted,
     marks_behind,
+    number_pattern,
     quote_of,
     split_line,
     without_brackets,
     without_comment,
 )
-from .doubts import is_numbered, refuse_above, refuse_cells
-from .headers import Headings, as_labels, find_labels, kept_columns
-from .reading import ReadOptions
+from .doubts import is_numbered, refuse_above, refuse_cells, refuse_gaps, refuse_ones
+from .headers import Headings, as_labels, early_columns, find_labels, kept_columns
+from .reading import ReadOptions, split_units
 from .readings import Layout, choose_reading, cut, fixed_cuts, readings
 
 # %% ../../nbs/lib/data/dialect.ipynb #0004
@@ -51,6 +52,8 @@ class Dialect:
         Lines above the table that are no part of it.
     wrapped : bool
         Is every row in brackets?
+    counts : bool
+        May the first row be none, but count the rows? It is so where nothing names the columns.
     """
     reading: Layout
     labels: Headings
@@ -61,6 +64,7 @@ class Dialect:
     cuts: "tuple[tuple[int, int], ...] | None" = None
     left_out: "tuple[int, ...]" = ()
     wrapped: bool = False
+    counts: bool = False
 
     @property
     def first(self) -> int:
@@ -74,6 +78,10 @@ class Dialect:
         said.append(f"names from line {at.names_line}" if at.names_line else "no names" * (at.names[:1] == ("x0",)))
         said.append(f"units from line {at.units_line}" * bool(at.units_line))
         said.append(f"comments after {' and '.join(self.marks)}" * bool(self.marks))
+        if early := early_columns(self.reading):
+            above = self.reading.rows[self.reading.first - 1][1] if self.reading.headed else ()
+            shown = ", ".join(above[j] if above else str(j + 1) for j in early)
+            said.append(f"column{'s' * (len(early) > 1)} {shown} left out, which only the first rows fill")
         if out := self.left_out:
             said.append(f"lines {out[0]} to {out[-1]} left out" if len(out) > 1 else f"line {out[0]} left out")
         return ", ".join(filter(None, said))
@@ -110,6 +118,9 @@ def _chosen_labels(options: ReadOptions, labels: Callable, reading: Layout, text
         pairs = tuple((n, u.strip("[](){}<> ")) for n, u in zip(found.names, cells) if not is_missing(u))
         found = replace(found, units=pairs, units_line=options.units or None)
     elif options.units:
+        bare = {*split_units([*found.names])[0], *found.names}
+        if unknown := [name for name in options.units if name not in bare]:
+            raise ValueError(f"units: there is no column {unknown[0]!r}; there are {', '.join(found.names[:8])}")
         found = replace(found, units=tuple((dict(found.units) | options.units).items()))
     return found
 
@@ -122,11 +133,26 @@ def _line_of(line: int, what: str, texts: "dict[int, str]", reading: Layout, quo
     cells = as_labels(texts[line], reading, quote, kept) or split_line(texts[line], separator, quote)
     while len(cells) > len(kept) and not cells[-1]:  # a separator at the end
         cells = cells[:-1]
+    if what == "units" and any(number_pattern(reading.decimal).fullmatch(c) and c != "1" for c in cells):
+        raise ValueError(f"units={line}: that line, {texts[line].strip()[:40]!r}, has numbers, and no units")
     if len(cells) != len(kept):
         raise ValueError(f"{what}={line}: that line has {len(cells)} fields, and the rows have {len(kept)} columns")
     return cells
 
 # %% ../../nbs/lib/data/dialect.ipynb #0008
+def _without_marks(comments: "list[tuple[int, str]]", marks: "tuple[str, ...]") -> "list[tuple[int, str]]":
+    "Comments without the marks before them; and behind, where they are in a box."
+    before = "|".join(re.escape(m) for m in marks if m != "@")
+    boxed = len(comments) > 1 and all(text.endswith(marks) for _, text in comments)
+    made = [(i, re.sub(rf"^(?:{before}|\s)+", "", text) if before else text) for i, text in comments]
+    return [(i, text.strip("".join(marks) + " \t") if boxed else text) for i, text in made]
+
+
+def _plain_header(text: str) -> str:
+    "The names [,1] [,2] that R prints as V1, V2, in the same places."
+    return re.sub(r"\[,(\d+)\]", r"  V\1", text) if re.fullmatch(r"\s*(\[,\d+\]\s*)+", text) else text
+
+
 def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -> Dialect:
     """How the text that starts with these lines is written; what the options give is not guessed.
 
@@ -136,10 +162,10 @@ def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -
     if numbered and (told := re.fullmatch(r'"?sep=(.)"?\s*', numbered[0][1])):  # Excel says so
         numbered, options = numbered[1:], replace(options, separator=options.separator or told[1])
     marks = comment_marks([text for _, text in numbered], options.comment)
-    signs = "".join(marks).replace("@", "") + " \t"
-    comments = [(i, t.strip().strip(signs)) for i, t in numbered if is_comment(t, marks)]
+    comments = _without_marks([(i, t.strip()) for i, t in numbered if is_comment(t, marks)], marks)
     behind = marks_behind([text for _, text in numbered], marks)
-    rows = [(i, without_comment(t, behind)) for i, t in numbered if not is_comment(t, marks)]
+    rows = [(i, _plain_header(without_comment(t, behind))) for i, t in numbered if not is_comment(t, marks)]
+    refuse_gaps(rows)
     rows = [(i, t) for i, t in rows if not is_ruler(t)]
     if wrapped := in_brackets([t for _, t in rows]):
         rows = [(i, without_brackets(t)) for i, t in rows]
@@ -152,7 +178,8 @@ def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -
 def _choose(rows, options: ReadOptions, quote: str):
     "The reading of the lines, and where the columns start and end if they are places. Raises ValueError."
     if not rows:
-        raise ValueError("it has no rows: there is nothing in it but comments")
+        raise ValueError(f"skip={options.skip} leaves no rows" if options.skip else
+                         "it has no rows: there is nothing in it but comments")
     fixed = options.separator == "fixed"
     found = [] if fixed else readings(rows, options, quote)
     ragged = found and found[0].separator == " " and len(found[0].rows) < found[0].lines
@@ -163,6 +190,9 @@ def _choose(rows, options: ReadOptions, quote: str):
     if not found and len(rows) == 1:
         raise ValueError("it has no rows: only names of columns; was the program that wrote it interrupted, or are the "
                          "rows taken for comments (say comment='none')?")
+    given = [f"{name}={value!r}" for name in ("separator", "decimal") if (value := getattr(options, name))]
+    if not found and given:
+        raise ValueError(f"with {' and '.join(given)} it has no column of numbers: say another one, or none")
     if not found:
         raise ValueError("it has no column of numbers: a probe needs numbers; encode them, or choose another file")
     return choose_reading(found, options), None
@@ -189,12 +219,15 @@ def _complete(reading, cuts, rows, comments, options, quote) -> Dialect:
         reading = replace(reading, first=reading.first + 1)
     else:
         labels = _chosen_labels(options, lambda: find_labels(reading, rows, comments, quote), reading, texts, quote)
-        if labels.names_line == start:
+        if start in (labels.names_line, labels.units_line):
             reading = replace(reading, first=reading.first + 1)
     if not reading.data:
         raise ValueError(f"it has no rows below line {start}, which names={start} takes for the names of the columns")
+    if labels.names_line and options.units is None:
+        refuse_ones(reading)
     refuse_cells(reading)
     refuse_above([(i, t) for i, t in rows if i <= start and i != labels.names_line], start, reading)
     used, start = {labels.names_line, labels.units_line}, reading.rows[reading.first][0]
     left = (*range(1, (options.skip or 0) + 1), *(i for i, _ in rows if i < start and i not in used))
-    return Dialect(reading, labels, kept, cuts=cuts, left_out=left)
+    bare = labels.names_line is None and options.names is None
+    return Dialect(reading, labels, kept, cuts=cuts, left_out=left, counts=bare)

@@ -155,7 +155,7 @@ def _halved(reading: Layout) -> bool:
     signs = any(cell.startswith(("-", "−")) for cell in left) and len(long) == 1 < max(long)
     return leads or signs or len(above) == 1 and any(map(str.isalpha, above[0]))
 
-
+# %% ../../nbs/lib/data/readings.ipynb #0008z
 def _torn(best: Layout, other: Layout) -> bool:
     "Does a comma tear numbers that another sign separates, as in 3,5 mV;2,5, in all rows?"
     texts = {*range(best.width)} - {*best.numeric}
