@@ -29,6 +29,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                              'symnb.alive._page': ('lib/alive.html#_page', 'symnb/alive.py'),
                              'symnb.alive._places': ('lib/alive.html#_places', 'symnb/alive.py'),
                              'symnb.alive._still': ('lib/alive.html#_still', 'symnb/alive.py'),
+                             'symnb.alive._value': ('lib/alive.html#_value', 'symnb/alive.py'),
                              'symnb.alive.shades': ('lib/alive.html#shades', 'symnb/alive.py')},
             'symnb.checks': { 'symnb.checks.ParameterError': ('lib/checks.html#parametererror', 'symnb/checks.py'),
                               'symnb.checks.as_array': ('lib/checks.html#as_array', 'symnb/checks.py'),

@@ -210,7 +210,7 @@ function lines(text,width){ g.font="600 12.5px system-ui,sans-serif"; const foun
 _PAGE = r"""<!doctype html><html lang="en"><meta charset="utf-8"><title></title><style>
 :root{color-scheme:light;background:#fff;color:#222;font:14px system-ui,sans-serif} body{margin:4px}
 canvas{display:block;width:100%;TOUCH} label{display:flex;gap:.7em;align-items:center;margin:.3em .5em}
-input{flex:1;min-width:5em;accent-color:#0072B2} output{min-width:5em;font-variant-numeric:tabular-nums}
+input{flex:1;min-width:5em;accent-color:#0072B2} output{min-width:8em;font-variant-numeric:tabular-nums}
 p{margin:.4em .5em;min-height:2.5em;line-height:1.25}</style>
 <canvas role="img"></canvas><label><span></span><input type="range" min="0" step="1"><output></output></label>
 <p aria-live="polite"></p><script>PAINT
@@ -318,6 +318,12 @@ class LivePicture:
     __repr__ = lambda self: f"LivePicture({len(self.frames)} frames of {len(self.panels)} panels, {self.label})"
 
 # %% ../nbs/lib/alive.ipynb #a018
+def _value(live: LivePicture, k: int) -> str:
+    "The slider's value in frame k, as words."
+    value = live.values[k]
+    return (value if isinstance(value, str) else f"{value:.3g}").replace("-", "−")
+
+
 def _page(live: LivePicture) -> str:
     "The page of a picture as the `srcdoc` of an iframe: no text of the caller's is markup in it."
     packed = lambda lists: [[layer.pack(p) for layer in layers] for p, layers in zip(live.panels, lists)]
@@ -326,8 +332,7 @@ def _page(live: LivePicture) -> str:
     panels = [dict(t=p.title, x=p.xlabel, y=p.ylabel, q=round(ratio(p), 4), bare=p.bare, f=layers,
                    **dict(zip(("xt", "yt"), p.ticks()))) for p, layers in zip(live.panels, fixed)]
     data = dict(p=panels, f=[packed(frame) for frame in live.frames], l=live.label, s=live.start, grow=live.grow,
-                v=[v if isinstance(v, str) else f"{v:.3g}" for v in live.values],
-                w=[*(live.words or [""] * len(live.frames))])
+                v=[_value(live, k) for k in range(len(live.frames))], w=[*(live.words or [""] * len(live.frames))])
     if live.handles is not None:
         data["h"] = [live.handles[0], live.panels[live.handles[0]].steps(_places(live.handles[1]))]
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", r"\u003c")
@@ -356,9 +361,9 @@ def _still(live: LivePicture, at: Sequence[int], title: str, size: float) -> Fig
         ax.set_xlabel(plain(panel.xlabel), fontsize=8)
         ax.set_ylabel(plain(panel.ylabel) if j == 0 else "", fontsize=8)
         if j == 0: ax.set_title(plain(panel.title), fontsize=9, loc="left")
-    for ax, k in zip(axes[0], at):
-        value = live.values[k] if isinstance(live.values[k], str) else f"{live.values[k]:.3g}"
-        ax.annotate(plain(value), (0.5, 1), (0, 20), xycoords="axes fraction", textcoords="offset points", ha="center",
-                    fontsize=10, weight="bold", annotation_clip=False)
+    for j, (ax, k) in enumerate(zip(axes[0], at)):
+        text = plain(f"{live.label}: {_value(live, k)}" if j == 0 else _value(live, k))
+        ax.annotate(text, (0.5, 1), (0, 20), xycoords="axes fraction", textcoords="offset points", ha="center",
+                    fontsize=9.5, weight="bold", annotation_clip=False)
     fig.suptitle(plain(title or live.label), fontsize=11)
     return fig
