@@ -350,9 +350,9 @@ def test_a_digit_is_dragged_along_its_streamline(view):
     frame.scroll_into_view_if_needed()
     canvas, output = frame.content_frame.locator("canvas"), frame.content_frame.locator("output")
     before, box, places = canvas.evaluate("c => c.toDataURL()"), canvas.bounding_box(), set()
-    view.mouse.move(box["x"] + 100, box["y"] + 120)
+    view.mouse.move(box["x"] + 90, box["y"] + 120)
     view.mouse.down()
-    for x, y in ((200, 120), (250, 120), (180, 220)):
+    for x, y in ((110, 120), (150, 120), (150, 240)):
         view.mouse.move(box["x"] + x, box["y"] + y)
         places.add(output.inner_text())
     view.mouse.up()
