@@ -8,7 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from symnb.alive import MOST_BYTES, N_STEPS, Image, Line, LivePicture, Panel, Points, Words, shades
+from symnb.alive import MOST_BYTES, LivePicture
+from symnb.alive_layers import N_STEPS, Image, Line, Panel, Points, Words, shades
 
 
 def unit(title="", **options):

@@ -30,6 +30,7 @@ ROOMS = [
     "data",
     "plots",
     "plots_flows",
+    "alive_layers",
     "alive",
     "pages",
     "probe",
