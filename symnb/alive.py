@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .alive_layers import N_STEPS, Panel, places
+from .alive_layers import N_STEPS, LivePanel, places
 
 # %% ../nbs/lib/alive.ipynb #a014
 _PAINT = r"""
@@ -99,7 +99,7 @@ class LivePicture:
 
     Parameters
     ----------
-    panels : sequence of Panel
+    panels : sequence of LivePanel
     frames : sequence of frames
         A frame is a sequence with one list of layers (Points, Line, Image, Words) for each panel.
     label, values : what the slider sets, and its value in each frame: numbers or words
@@ -112,7 +112,7 @@ class LivePicture:
 
     Raises ValueError for lengths that do not fit; its page, for more than 300 KB.
     """
-    panels: "Sequence[Panel]"
+    panels: "Sequence[LivePanel]"
     frames: "Sequence[Sequence[list]]"
     label: str
     values: Sequence

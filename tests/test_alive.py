@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from symnb.alive import MOST_BYTES, LivePicture
-from symnb.alive_layers import N_STEPS, Image, Line, Panel, Points, Words, shades
+from symnb.alive_layers import N_STEPS, Image, Line, LivePanel, Points, Words, shades
 
 
 def unit(title="", **options):
-    return Panel((0, 1), (0, 1), title, **options)
+    return LivePanel((0, 1), (0, 1), title, **options)
 
 
 def picture(n=3, **options):
@@ -41,7 +41,7 @@ def test_the_page_holds_what_was_given_and_asks_for_nothing():
 
 def test_places_are_rounded_to_a_step_of_the_panel():
     x = np.random.default_rng(0).uniform(0.01, 10, (500, 2))
-    panel = Panel((0.01, 10), (0, 10), log=True)
+    panel = LivePanel((0.01, 10), (0, 10), log=True)
     steps = np.array(panel.steps(x)).reshape(-1, 2)
     assert (steps == steps.astype(int)).all() and (0 <= steps).all() and (steps <= N_STEPS).all()
     back = np.stack([0.01 * 1000 ** (steps[:, 0] / N_STEPS), 10 * steps[:, 1] / N_STEPS], 1)
@@ -53,7 +53,7 @@ def test_places_are_rounded_to_a_step_of_the_panel():
 
 
 def test_ticks_lie_where_their_numbers_say():
-    horizontal, vertical = Panel((0.05, 1), (-2.6, 2.6), log=True).ticks()
+    horizontal, vertical = LivePanel((0.05, 1), (-2.6, 2.6), log=True).ticks()
     assert [float(words) for _, words in horizontal] == [0.05, 0.1, 0.2, 0.5, 1]
     assert [round(N_STEPS * np.log(float(w) / 0.05) / np.log(20)) for _, w in horizontal] == [s for s, _ in horizontal]
     assert [words for _, words in vertical] == ["−2", "0", "2"] and unit(bare=True).ticks() == [[], []]
@@ -76,7 +76,7 @@ NASTY = "</script><script>alert(1)</script><img src=x onerror='alert(2)'> & \" '
 
 
 def nasty():
-    panels = [Panel((0, 1), (0, 1), NASTY, NASTY, NASTY)]
+    panels = [LivePanel((0, 1), (0, 1), NASTY, NASTY, NASTY)]
     return LivePicture(panels, [([Words((0, 0), NASTY)],)] * 2, NASTY, [NASTY, NASTY], words=[NASTY, NASTY])
 
 
@@ -87,7 +87,7 @@ def test_no_text_becomes_markup():
 
 
 def test_a_dollar_is_no_formula():
-    panel = Panel((0, 1), (0, 1), "costs $5_", "$", "$")
+    panel = LivePanel((0, 1), (0, 1), "costs $5_", "$", "$")
     live = LivePicture([panel], [([Words((0, 0), "^$")],)] * 2, "$^", ["$", "$_"])
     fig = live.still(title="$a")
     fig.canvas.draw()  # matplotlib would complain of a formula that does not end
@@ -104,9 +104,9 @@ def test_a_picture_that_is_too_heavy_says_what_to_thin_out():
 
 
 WRONG = {
-    "xlim": lambda: Panel((1, 0), (0, 1)),
-    "ylim": lambda: Panel((0, 1), (0, np.nan)),
-    "xlim.*log": lambda: Panel((0, 1), (0, 1), log=True),
+    "xlim": lambda: LivePanel((1, 0), (0, 1)),
+    "ylim": lambda: LivePanel((0, 1), (0, np.nan)),
+    "xlim.*log": lambda: LivePanel((0, 1), (0, 1), log=True),
     r"at has the shape \(2,\)": lambda: Points([1, 2]),
     r"at has the shape \(2, 3\)": lambda: Line(np.zeros((2, 3))),
     r"at has the shape \(1, 3\)": lambda: Words((0, 0, 0), "x"),
