@@ -57,6 +57,11 @@ def _split(text: str, n: int) -> "list[str] | None":
 
 def said_names(text: str, n: int) -> "list[str] | None":
     "The n names in a line that says so, as 'columns: t x', '#! FIELDS t x' or '1:t 2:x'; else None."
+    if n > 1 and "/" in text and re.fullmatch(r"[^\s:/]+(?:/[A-Z])?(?::[^\s:/]+(?:/[A-Z])?)+", text):  # of ROOT
+        names = [part.partition("/")[0] for part in text.split(":")]
+        return names if len(names) == n else None
+    if copied := re.fullmatch(r"COPY \S+ \((.*)\) FROM stdin;", text):  # of PostgreSQL
+        return _split(copied[1], n)
     key = _KEY.match(text)
     body = text[key.end():] if key else text
     marks = [*_NUMBER.finditer(body)]

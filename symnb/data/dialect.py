@@ -230,4 +230,7 @@ def _complete(reading, cuts, rows, comments, options, quote) -> Dialect:
     used, start = {labels.names_line, labels.units_line}, reading.rows[reading.first][0]
     left = (*range(1, (options.skip or 0) + 1), *(i for i, _ in rows if i < start and i not in used))
     bare = labels.names_line is None and options.names is None
+    if bare and len(rows) == 1 and reading.width > 9:
+        raise ValueError(f"it is one line of {reading.width} numbers: write a line for each event, or say names=0 if "
+                         "it is one event")
     return Dialect(reading, labels, kept, cuts=cuts, left_out=left, counts=bare)

@@ -134,6 +134,18 @@ def _beside(header: str, rows: "Sequence[str]", quote: str) -> bool:
     return "\t" not in header and all(map(fits, cells))
 
 
+_OF_ROWS = re.compile(r"\w*(?:name|label|id|sample|line|element|isotope|nuclide|particle|species|state|file|material|"
+                      r"star|object|source|key|level|date|time|day)s?", re.IGNORECASE)
+
+
+def _labelled(first: str, reading: Layout, kept: "tuple[int, ...]") -> bool:
+    "Is the first column without doubt that of R's names of rows: of text that differs, before numbers, and unnamed?"
+    cells = [row[kept[0]] for row in reading.data]
+    numbers, blanks = {*kept[1:]} <= {*reading.numeric} - {kept[0]}, reading.separator in ("", " ", "\t")
+    named = kept[0] in reading.numeric or _OF_ROWS.fullmatch(first)
+    return numbers and blanks and len({*cells}) == len(cells) > 2 and not named
+
+
 def _no_sentence(cells: "list[str] | None") -> "list[str] | None":
     "The cells, unless one of them has as many words as no name has."
     wordy = cells is not None and any(len(re.sub(r"[\[(].*?[\])]", "", cell).split()) > 2 for cell in cells)
@@ -147,11 +159,14 @@ def _names_and_units(rows: "list[tuple[int, list]]") -> "tuple[tuple, tuple] | N
     framed = lambda cells: all(cell[:1] in tuple("[({<") for cell in cells)
     repeated = lambda lower, upper: (unique(upper) and not unique(lower) and all(lower)
                                      and (len({*lower}) > 1 or framed(lower)))
-    found = ((up, low) for is_pair in (known, repeated) for low, up in zip(rows, rows[1:]) if is_pair(low[1], up[1]))
+    sure = lambda lower, upper: known(lower, upper) and unique(upper) and all(are_units([c], sure=True) for c in lower)
+    found = ((up, low) for is_pair in (sure, known, repeated) for low, up in zip(rows, rows[1:])
+             if is_pair(low[1], up[1]))
     return next(found, None)
 
 
-_TYPES = r"<\w+>|(?:Float|Int|UInt|String)\d*\??|[fiu](?:8|16|32|64)|str|bool|date|cat"  # of tibble, Julia, Polars
+_TYPES = (r"<\w+>|(?:Float|Int|UInt|String)\d*\??|[fiu](?:8|16|32|64)|str|bool|date|cat|"  # of tibble, Julia, Polars
+          r"double|float|(?:big)?int\d*|integer|varchar|boolean")  # of DuckDB
 
 
 def _joined(upper: "list[str]", lower: "list[str]") -> "list[str]":
@@ -197,7 +212,7 @@ def _names_of_rows(above, rows, reading, kept, quote) -> "tuple[int, list[str]] 
             if len(cells) == 1 and words:  # the name of the index, which pandas prints below the others
                 continue
             return None
-        if _beside(text, rows, quote):
+        if _beside(text, rows, quote) or _labelled(cells[0], reading, kept):
             return line, [above[0][1].strip() if k else "row", *cells]
         if k == 0:
             raise ValueError(f"line {line} has {len(cells)} fields, and the rows below have {len(kept)}: say "

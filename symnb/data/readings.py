@@ -164,6 +164,18 @@ def _torn(best: Layout, other: Layout) -> bool:
             and len(other.rows) == other.lines)
 
 
+def _in_thousands(best: Layout) -> "str | None":
+    "A cell such as 1.037, if a column has these and whole numbers below 1000, and no other: may it be 1037?"
+    for j in best.numeric if (best.decimal, best.thousands) == (".", None) else ():
+        cells = [row[j].lstrip("-+") for row in best.data if not is_missing(row[j])]
+        dotted = [cell for cell in cells if "." in cell]
+        rest = [cell for cell in cells if "." not in cell]
+        if min(len(dotted), len(rest)) > 2 and all(re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})+", c) for c in dotted) and all(
+                re.fullmatch(r"0|[1-9]\d{0,2}", c) for c in rest):
+            return dotted[0]
+    return None
+
+
 def choose_reading(found: "list[Layout]", options: ReadOptions = ReadOptions()) -> Layout:
     "The first of the readings. Raises ValueError where another one is as good and says something else."
     best = found[0]
@@ -173,6 +185,9 @@ def choose_reading(found: "list[Layout]", options: ReadOptions = ReadOptions()) 
         cell = next(c for row in (*other.data[:50], *best.data) for c in row if not c.isalnum())
         raise ValueError(f"it can be read with {best.says()}, or with {other.says()} (as in {cell[:40]!r}): "
                          "say which by separator and decimal")
+    if options.decimal is None and (cell := _in_thousands(best)):
+        raise ValueError(f"it can be read with decimal point, or with thousands '.' (as in {cell!r}, beside whole "
+                         "numbers below 1000): say which by decimal='.' or decimal=','")
     if not options.separator and (hidden := _hidden(best, options)):
         j, sign = hidden
         cell = next(row[j] for row in best.data if row[j])
