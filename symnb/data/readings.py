@@ -165,17 +165,20 @@ def _torn(best: Layout, other: Layout) -> bool:
 
 
 def _in_thousands(best: Layout) -> "str | None":
-    "A cell such as 1.037, if a column has these and whole numbers below 1000, and no other: may it be 1037?"
-    for j in best.numeric if (best.decimal, best.thousands) == (".", None) else ():
-        cells = [row[j].lstrip("-+") for row in best.data if not is_missing(row[j])]
-        dotted = [cell for cell in cells if "." in cell]
-        rest = [cell for cell in cells if "." not in cell]
-        if min(len(dotted), len(rest)) > 2 and all(re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})+", c) for c in dotted) and all(
-                re.fullmatch(r"0|[1-9]\d{0,2}", c) for c in rest):
-            return dotted[0]
+    """A cell such as 1.037 that may be 1037: no dot of the table stands elsewhere, and ; separates or the
+    column has whole numbers below 1000, too."""
+    columns = [[row[j].lstrip("-+") for row in best.data if row[j]] for j in best.numeric]
+    dotted = [[cell for cell in cells if "." in cell] for cells in columns]
+    if (best.decimal, best.thousands) != (".", None) or not all(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", c)
+                                                                for cells in dotted for c in cells):
+        return None
+    for cells, dots in zip(columns, dotted):
+        small = [c for c in cells if re.fullmatch(r"0|[1-9]\d{0,2}", c)]
+        if len(dots) > 2 and len(dots) + len(small) == len(cells) and (len(small) > 2 or best.separator == ";"):
+            return dots[0]
     return None
 
-
+# %% ../../nbs/lib/data/readings.ipynb #0008y
 def choose_reading(found: "list[Layout]", options: ReadOptions = ReadOptions()) -> Layout:
     "The first of the readings. Raises ValueError where another one is as good and says something else."
     best = found[0]
@@ -186,8 +189,8 @@ def choose_reading(found: "list[Layout]", options: ReadOptions = ReadOptions()) 
         raise ValueError(f"it can be read with {best.says()}, or with {other.says()} (as in {cell[:40]!r}): "
                          "say which by separator and decimal")
     if options.decimal is None and (cell := _in_thousands(best)):
-        raise ValueError(f"it can be read with decimal point, or with thousands '.' (as in {cell!r}, beside whole "
-                         "numbers below 1000): say which by decimal='.' or decimal=','")
+        raise ValueError(f"it can be read with decimal point, or with thousands '.' (as in {cell!r}): say which by "
+                         "decimal='.' or decimal=','")
     if not options.separator and (hidden := _hidden(best, options)):
         j, sign = hidden
         cell = next(row[j] for row in best.data if row[j])

@@ -83,8 +83,29 @@ _SUMS = re.compile(
     r"[\"'*]*(?:(?:grand |sub)?total[es]?|sum|mean|average|avg\.?|std\.?(?: ?dev\.?)?|stdev|median|summe|gesamt|"
     r"mittel(?:wert)?|durchschnitt|standardabweichung|stabw\.?|somme|moyenne|[ée]cart[ -]type|m[ée]diane|media|"
     r"promedio|suma|somma)[:\"'*]*", re.IGNORECASE)
-_WORD, _DIGIT = re.compile(r"[\s\"'*,;|]*[^\W\d_]"), re.compile(r"\d")
 _LEFT_OUT = re.compile(r"[#…ℹ.\s]*(?:with )?\d+ more rows.*|\[? ?reached .* omitted \d+ (?:rows|entries).*")  # R prints
+
+# %% ../../nbs/lib/data/rows.ipynb #t7a01v
+_WORD, _DIGIT = re.compile(r"[\s\"'*,;|]*[^\W\d_]"), re.compile(r"\d")
+
+
+def _is_words(row: str, dialect: Dialect) -> bool:
+    "Has a row words where the others have numbers?"
+    how = dialect.reading
+    if not _WORD.match(row) or 0 not in how.numeric and _DIGIT.search(row):
+        return False
+    cells, pattern = split_line(row, how.separator or "\t", dialect.quote), number_pattern(how.decimal, how.thousands)
+    numbers = [cells[j] for j in how.numeric if not is_missing(cells[j])]
+    return bool(numbers) and not any(map(pattern.fullmatch, numbers))
+
+
+def _is_below(rows: "Rows", row: str) -> bool:
+    "Is a row one of sums, or of words? The sums of a table with labels may have none."
+    if not rows.may_be_sums:
+        return False
+    first = row.split(None if rows.separator == " " else rows.separator, 1)[0].strip()
+    no_label = not first and rows.labelled and not rows.sums
+    return no_label or bool(_SUMS.fullmatch(first)) or _is_words(row, rows.dialect)
 
 # %% ../../nbs/lib/data/rows.ipynb #t7a03
 class Rows:
@@ -125,7 +146,7 @@ class Rows:
                 continue
             row = row if not self.dialect.wrapped else without_brackets(row)
             row = row if cuts is None else _cut(self, row)
-            if _fields(row, self.separator, quote) != self.width or self.held and self._is_words(row):
+            if _fields(row, self.separator, quote) != self.width or self.held and _is_words(row, self.dialect):
                 self.held.append((self.line, row, line.endswith("\n")))
                 if len(self.held) <= 5:
                     continue
@@ -137,7 +158,7 @@ class Rows:
             self.parts += [self.line] * (n > 0 and (blank > 1 or notes > 1 or blank > 0 < notes))
             blank, notes, n, self.cut_short = 0, 0, n + 1, ""
             self.start = self.start or row
-            if n > 1 and len(self.sums) < 5 and self._is_below(row):  # if no other row follows
+            if n > 1 and len(self.sums) < 5 and _is_below(self, row):  # if no other row follows
                 self.sums.append(row)
                 continue
             if self.sums:
@@ -155,23 +176,6 @@ class Rows:
                              f"{comment[:60]!r}: write each part into a file of its own")
         if _is_row(comment, self.dialect):
             self.commented.append(self.line)
-
-    def _is_words(self, row: str) -> bool:
-        "Has a row words where the others have numbers?"
-        how = self.dialect.reading
-        if not _WORD.match(row) or 0 not in how.numeric and _DIGIT.search(row):
-            return False
-        cells, pattern = split_line(row, self.separator, self.dialect.quote), number_pattern(how.decimal, how.thousands)
-        numbers = [cells[j] for j in how.numeric if not is_missing(cells[j])]
-        return bool(numbers) and not any(map(pattern.fullmatch, numbers))
-
-    def _is_below(self, row: str) -> bool:
-        "Is a row one of sums, or of words? The sums of a table with labels may have none."
-        if not self.may_be_sums:
-            return False
-        first = row.split(None if self.separator == " " else self.separator, 1)[0].strip()
-        no_label = not first and self.labelled and not self.sums
-        return no_label or bool(_SUMS.fullmatch(first)) or self._is_words(row)
 
     def _end(self) -> None:
         "Lines that are words below the last row are no rows; one that stops early is an accident, as numbers are."
