@@ -614,6 +614,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
             'symnb.data.captions': { 'symnb.data.captions._legends': ('lib/data/captions.html#_legends', 'symnb/data/captions.py'),
                                      'symnb.data.captions._split': ('lib/data/captions.html#_split', 'symnb/data/captions.py'),
                                      'symnb.data.captions.is_remark': ('lib/data/captions.html#is_remark', 'symnb/data/captions.py'),
+                                     'symnb.data.captions.is_series': ('lib/data/captions.html#is_series', 'symnb/data/captions.py'),
+                                     'symnb.data.captions.is_title': ('lib/data/captions.html#is_title', 'symnb/data/captions.py'),
                                      'symnb.data.captions.listed_names': ('lib/data/captions.html#listed_names', 'symnb/data/captions.py'),
                                      'symnb.data.captions.said_names': ('lib/data/captions.html#said_names', 'symnb/data/captions.py')},
             'symnb.data.catalogues': { 'symnb.data.catalogues._filled': ('lib/data/catalogues.html#_filled', 'symnb/data/catalogues.py'),

@@ -55,6 +55,12 @@ def test_what_may_be_two_tables_is_refused_with_what_to_do(tmp_path, text, words
     ("COPY t (a, b) FROM stdin;\n" + PAIRS.replace(" ", "\t") + "\\.\n", "a b", [*map(float, PAIRS.split()[:2])]),
     ("┏━━━┳━━━┓\n┃ a ┃ b ┃\n┡━━━╇━━━┩\n│ 1 │ 2 │\n│ 2 │ 5 │\n└───┴───┘\n", "a b", [1, 2]),
     ("┌───┬───┐\n│ a │ b │\n│ double │ int32 │\n├───┼───┤\n│ 1 │ 2 │\n│ 2 │ 5 │\n└───┴───┘\n", "a b", [1, 2]),
+    ("T=1,T=2\n" + "1.5,2.5\n2.5,7\n" * 9, "T=1 T=2", [1.5, 2.5]),  # a pivot table
+    ("2024-01-01;2024-01-02\n" + "1.5;2.5\n2.5;7\n" * 9, "2024-01-01 2024-01-02", [1.5, 2.5]),
+    ("A = [\n" + "1.5 2.5;\n2.5 7.5;\n" * 9 + "];\n", "x0 x1", [1.5, 2.5]),  # of MATLAB
+    ("a,b\n" + "1.5*^-3,2\n2.5,7*^2\n" * 9, "a b", [0.0015, 2]),  # of Mathematica
+    ("a;b\n" + "1’234.5;2\n999.5;3\n" * 9, "a b", [1234.5, 2]),
+    ('"rep"\n"n" "cd"\n("n step" "cd")\n' + PAIRS, "n step|cd", [*map(float, PAIRS.split()[:2])]),  # of Fluent
     ('"a" "b"\n' + '"1" 1.5 2.5\n"2" 2.5 3.5\n' * 9, "row a b", [1, 1.5, 2.5]),  # R quotes both
     ("      a   b\nk1  1.5 2.5\nk22 2.5 3.5\n", "a b", [1.5, 2.5]),  # printed: each name over its column
     ("      a   b\nidx\n7   1.5 2.5\n9   2.5 3.5\n", "idx a b", [7, 1.5, 2.5]),  # the index has a name
@@ -108,6 +114,7 @@ def test_classes_may_be_called_as_a_missing_value(tmp_path, word):
     ("# 1:t 2:x", "t x"), ("# [1]=t [2]=x", "t x"), ("# Columns: t, x", "t x"), ("# t; x", "t x"),
     ("#! FIELDS t x\n#! SET min_x -pi", "t x"), ('VARIABLES = "t" "x"', "t x"), ("WAVES/D t x\nBEGIN", "t x"),
     ('@ xaxis label "t (ps)"\n@ yaxis label "x (nm)"', "t x"), ("; by IDL\n; t x", "t x"), (";t x", "t x"),
+    ("# Spalten: t x", "t x"), ("# See (2021)", "x0 x1"), ("# {'N': 3, 'L': 2}", "x0 x1"),
     ("C by PAW\nC t x", "t x"), ("-- by SQL\n-- t x", "t x"), ("$ run 7\n$ t x", "t x"),
 ])
 def test_names_in_comments(tmp_path, header, names):
@@ -124,6 +131,12 @@ def test_names_in_comments(tmp_path, header, names):
 def test_names_and_units_above_each_other(tmp_path, text, names, units):
     table = read(tmp_path, text)
     assert list(table) == names and table.attrs["units"] == units
+
+
+@pytest.mark.parametrize("header", ["# Test data set\n# a b c", "# a b c\n# Test data set"])
+def test_a_title_of_as_many_words_is_none_of_the_names(tmp_path, header):
+    table = read(tmp_path, f"{header}\n{BLOCK}")
+    assert list(table) == ["a", "b", "c"] and not table.attrs["units"]
 
 
 def test_letters_of_windows(tmp_path):

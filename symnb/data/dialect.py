@@ -168,7 +168,7 @@ def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -
     refuse_gaps(rows)
     rows = [(i, t) for i, t in rows if not is_ruler(t)]
     if wrapped := in_brackets([t for _, t in rows]):
-        rows = [(i, without_brackets(t)) for i, t in rows]
+        rows = [(i, bare) for i, t in rows if (bare := without_brackets(t))]
     quote = quote_of([t for _, t in rows])
     reading, cuts = _choose(rows, options, quote)
     made = _complete(reading, cuts, rows, comments, options, quote)

@@ -7,10 +7,11 @@ __all__ = ['are_units', 'mixed_units', 'as_labels', 'Headings', 'early_columns',
 
 # %% ../../nbs/lib/data/headers.ipynb #0002
 import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .captions import is_remark, listed_names, said_names
+from .captions import is_remark, is_series, is_title, listed_names, said_names
 from .cells import is_missing, is_ruler, number_pattern, split_line, unquoted
 from .readings import Layout, readings
 
@@ -21,6 +22,7 @@ _BASES = ("m|s|g|eV|A|K|mol|cd|Hz|N|Pa|J|W|C|V|F|Ω|ohm|S|Wb|T|H|lm|lx|Bq|Gy|Sv|
           "[Ss]econds?|[Vv]olts?|[Aa]mp(?:ere)?s?|[Kk]elvin|[Mm]et(?:er|re)s?|[Hh]ertz|[Nn]ewtons?|[Pp]ascals?|[Jj]oules?|"
           "[Ww]atts?|Ohms?|Torr|torr|mbar|psi|atm|inHg|mmHg|sccm|slm|dBm?|dBc|Hartree|Bohr|Ha|Ry|rpm|kt|kts|knots?|mph|ft|in|inch|mi|nmi|lb|"
           "lbs|oz|gal|ppm|ppb|ppt|Wh|VA|degrees?|radians?")
+_ALPHABET = f"{string.ascii_lowercase} {string.ascii_uppercase}"
 _PREFIXED = ("eV", "Hz", "Pa", "bar", "Bq", "Gy", "Sv", "m", "s", "g", "V", "A", "W", "J", "N", "T", "b")
 _WEAK = re.compile(r"[a-zA-Z]|time|date|px|pix|str|string|none|in|1")  # may as well be names
 _UNIT = re.compile(rf"(?:da|[yzafpnuµμmcdhkKMGTPEZY])?(?:{_BASES})(?:\*\*|\^)?[+\-−]?\d*")
@@ -32,8 +34,8 @@ def are_units(cells: "Sequence[str]", sure: bool = False) -> bool:
     bare = {cell: w for cell in cells if not is_missing(w := cell.strip("[]()<>{} "))}
     words = [bare[cell] for cell in cells if cell in bare]
     stems = {re.sub(r"\d+$", "", w) for w in words}
-    if len({*words}) > 1 == len(stems) and not stems & {*words}:  # c0, c1, c2 are names
-        return False
+    if len({*words}) > 1 == len(stems) and not stems & {*words} or len(words) > 2 and "".join(words) in _ALPHABET:
+        return False  # c0, c1, c2 are names, and a, b, c
     is_known = lambda w: all(_UNIT.fullmatch(part) for part in re.split(r"[*/·⋅. ]+", w) if part)
     if not sure and all(cell == w and _WEAK.fullmatch(w) for cell, w in bare.items() if is_known(w)):
         return False
@@ -237,7 +239,8 @@ def _labels_in_comments(notes, reading: Layout, kept, quote: str) -> "list[tuple
             found.append((line, cells))
         if found and (not cells or len(found) == 2):
             break
-    return found
+    titles = [is_title(cells) and not are_units(cells) for _, cells in found]
+    return found[1:] if titles == [True, False] else found
 
 # %% ../../nbs/lib/data/headers.ipynb #0011
 def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
@@ -248,7 +251,9 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
     kept, start = kept_columns(reading), reading.rows[reading.first][0]
     cells = lambda text: split_line(text, reading.separator or " ", quote)
     keyed = any(cell.endswith(":") for cell in reading.data[0])  # rows that say what they are, as of NAMD
-    above = [(line, text) for line, text in lines if line < start and (keyed or not is_remark(cells(text), text))][::-1]
+    signed = reading.separator in tuple(",;\t|")
+    may_name = lambda text: keyed or not is_remark(cells(text), text) or signed and is_series(cells(text))
+    above = [(line, text) for line, text in lines if line < start and may_name(text)][::-1]
     above = above[1:] if above[1:] and all(re.fullmatch(_TYPES, c) for c in cells(above[0][1])) else above
     notes = [line for line in comments if line[0] < start][::-1]
     named = _labels_in_rows(above, reading, kept, quote)

@@ -121,7 +121,7 @@ def readings(lines: "Sequence[tuple[int, str]]", options: ReadOptions = ReadOpti
         for decimal in decimals:
             if decimal == separator and not any(quote in text for _, text in lines):
                 continue
-            grouped = ("," if decimal == "." else ".", *(sign for sign in "'\xa0\u202f" if sign in sample))
+            grouped = ("," if decimal == "." else ".", *(sign for sign in "'’\xa0\u202f\u2009" if sign in sample))
             for thousands in (None, *grouped):
                 reading = read_as(lines, separator, decimal, thousands, quote)
                 if reading and (decimal == "." or options.decimal or reading.has(",")):

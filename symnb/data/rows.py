@@ -144,7 +144,8 @@ class Rows:
                 blank, notes = blank + (not bare), notes + is_comment(bare, marks)
                 self.cut_short = self.cut_short or bare * bool(_LEFT_OUT.fullmatch(bare))
                 continue
-            row = row if not self.dialect.wrapped else without_brackets(row)
+            if self.dialect.wrapped and not (row := without_brackets(row)):
+                continue
             row = row if cuts is None else _cut(self, row)
             if _fields(row, self.separator, quote) != self.width or self.held and _is_words(row, self.dialect):
                 self.held.append((self.line, row, line.endswith("\n")))
