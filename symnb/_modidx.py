@@ -896,6 +896,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                                                                                 'symnb/data/headers.py'),
                                     'symnb.data.headers._labels_in_rows': ( 'lib/data/headers.html#_labels_in_rows',
                                                                             'symnb/data/headers.py'),
+                                    'symnb.data.headers._may_name': ('lib/data/headers.html#_may_name', 'symnb/data/headers.py'),
                                     'symnb.data.headers._names_and_units': ( 'lib/data/headers.html#_names_and_units',
                                                                              'symnb/data/headers.py'),
                                     'symnb.data.headers._names_of_rows': ('lib/data/headers.html#_names_of_rows', 'symnb/data/headers.py'),

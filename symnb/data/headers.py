@@ -223,6 +223,12 @@ def _names_of_rows(above, rows, reading, kept, quote) -> "tuple[int, list[str]] 
     return None
 
 # %% ../../nbs/lib/data/headers.ipynb #0010e
+def _may_name(text: str, reading: Layout, quote: str) -> bool:
+    "Is a line above the numbers no remark? Dates that signs separate are none."
+    cells = split_line(text, reading.separator or " ", quote)
+    return not is_remark(cells, text) or reading.separator in tuple(",;\t|") and is_series(cells)
+
+
 def _said(lines: "list[tuple[int, str]]", n: int) -> "tuple[int, list[str]] | None":
     return next(((line, names) for line, text in lines if (names := said_names(text, n))), None)
 
@@ -251,9 +257,7 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
     kept, start = kept_columns(reading), reading.rows[reading.first][0]
     cells = lambda text: split_line(text, reading.separator or " ", quote)
     keyed = any(cell.endswith(":") for cell in reading.data[0])  # rows that say what they are, as of NAMD
-    signed = reading.separator in tuple(",;\t|")
-    may_name = lambda text: keyed or not is_remark(cells(text), text) or signed and is_series(cells(text))
-    above = [(line, text) for line, text in lines if line < start and may_name(text)][::-1]
+    above = [(line, text) for line, text in lines if line < start and (keyed or _may_name(text, reading, quote))][::-1]
     above = above[1:] if above[1:] and all(re.fullmatch(_TYPES, c) for c in cells(above[0][1])) else above
     notes = [line for line in comments if line[0] < start][::-1]
     named = _labels_in_rows(above, reading, kept, quote)
