@@ -175,6 +175,14 @@ class _UnpackContainers:
         return frame.set_axis(names, axis=1)
 
 # %% ../nbs/lib/packing.ipynb #0010
+def _complete(cls: type, state: dict, name: str) -> dict:
+    "The attributes of a dataclass, with defaults for what a file of an older version lacks; ValueError for others."
+    known = {f.name: f.default for f in fields(cls)}
+    if state.keys() - known or any(known[k] is MISSING for k in known.keys() - state.keys()):
+        raise ValueError(f"its {name} has the attributes {', '.join(state)}")
+    return state | {k: known[k] for k in known if k not in state}
+
+# %% ../nbs/lib/packing.ipynb #0010b
 class _UnpackArrays:
     "Arrays, tensors, and the objects that hold them."
     def _tensor(self, node: list) -> Tensor:
@@ -198,10 +206,7 @@ class _UnpackArrays:
         if issubclass(cls, tuple):
             return cls(**state)
         if is_dataclass(cls):
-            later = {f.name: f.default for f in fields(cls) if f.default is not MISSING}  # an older file may lack them
-            if not state.keys() <= {f.name for f in fields(cls)} <= state.keys() | later.keys():
-                raise ValueError(f"its {node[0]} has the attributes {', '.join(state)}")
-            state |= {name: value for name, value in later.items() if name not in state}
+            state = _complete(cls, state, node[0])
         value = object.__new__(cls)
         vars(value).update(state)
         return value

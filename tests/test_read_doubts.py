@@ -28,6 +28,7 @@ def read(tmp_path, text, encoding="utf-8", **options):
     ("0.1,0.2,0.5\n" + "1.1234,2.1567,3\n1.5001,0.2556,1\n" * 9, "go up, with fewer digits .*names=1 .*names=0"),
     ("a;b\n1;1\n" + "2.5;3\n" * 9, "line 2 is 1 in all columns: say units=2"),
     ("range,y\n" + "60.0-120,1.5\n120.5-200,0.5\n" * 9, "'60.0-120' in column 1 may be a range"),
+    ("1.725 E+01 2.5 E+01\n" * 9, "exponents such as E\\+01 stand apart .* 1.725E\\+01 without the blank"),
     ("a b\n1 2\n3 4\n...\n5 6\n7 8\n", "rows that were left out when it was printed"),
     ("     a    b\n 1: 1.5  2.5\n ---\n99: 1.5  3.5\n", "rows that were left out when it was printed"),
     ("        a    b\nk l\n0 0   1.5  2.5\n  1   2.5  4.5\n1 0   3.5  1.5\n  1   2.5  7.5\n",

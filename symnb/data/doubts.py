@@ -41,6 +41,17 @@ def _ranges(reading: Layout) -> "str | None":
     return None
 
 
+def _apart(reading: Layout) -> "str | None":
+    "Do exponents stand in columns of their own, behind their numbers?"
+    exponent = re.compile(r"[eEdDqQ][+\-−]?\d{1,3}")
+    for j in {*range(1, reading.width)} - {*reading.numeric}:
+        if j - 1 in reading.numeric and all(exponent.fullmatch(row[j]) for row in reading.data):
+            number = reading.data[0][j - 1]
+            return (f"exponents such as {reading.data[0][j]} stand apart from their numbers, in column {j + 1}: write "
+                    f"{number}{reading.data[0][j]} without the blank")
+    return None
+
+
 def _blanks(reading: Layout) -> "str | None":
     "Is the first of columns of fixed widths empty where it repeats, as in prints of an index with several levels?"
     first = [row[0] for row in reading.data]
@@ -72,7 +83,7 @@ def _summary(reading: Layout) -> "str | None":
 
 def refuse_cells(reading: Layout) -> None:
     "Raise ValueError where the cells of the rows are no plain numbers."
-    found = (_units_in_rows, _ranges, _blanks, _bracketed, _summary)
+    found = (_units_in_rows, _ranges, _apart, _blanks, _bracketed, _summary)
     for said in (doubt(reading) for doubt in found):
         if said:
             raise ValueError(said)

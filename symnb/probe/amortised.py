@@ -185,13 +185,8 @@ def plan_amortised(n_features: int, n_runs: int = 2, n_latents: int | None = Non
     few = [k for k in (1, 2, 3, 4, 6, 9, 13) if k < n_latents]
     width = 96 if n_features <= 8 else 128
     half = [1 + run % 2 if resample and n_runs > 1 else 0 for run in range(n_runs)]
-    return AmortisedPlan(
-        linear=(True,) + (False,) * (n_runs + len(few)),
-        n_open=(n_latents,) * (1 + n_runs) + tuple(few),
-        n_latents=n_latents,
-        halves=(0, *half, *[0] * len(few)),
-        **dict(hidden=(width, width)) | options,
-    )
+    return AmortisedPlan((True,) + (False,) * (n_runs + len(few)), (n_latents,) * (1 + n_runs) + tuple(few), n_latents,
+                         halves=(0, *half, *[0] * len(few)), **dict(hidden=(width, width)) | options)
 
 # %% ../../nbs/lib/probe/amortised.ipynb #0019
 @dataclass
@@ -218,9 +213,8 @@ def _start(x: Tensor, plan: AmortisedPlan, generator: torch.Generator) -> Traine
     "The runs of a plan before their first step; x (1 or K, n, d)."
     n_models, device = len(plan.linear), generator.device
     eigenvalues, axes = (a.expand(n_models, *a.shape[1:]) for a in principal_axes(x))
-    vae = AmortisedVAE(
-        eigenvalues, axes, torch.tensor(plan.linear, device=device), plan.n_latents, plan.span, plan.hidden, generator
-    )
+    linear = torch.tensor(plan.linear, device=device)
+    vae = AmortisedVAE(eigenvalues, axes, linear, plan.n_latents, plan.span, plan.hidden, generator)
     n_open = torch.tensor(plan.n_open, device=device)[:, None, None]
     return TrainedAmortised(vae, (torch.arange(plan.n_latents, device=device) < n_open).float(), plan)
 
@@ -260,16 +254,14 @@ def without_lost(runs: TrainedAmortised) -> TrainedAmortised:
     """
     weights = [p.detach().flatten(1).isfinite().all(1) for p in runs.vae.parameters()]
     finite, plan = torch.stack(weights).all(0).cpu().numpy(), runs.plan
-    if finite.all():
+    if len(kept := np.flatnonzero(finite)) == len(finite):
         return runs
-    kept = np.flatnonzero(finite)
     if not set(kept) & set(runs.open_runs):
         raise FloatingPointError("no training of the probe ended in finite numbers: look for extreme values")
     warnings.warn(f"{(~finite).sum()} of {len(finite)} trainings ended in numbers that are not finite: left out",
                   SymnbWarning, stacklevel=2)
-    of_kept = {name: tuple(getattr(plan, name)[k] for k in kept) for name in ("linear", "n_open", "halves")
-               if getattr(plan, name) is not None}
-    plan = replace(plan, **of_kept)
+    plan = replace(plan, **{name: tuple(given[k] for k in kept) for name, given in vars(plan).items()
+                            if name in ("linear", "n_open", "halves") and given})
     record = replace(runs.fit, converged=runs.fit.converged[kept], loss=runs.fit.loss[:, kept])
     return TrainedAmortised(runs.vae.keep(kept), runs.mask[kept], plan, record)
 

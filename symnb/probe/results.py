@@ -128,9 +128,8 @@ def probe_amortised(x: np.ndarray, *, resolution: float | None = None, n_latents
     n_events = n_events or len(x)
     few = 50 if n_events < 5 * x.shape[1] else 2 * n_events  # few events are learned by heart, and then tell nothing
     usual = min(1000, few), min(1200, 2 * few)
-    options.setdefault("hold", usual)
     resample = n_events >= 2 * enough_events(x.shape[1])  # each half is enough for an answer
-    plan = plan_amortised(x.shape[1], n_runs, n_latents, resample, **options)
+    plan = plan_amortised(x.shape[1], n_runs, n_latents, resample, **dict(hold=usual) | options)
     device = device or torch.device("cpu")
     amortised = train_amortised(train, plan, device=device, random_state=random_state, verbose=verbose)
     found = read_resolutions(amortised, train, held)
