@@ -181,7 +181,7 @@ def quick_probe(
     names: of the columns.
 
     training: 'amortised', or the review's 'standard' or 'progressive' at one resolution. on_window(step, total, look)
-    is called every hundred steps, or 250, and of the amortised training before the first; look() is the answer so far,
+    is called every hundred steps, or 200, and of the amortised training before the first; look() is the answer so far,
     and an exception ends the training. Raises ParameterError for a setting that makes no sense.
     """
     check_settings(resolution, training, n_latents, n_runs, steps)
