@@ -98,8 +98,8 @@ def fit_weights(evidence: pd.DataFrame, right: np.ndarray,
 
 # %% ../../nbs/lib/probe/confidence.ipynb #0012
 WEIGHTS: "Mapping[str, float]" = MappingProxyType(dict(
-    width=0.2417, agreement=0.01734, clear=4.889, needed=-0.4724, neighbours=-3.579, least=2.24, events=-0.32,
-    columns=-0.3639, discrete=-1.769, fine=1.566, filled=0.006102, end=1.067, constant=-0.672,
+    width=-0.6434, agreement=4.47, clear=1.714, needed=-0.3628, neighbours=-5.694, least=4.088, events=-0.4345,
+    columns=-0.4052, discrete=-1.802, fine=2.459, filled=-0.3507, end=1.395, constant=0.9595,
 ))
 
 
@@ -112,7 +112,7 @@ def confidence(evidence: pd.DataFrame, weights: "Mapping[str, float]" = WEIGHTS)
     return np.clip(expit(x + weights["constant"]), 0.01, 0.99)
 
 # %% ../../nbs/lib/probe/confidence.ipynb #w7741
-HOLE_WEIGHTS: "Mapping[str, float]" = MappingProxyType(dict(margin=1.756, constant=1.533))
+HOLE_WEIGHTS: "Mapping[str, float]" = MappingProxyType(dict(margin=1.727, constant=1.502))
 
 
 def hole_confidence(margin: "float | np.ndarray", probability: "float | np.ndarray") -> np.ndarray:
