@@ -208,4 +208,5 @@ _PARADIGMS = (
           (median("event_ratio_to_augmented >= 10"), median("digit_ratio_to_augmented > 1"))),
 )
 
-FLOW_CLAIMS = (*_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS, *_STAIRCASE, *_UNBOUNDED, *_DETECTOR, *_SCHEDULES, *_PARADIGMS)
+FLOW_CLAIMS = (*_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS, *_STAIRCASE, *_UNBOUNDED, *_DETECTOR, *_SCHEDULES,
+               *_PARADIGMS)

@@ -74,8 +74,8 @@ _COLLIDERS = (
 # %% ../../nbs/lib/companion/review_claims.ipynb #0007
 _GENERAL = (
     Claim("R1", _REVIEW, "section 2",
-          "What tells the orbits of a group apart has as many dimensions as the group leaves, and data on one orbit have "
-          "as many as the orbit.",
+          "What tells the orbits of a group apart has as many dimensions as the group leaves, and data on one orbit "
+          "have as many as the orbit.",
           "`intrinsic_dim_` on orbits of SO(2), SO(3), a boost, and the Lorentz group; and on more invariants than are "
           "independent, of events that fill the space",
           (*(share(0.9, f"{name}_dim == {d}") for name, d in dict(so2=1, so3=2, boost=1, lorentz=3).items()),
@@ -83,11 +83,11 @@ _GENERAL = (
              dict(plane=1, decay=2, triangle=3, bosons=3).items()))),
     Claim("R23", _REVIEW, "sections 2 and 7.1",
           "A representation that compresses allocates no capacity to what a symmetry of the data makes redundant.",
-          "relevant latents for events that random elements of the group have moved, minus those for the same events in "
-          "one frame",
+          "relevant latents for events that random elements of the group have moved, minus those for the same events "
+          "in one frame",
           tuple(share(0.9, f"{name}_extra_latents <= 0") for name in ("plane", "decay", "triangle", "bosons")),
-          reasons=dict.fromkeys(range(1, 5), "events fill the orbits of a symmetry of their distribution, and who has to "
-                                "reconstruct them has to know where on its orbit each one lies")),
+          reasons=dict.fromkeys(range(1, 5), "events fill the orbits of a symmetry of their distribution, and who has "
+                                "to reconstruct them has to know where on its orbit each one lies")),
     Claim("R2", _REVIEW, "section 3.1",
           "A model with the symmetry built in needs fewer training samples.",
           "training samples for the same error, plain over invariant, on events and on rotated digits; a lower bound "
