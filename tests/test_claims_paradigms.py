@@ -1,9 +1,13 @@
 """The claims of sections 2 and 3: what would turn each of them red, planted."""
+import math
+
 import numpy as np
 import pytest
+import torch
 
 from symnb.companion.claims import CLAIMS, judge
 from symnb.companion.criteria import runs_needed
+from symnb.compare.paradigms import Way, measure
 
 N = runs_needed(0.9)
 GOOD = {
@@ -44,3 +48,33 @@ def test_what_the_sentence_says_is_reproduced(id):
 @pytest.mark.parametrize("id, violation", PLANTED)
 def test_a_planted_violation_turns_the_claim_red(id, violation):
     assert {*violation} <= {*GOOD[id]} and verdict(id, GOOD[id] | violation) == "not reproduced"
+
+
+def turned(x, angles, generator):
+    low, high = angles
+    a = low + (high - low) * torch.rand(x.shape[:-1], generator=generator)
+    c, s = a.cos(), a.sin()
+    return torch.stack([c * x[..., 0] - s * x[..., 1], s * x[..., 0] + c * x[..., 1]], -1)
+
+
+def ratios(copies):
+    """Untaught over taught and outside over inside, for the radius of points on one ray and copies in a range of angles."""
+    generator = torch.Generator().manual_seed(0)
+    r = 0.5 + torch.rand(600, generator=generator)
+    x, quarter, far = torch.stack([r, 0 * r], 1), (-math.pi / 4, math.pi / 4), (math.pi / 2, 3 * math.pi / 2)
+    seen = {name: [turned(x, a, generator) for _ in range(6)] for name, a in (("in", quarter), ("out", far))}
+    ways = {"one frame": Way(x, lambda x: x, (32,)),
+            "augmented": Way(lambda i, g: turned(x[i], copies, g), lambda x: x, (32,))}
+    found = {name: measure(way, r, (600,), 2, x, r, seen, steps=200, random_state=0) for name, way in ways.items()}
+    taught = found["augmented"]
+    return np.median(found["one frame"]["in"] / taught["in"]), np.median(taught["out"] / taught["in"])
+
+
+@pytest.mark.parametrize("copies, helps, ends", [
+    ((-math.pi / 4, math.pi / 4), True, True),
+    ((0, 0), False, None),  # copies that are not moved
+    ((-math.pi, math.pi), True, False),  # copies from the whole group
+])
+def test_what_r3_measures_follows_the_copies(copies, helps, ends):
+    untaught, outside = ratios(copies)
+    assert (untaught >= 2) == helps and (ends is None or (outside >= 3) == ends)
