@@ -58,7 +58,7 @@ def turned(x, angles, generator):
 
 
 def ratios(copies):
-    """Untaught over taught and outside over inside, for the radius of points on one ray and copies in a range of angles."""
+    """Untaught over taught, and outside over inside: the radius of points on one ray, copies in a range of angles."""
     generator = torch.Generator().manual_seed(0)
     r = 0.5 + torch.rand(600, generator=generator)
     x, quarter, far = torch.stack([r, 0 * r], 1), (-math.pi / 4, math.pi / 4), (math.pi / 2, 3 * math.pi / 2)

@@ -201,6 +201,7 @@ _SCHEDULES = (
           (median("cut_beam_correlation >= 0.95"),)),
 )
 
+# %% ../../nbs/lib/companion/flow_claims.ipynb #p3claims
 _PARADIGMS = (
     Claim("S30", "symnb", "three paradigms",
           "A symmetry that is built in needs fewer labelled samples than one that is taught by transformed copies.",
