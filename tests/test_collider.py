@@ -194,6 +194,10 @@ def test_each_kind_of_radiation_alone():
     fsr_only = col.dimuon(col.drell_yan(500, isr=False, fsr=True, random_state=0))
     assert isr_only["mass"].between(60 - 1e-6, 120 + 1e-6).all() and isr_only["pt"].median() > 10
     assert (fsr_only["mass"] < 60).any() and fsr_only["pt"].median() < 0.1 and fsr_only["pt"].max() > 1
+    kt_only = col.dimuon(col.drell_yan(500, isr=False, primordial_kt=True, random_state=0))
+    assert 0.5 < kt_only["pt"].median() < 5 and kt_only["pt"].max() < 20
+    still = col.dimuon(col.drell_yan(100, isr=True, primordial_kt=False, fsr=False, random_state=0))
+    assert still["pt"].median() > 5
 
 
 def test_mass_window():

@@ -233,10 +233,10 @@ def fit_asymmetry(cos_theta) -> tuple[float, float]:
     return float(a), float(np.sum((c / (even + a * c))**2) ** -0.5)
 
 # %% ../../nbs/lib/data/collider.ipynb #0039
-def _pp_settings(sqrt_s: float, isr: bool, fsr: bool, mass_window: tuple[float, float]) -> dict:
+def _pp_settings(sqrt_s: float, isr: bool, kt: bool, fsr: bool, mass_window: tuple[float, float]) -> dict:
     "Pythia's settings for pp with its default tune and built-in parton densities."
     low, high = mass_window
-    return {"Beams:eCM": sqrt_s, "PartonLevel:ISR": _switch(isr), "BeamRemnants:primordialKT": _switch(isr),
+    return {"Beams:eCM": sqrt_s, "PartonLevel:ISR": _switch(isr), "BeamRemnants:primordialKT": _switch(kt),
             "PartonLevel:FSR": _switch(fsr), "TimeShower:QCDshower": "off",  # inside jets: half the time, same muons
             "PhaseSpace:mHatMin": low, "PhaseSpace:mHatMax": high, "23:mMin": low, "23:mMax": high}
 
@@ -255,16 +255,18 @@ def _check_window(mass_window, sqrt_s: float) -> tuple[float, float]:
 
 # %% ../../nbs/lib/data/collider.ipynb #0040
 def drell_yan(n: int = 2000, sqrt_s: float = 13000.0, isr: bool = True, fsr: bool | None = None,
-              mass_window: tuple[float, float] = (60.0, 120.0), random_state=None) -> pd.DataFrame:
+              mass_window: tuple[float, float] = (60.0, 120.0), random_state=None,
+              primordial_kt: bool | None = None) -> pd.DataFrame:
     """n events pp → γ*/Z → μ⁺μ⁻ from Pythia 8 in the centre-of-mass frame of the protons.
 
-    sqrt_s: GeV, from 10. isr: initial-state radiation and primordial kT. fsr: photons from the muons; None follows
-    `isr`, so that isr=False alone gives pT(μμ) = 0 exactly. mass_window: limits in GeV of the mass of the γ*/Z, before
-    the muons radiate. Multiple interactions, radiation inside jets and hadronisation are off: they cost most of the
-    time and leave these muons as they are. Parton densities: Pythia's built-in default. Returns a DataFrame of
-    `COLUMNS` in GeV.
+    sqrt_s: GeV, from 10. isr: initial-state radiation. primordial_kt: motion of the partons across the beam; fsr:
+    photons from the muons; None follows `isr`, so that isr=False alone gives pT(μμ) = 0 exactly. mass_window: limits in
+    GeV of the mass of the γ*/Z, before the muons radiate. Multiple interactions, radiation inside jets and
+    hadronisation are off: they cost most of the time and leave these muons as they are. Parton densities: Pythia's
+    built-in default. Returns a DataFrame of `COLUMNS` in GeV.
     """
     check_whole("n", n)
     check_number("sqrt_s", sqrt_s, least=10)
     window, rng = _check_window(mass_window, sqrt_s), check_rng(random_state)
-    return _pythia_events(n, _pp_settings(sqrt_s, isr, isr if fsr is None else fsr, window), rng)
+    kt, fsr = (isr if switch is None else switch for switch in (primordial_kt, fsr))
+    return _pythia_events(n, _pp_settings(sqrt_s, isr, kt, fsr, window), rng)
