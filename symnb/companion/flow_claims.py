@@ -265,5 +265,13 @@ _SCHEDULES = (
                       "splitting"}),
 )
 
+# %% ../../nbs/lib/companion/flow_claims.ipynb #p3claims
+_PARADIGMS = (
+    Claim("S30", "symnb", "three paradigms",
+          "A symmetry that is built in needs fewer labelled samples than one that is taught by transformed copies.",
+          "training samples for the same error, augmented over invariant, on events and on rotated digits",
+          (median("event_ratio_to_augmented >= 10"), median("digit_ratio_to_augmented > 1"))),
+)
+
 FLOW_CLAIMS = (*_ALGEBRAS, *_LATENT, *_TEN, *_OWN, *_INSTRUMENTS, *_STAIRCASE, *_UNBOUNDED, *_DETECTOR,
-               *_SCHEDULES, *_HADRONS)
+               *_SCHEDULES, *_HADRONS, *_PARADIGMS)
