@@ -103,6 +103,11 @@ _GENERAL = (
 
 # %% ../../nbs/lib/companion/review_claims.ipynb #0008
 _THEORY = (
+    Claim("R31", _REVIEW, "section 7.1",
+          "Directions that exact constraints make redundant are suppressed, whatever the symmetry behind them.",
+          "relevant latents minus degrees of freedom where two constraints on four columns are linear, bent, or close "
+          "the surface",
+          tuple(share(0.9, f"{name}_extra <= 0") for name in ("linear", "bent", "closed"))),
     Claim("R16", _REVIEW, "section 7.2",
           "In the linear limit, the compression of a VAE is that of PCA.",
           "a trained linear VAE against the closed form of its optimum, for three s²",
@@ -154,6 +159,11 @@ _OUTLOOK = (
           "on how many of circle, disk and e+e- as many latents are relevant as the review finds: one, two, three",
           (share(0.9, "review_hits == 3"),),
           reasons={1: "the circle has two under ordinary training"}),
+    Claim("R32", _REVIEW, "section 8.4",
+          "A VAE that knows no group can assess whether an architecture with one is warranted.",
+          "the loss of ELBO on fresh events of circle, disk and e+e- that a group has moved, the right one and a wrong "
+          "one; the largest and the least of the three",
+          (share(0.9, "right_loss <= 0.2"), share(0.9, "wrong_loss >= 1"))),
     Claim("R30", _REVIEW, "section 8.5",
           "In flows and diffusion models the structure is implicit and difficult to extract.",
           "on how many of circle, disk and e+e- the Jacobian of a diffusion model's denoiser misses the dimension",
