@@ -148,8 +148,8 @@ _INSTRUMENTS = (
     Claim("S8", "symnb", "rate and distortion",
           "Halving the resolution costs log 2 for each degree of freedom, where the posterior may tilt; where it may "
           "not, a closed shape costs more.",
-          "the slope of the rate on fresh events against log s, from 0.1 to 0.32, with a full covariance of the posterior; "
-          "and how much steeper it is with a diagonal one",
+          "the slope of the rate on fresh events against log s, from 0.1 to 0.32, with a full covariance of the "
+          "posterior; and how much steeper it is with a diagonal one",
           (*(median(f"{name}_slope in [{d - 0.25}, {d + 0.25}]") for name, d in
              dict(circle=1, disk=2, sphere=2, torus=2).items()),
            *(median(f"{name}_excess >= 0.2") for name in ("circle", "sphere", "torus")))),
