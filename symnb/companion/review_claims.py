@@ -107,7 +107,9 @@ _THEORY = (
           "Directions that exact constraints make redundant are suppressed, whatever the symmetry behind them.",
           "relevant latents minus degrees of freedom where two constraints on four columns are linear, bent, or close "
           "the surface",
-          tuple(share(0.9, f"{name}_extra <= 0") for name in ("linear", "bent", "closed"))),
+          tuple(share(0.9, f"{name}_extra <= 0") for name in ("linear", "bent", "closed")),
+          reasons={2: "ordinary training keeps a curved surface in more latents than it has directions",
+                   3: "a closed surface cannot be laid flat without folding it"}),
     Claim("R16", _REVIEW, "section 7.2",
           "In the linear limit, the compression of a VAE is that of PCA.",
           "a trained linear VAE against the closed form of its optimum, for three s²",
