@@ -153,7 +153,7 @@ _INSTRUMENTS = (
           (*(median(f"{name}_slope in [{d - 0.25}, {d + 0.25}]") for name, d in
              dict(circle=1, disk=2, sphere=2, torus=2).items()),
            *(median(f"{name}_excess >= 0.2") for name in ("circle", "sphere", "torus"))),
-          reasons={4: "at these resolutions the networks still describe a part of the direction across the torus's tube"}),
+          reasons={4: "at these resolutions the networks describe a part of the direction across the tube as well"}),
     Claim("S9", "symnb", "calibration",
           "On manifolds of known dimension the probe is among the best estimators without noise, and far ahead with "
           "noise.",
