@@ -116,7 +116,7 @@ def write_page(path: Path, module: str = "", after: str = "") -> None:
     "Write the notebook as Sphinx is to read it, with the reference of its module, if it exports one."
     text = re.sub(r"(!\[[^]]*\]\([^)]*\))|\]\([./]*figures/([\w-]+)\.png\)",
                   lambda m: m[1] or f"](/figures.md#{m[2]})", path.read_text(encoding="utf-8"))
-    text = re.sub(r"(\.ipynb#)([^)\s]+)\)", lambda m: f"{m[1]}{slug(unquote(m[2]))})", text)
+    text = re.sub(r"(\.ipynb#|\]\(#)([^)\s]+)\)", lambda m: f"{m[1]}{slug(unquote(m[2]))})", text)
     nb = nbformat.reads(text.replace("](../figures)", "](/figures.md)").replace("](lib)", "](#modindex)"), as_version=4)
     shown = (page_cell(cell, module) if cell.cell_type == "code" else cell for cell in nb.cells)
     nb.cells = [*filter(None, shown), nbformat.v4.new_markdown_cell(after)]
