@@ -139,7 +139,7 @@ _THEORY = (
 )
 
 # %% ../../nbs/lib/companion/review_claims.ipynb #0009
-_OUTLOOK = (
+_ALTERNATIVES = (
     Claim("R20", _REVIEW, "section 8, Table 1",
           "PCA is a limited diagnostic.",
           "on how many of circle, disk and e+e- the components that hold 95 % of the variance are the dimension",
@@ -168,9 +168,13 @@ _OUTLOOK = (
           (share(0.9, "right_loss <= 0.2"), share(0.9, "wrong_loss >= 1"))),
     Claim("R30", _REVIEW, "section 8.5",
           "In flows and diffusion models the structure is implicit and difficult to extract.",
-          "on how many of circle, disk and e+e- the Jacobian of a diffusion model's denoiser misses the dimension",
+          "on how many of circle, disk and e+e- the Jacobian of a diffusion model's denoiser gives the dimension",
           (share(0.9, "diffusion_hits <= 2"),),
           reasons={1: "the eigenvalues of the denoiser's Jacobian count the directions as the probe's decoder does"}),
+)
+
+# %% ../../nbs/lib/companion/review_claims.ipynb #outl
+_OUTLOOK = (
     Claim("R21", _REVIEW, "section 9.1",
           "The relevance of a broken direction grows with the scale of the breaking.",
           "ρ2 of a ring against its width, from 0 to 5 s, progressive schedule; ellipses as negative control",
@@ -182,4 +186,4 @@ _OUTLOOK = (
           (share(0.9, "crossing >= 1.3", "crossing <= 1.55"), median("crossing_slope in [0.95, 1.05]"))),
 )
 
-REVIEW_CLAIMS = (*_GEOMETRY, *_COLLIDERS, *_GENERAL, *_THEORY, *_OUTLOOK)
+REVIEW_CLAIMS = (*_GEOMETRY, *_COLLIDERS, *_GENERAL, *_THEORY, *_ALTERNATIVES, *_OUTLOOK)
