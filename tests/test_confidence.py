@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import skdim
 
 from symnb import SymmetryProbe
 from symnb.data.zoo import FITTED, HELD, draw_known
@@ -12,6 +13,7 @@ from symnb.probe.certainty import level_of, tell_certainty
 from symnb.probe.confidence import (
     FEATURES,
     HOLE_WEIGHTS,
+    NEIGHBOURS,
     WEIGHTS,
     confidence,
     fit_weights,
@@ -34,6 +36,16 @@ def test_neighbours_see_a_plane_and_leave_few_events_alone():
     assert len(found) == 6 and np.all(np.abs(found - 2) < 0.3)
     assert len(neighbour_dimensions(plane[:9])) == 0
     assert np.isfinite(neighbour_dimensions(np.round(plane))).all()  # events that repeat
+
+
+@pytest.mark.parametrize("d", [1, 3, 12])
+def test_the_neighbour_estimate_is_that_of_scikit_dimension(d):
+    x = np.random.default_rng(0).normal(size=(600, d))
+    wide = np.pad(x, ((0, 0), (0, int(d == 1))))  # it wants two columns; a constant one changes no distance
+    near, numbers = skdim.get_nn(wide, max(NEIGHBOURS))
+    known = [skdim.id.MLE().fit(wide, precomputed_knn_arrays=(near[:, :k], numbers[:, :k])).dimension_
+             for k in NEIGHBOURS]
+    assert neighbour_dimensions(x) == pytest.approx(known)
 
 
 def made_up(directions, columns=3):

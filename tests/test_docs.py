@@ -268,6 +268,7 @@ OPENED = [
     "lib/probe/vae.html",
     "review/section05_relevance.html",
     "latent_flows/section05_2_three_latents.html",
+    "guides/alive.html",
     "figures.html",
     "_modules/symnb/core.html",
     "genindex.html",
@@ -323,6 +324,39 @@ def test_the_turntable_turns(view):
     view.mouse.move(box["x"] + 320, box["y"] + 240, steps=4)
     view.mouse.up()
     assert canvas.evaluate("c => c.toDataURL()") != before
+
+
+def test_the_six_live_pictures_move(view):
+    view.open("guides/alive.html")
+    frames = view.locator("article iframe")
+    assert frames.count() == 6 and view.locator("article .cell_output img").count() == 6  # and a still of each
+    for i in range(6):
+        frames.nth(i).scroll_into_view_if_needed()
+        inside = frames.nth(i).content_frame
+        canvas, slider, words = inside.locator("canvas"), inside.locator("input"), inside.locator("p")
+        assert slider.get_attribute("aria-label") and slider.evaluate("r => r.max > 3") and words.inner_text()
+        seen = [canvas.evaluate("c => c.toDataURL()")]
+        for key in ("End", "ArrowLeft", "Home"):
+            slider.press(key)
+            seen.append(canvas.evaluate("c => c.toDataURL()"))
+        assert len({*seen}) == 4 and slider.input_value() == "0", i
+        height = inside.locator("body").evaluate("b => b.scrollHeight")
+        assert height <= frames.nth(i).bounding_box()["height"], f"picture {i} is cut off below"
+
+
+def test_a_digit_is_dragged_along_its_streamline(view):
+    view.open("guides/alive.html")
+    frame = view.locator("article iframe").nth(4)
+    frame.scroll_into_view_if_needed()
+    canvas, output = frame.content_frame.locator("canvas"), frame.content_frame.locator("output")
+    before, box, places = canvas.evaluate("c => c.toDataURL()"), canvas.bounding_box(), set()
+    view.mouse.move(box["x"] + 90, box["y"] + 120)
+    view.mouse.down()
+    for x, y in ((110, 120), (150, 120), (150, 240)):
+        view.mouse.move(box["x"] + x, box["y"] + y)
+        places.add(output.inner_text())
+    view.mouse.up()
+    assert canvas.evaluate("c => c.toDataURL()") != before and len(places) == 3
 
 
 def test_a_narrow_window_shows_a_menu(view):

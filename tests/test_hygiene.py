@@ -30,6 +30,8 @@ ROOMS = [
     "data",
     "plots",
     "plots_flows",
+    "alive_layers",
+    "alive",
     "pages",
     "probe",
     "lie",

@@ -117,6 +117,8 @@ def _read(args: argparse.Namespace, target: "str | None" = None):
     for place in filter(None, (args.html, args.save)):  # before anything is trained
         if not place.absolute().parent.is_dir():
             raise ValueError(f"cannot write {place}: there is no folder {place.absolute().parent}; create it first")
+        if place.is_dir():
+            raise ValueError(f"cannot write {place}: it is a folder; name a file in it")
     options = {name: getattr(args, name) for name in _READING}
     table = load(args.file, args.columns, args.query, args.max_events, target=target, strict=args.strict,
                  random_state=args.seed, progress=not args.quiet, **options)

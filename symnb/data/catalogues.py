@@ -23,6 +23,17 @@ from .sniff import truncated
 _SPARSE = re.compile(r"[+\-\d.eE]+(\s+\d+:[+\-\d.eE]+)+\s*(#.*)?")  # label index:value index:value
 
 
+def _is_sparse(lines: "Sequence[str]") -> bool:
+    "Are these rows of svmlight, where indices rise? A pair of whole numbers in every row may be a time or a ratio."
+    if len(lines) < 2 or not all(map(_SPARSE.fullmatch, lines)):
+        return False
+    pairs = [re.findall(r"\s(\d+):(\S+)", line.partition("#")[0]) for line in lines]
+    if any(re.match(r"0\d", value) for row in pairs for _, value in row):
+        return False
+    rising = all(int(a) < int(b) for row in pairs for (a, _), (b, _) in zip(row, row[1:]))
+    return rising and (any(len(row) > 1 for row in pairs) or any("." in value for row in pairs for _, value in row))
+
+
 def catalogue_format(lines: "Sequence[str]") -> "str | None":
     "The standard that a text of these first lines follows, by its name in astropy.io.ascii, or svmlight; or None."
     lines = [line.rstrip() for line in lines]
@@ -33,7 +44,7 @@ def catalogue_format(lines: "Sequence[str]") -> "str | None":
     if any(re.match(r"#N .*\\$", line) for line in lines) and any(line.startswith(("#K ", "#U ")) for line in lines):
         return "daophot"
     lines = [line for line in lines if line and not line.startswith("\\")]
-    if len(lines) > 1 and all(_SPARSE.fullmatch(line) for line in lines[:20]):
+    if _is_sparse(lines[:20]):
         return "svmlight"
     bars = list(takewhile(lambda line: line.startswith("|"), lines))
     same = len({line.count("|") for line in bars}) == 1
@@ -57,11 +68,13 @@ def read_catalogue(path: Path, kind: str, text: str) -> pd.DataFrame:
             found = ascii.read(text, format=kind, guess=False)
         except Exception as error:  # astropy raises what its parsers and YAML raise
             raise truncated(path, f"{kind.upper()}: {' '.join(str(error).split())[:200]}") from error
-    flat = {name: found[name] for name in found.colnames if found[name].ndim == 1}
+    flat = {name: found[name] for name in found.colnames if hasattr(found[name], "dtype") and found[name].ndim == 1}
     table = pd.DataFrame({name: _filled(column) for name, column in flat.items()})
     piece = named(table)
     piece.attrs["units"] |= {name: str(column.unit) for name, column in flat.items() if getattr(column, "unit", None)}
-    skipped = {name: "has several numbers in a cell" for name in found.colnames if name not in flat}
+    why = lambda column: "has several numbers in a cell" if hasattr(column, "dtype") else (
+        f"is a {type(column).__name__} of astropy, no plain number")
+    skipped = {name: why(found[name]) for name in found.colnames if name not in flat}
     piece.attrs |= {"reading": f"the standard {kind.upper()}, by astropy", "skipped": skipped}
     return piece
 

@@ -4,20 +4,22 @@
 
 # %% auto #0
 __all__ = ['MISSING', 'MARKS', 'number_pattern', 'plain_number', 'is_missing', 'split_line', 'is_ruler', 'is_comment',
-           'comment_marks', 'without_comment', 'join_quoted', 'quote_of', 'in_brackets', 'without_brackets']
+           'comment_marks', 'without_comment', 'marks_behind', 'join_quoted', 'quote_of', 'unquoted', 'in_brackets',
+           'without_brackets']
 
 # %% ../../nbs/lib/data/cells.ipynb #0002
 import csv
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 # %% ../../nbs/lib/data/cells.ipynb #0004
-MISSING = ("", "na", "n/a", "#n/a", "nan", "-nan", "nil", "null", "none", "missing", "-", "--", "---", "?", ".", "…",
-           "inf", "-inf", "+inf", "infinity", "-infinity", "∞", "-∞", "+∞", "1.#inf", "-1.#inf", "1.#ind", "-1.#ind",
-           "1.#qnan", "\\n", "n.a.", "undefined")
-_ERRORS = ("#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!")  # of Excel
+MISSING = ("", "na", "<na>", "n/a", "#n/a", "nan", "-nan", "nil", "null", "none", "missing", "-", "--", "---", "?", ".",
+           "…", "inf", "-inf", "+inf", "infinity", "-infinity", "∞", "-∞", "+∞", "1.#inf", "-1.#inf", "1.#ind",
+           "-1.#ind", "1.#qnan", "\\n", "n.a.", "undefined")
+# of spreadsheets, in any language: #DIV/0!, #WERT!, #¡VALOR!, #NOM?, and those without a sign at their end
+_ERROR = re.compile(r"#(?:¡?[^\W\d_a-z]+(?:/0)?[!?]|N/[ADV]|NV|GETTING_DATA)(?=\s*(?:[;,\t|\"]|$)|\s+[\d.+\-])")
 
 
 def number_pattern(decimal: str = ".", thousands: "str | None" = None) -> re.Pattern:
@@ -43,7 +45,7 @@ def plain_number(cell: str, decimal: str = ".", thousands: "str | None" = None) 
 
 def is_missing(cell: str) -> bool:
     "Does the cell stand for a number that is not there? Fortran fills a field that is too narrow with stars."
-    return cell.lower() in MISSING or not cell.strip("*") or cell in _ERRORS
+    return cell.lower() in MISSING or not cell.strip("*") or bool(_ERROR.fullmatch(cell))
 
 # %% ../../nbs/lib/data/cells.ipynb #0007
 def split_line(line: str, separator: str, quote: str = '"') -> "list[str]":
@@ -67,10 +69,21 @@ def is_ruler(line: str) -> bool:
 
 
 def is_comment(line: str, marks: "tuple[str, ...]") -> bool:
-    "Does the line start with one of the marks? What Excel writes for an error does not count."
-    return line.lstrip().startswith(marks) and not line.lstrip().startswith(_ERRORS)
+    "Does the line start with one of the marks? What a spreadsheet writes for an error does not count."
+    return line.lstrip().startswith(marks) and not _ERROR.match(line.lstrip())
 
 
+def _rare_marks(lines: "Sequence[str]") -> "tuple[str, ...]":
+    "Marks of IDL, SQL and Fortran, which are signs elsewhere: only if the first line has one, and no row has it."
+    for mark, pattern in ((";", r"\s*;"), ("--", r"\s*--\s"), ("$", r"\s*\$\s"), ("C ", r"C ")):
+        starts = [bool(re.match(pattern, line)) for line in lines]
+        others = [line for line, is_one in zip(lines, starts) if not is_one]
+        several = mark != "C " or sum(starts) > 1 and not any(line.lstrip()[:1].isalpha() for line in others)
+        if starts[:1] == [True] and several and others and not any(mark in line for line in others):
+            return (mark,)
+    return ()
+
+# %% ../../nbs/lib/data/cells.ipynb #0009x
 def comment_marks(lines: "Sequence[str]", asked: "str | None" = None) -> "tuple[str, ...]":
     "What comments start with: `asked`, or '#' and the marks that lines above the first numbers start with."
     if asked is not None:
@@ -85,14 +98,32 @@ def comment_marks(lines: "Sequence[str]", asked: "str | None" = None) -> "tuple[
             break
         if mark and not is_ruler(line) and is_comment(line, (mark,)) and not (stars and mark == "*"):
             found.add(mark)
-    return tuple(m for m in MARKS if m in found)
+    return (*(m for m in MARKS if m in found), *_rare_marks(lines))
 
-
+# %% ../../nbs/lib/data/cells.ipynb #0009z
 def without_comment(line: str, marks: "tuple[str, ...]") -> str:
-    "The line without what follows a mark of comments that stands behind a blank."
+    "The line without what follows a mark of comments that stands behind a blank; #1 is a number."
     for mark in marks if any(m in line for m in marks) else ():
-        line = re.split(rf"\s{re.escape(mark)}(?![^\"]*\"(?:[^\"]*\"[^\"]*\")*[^\"]*$)", line)[0]
+        none = r"(?!\d|\s*$)" * (mark == "#")
+        line = re.split(rf"\s{re.escape(mark)}{none}(?![^\"]*\"(?:[^\"]*\"[^\"]*\")*[^\"]*$)", line)[0]
     return line
+
+
+def marks_behind(lines: "Sequence[str]", marks: "tuple[str, ...]") -> "tuple[str, ...]":
+    "Those marks with which comments start behind rows, too: not signs in cells, as in 12.5 %;3.1."
+    def even(texts: "list[str]", sign: str) -> int:
+        counts = Counter(text.count(sign) for text in texts)
+        return max((k for n, k in counts.items() if n), default=0)
+    full = [line for line in lines if not is_comment(line, marks)]
+    kept = []
+    for mark in marks:
+        short = [without_comment(line, (mark,)) for line in full]
+        lost = [text[len(rest):] for text, rest in zip(full, short) if text != rest]
+        cells = lambda sign: sum(bool(number_pattern().fullmatch(t.split(sign)[-1].strip().replace(",", ".")))
+                                 for t in lost if sign in t)
+        if not any(even(full, s) > even(short, s) and (even(short, s) or cells(s)) for s in ",;\t|"):
+            kept.append(mark)
+    return tuple(kept)
 
 # %% ../../nbs/lib/data/cells.ipynb #q002
 def join_quoted(lines: "Iterable[str]", quote: str = '"', most: int = 20) -> "Iterator[tuple[int, int, str]]":
@@ -128,6 +159,11 @@ def quote_of(lines: "Sequence[str]") -> str:
     return "'" if sum(bool(quoted.search(line)) for line in lines) > sum('"' in line for line in lines) else '"'
 
 
+def unquoted(cell: str) -> str:
+    "The cell without a pair of quotes around it: the one at the end of x' is part of a name."
+    return cell[1:-1] if len(cell) > 1 and cell[0] == cell[-1] and cell[0] in "\"'" else cell
+
+
 def in_brackets(lines: "Sequence[str]") -> bool:
     "Are nearly all rows in brackets, as Python prints them?"
     wrapped = [line.strip().rstrip(",;").endswith((")", "]", "}")) and line.strip()[:1] in "([{" for line in lines]
@@ -137,4 +173,6 @@ def in_brackets(lines: "Sequence[str]") -> bool:
 
 
 def without_brackets(line: str) -> str:
-    return line.strip().strip("()[]{},; ")
+    "A row without its brackets, and without what repr writes around an array."
+    bare = re.sub(r"^(?:np\.)?(?:array|tensor|matrix)\(|,?\s*(?:dtype|device|grad_fn)=[^\]]*$", "", line.strip())
+    return bare.strip("()[]{},; ")

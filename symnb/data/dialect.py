@@ -18,15 +18,16 @@ from symnb.data.cells import (
     is_missing,
     is_ruler,
     join_quoted,
+    marks_behind,
     number_pattern,
-    plain_number,
     quote_of,
     split_line,
     without_brackets,
     without_comment,
 )
-from .headers import Headings, as_labels, find_labels, kept_columns, mixed_units
-from .reading import ReadOptions
+from .doubts import is_numbered, refuse_above, refuse_cells, refuse_gaps, refuse_ones
+from .headers import Headings, as_labels, early_columns, find_labels, kept_columns
+from .reading import ReadOptions, split_units
 from .readings import Layout, choose_reading, cut, fixed_cuts, readings
 
 # %% ../../nbs/lib/data/dialect.ipynb #0004
@@ -42,8 +43,8 @@ class Dialect:
         Names and units of the columns.
     columns : tuple of int
         Which cells of a row are columns: all but empty ones at its ends.
-    marks : tuple of str
-        What comments start with.
+    marks, behind : tuple of str
+        What comments start with, and which of these also behind a row.
     quote : str
     cuts : tuple of (int, int), optional
         Where the columns of fixed widths start and end.
@@ -51,15 +52,19 @@ class Dialect:
         Lines above the table that are no part of it.
     wrapped : bool
         Is every row in brackets?
+    counts : bool
+        May the first row be none, but count the rows? It is so where nothing names the columns.
     """
     reading: Layout
     labels: Headings
     columns: "tuple[int, ...]"
     marks: "tuple[str, ...]" = ()
+    behind: "tuple[str, ...]" = ()
     quote: str = '"'
     cuts: "tuple[tuple[int, int], ...] | None" = None
     left_out: "tuple[int, ...]" = ()
     wrapped: bool = False
+    counts: bool = False
 
     @property
     def first(self) -> int:
@@ -73,6 +78,10 @@ class Dialect:
         said.append(f"names from line {at.names_line}" if at.names_line else "no names" * (at.names[:1] == ("x0",)))
         said.append(f"units from line {at.units_line}" * bool(at.units_line))
         said.append(f"comments after {' and '.join(self.marks)}" * bool(self.marks))
+        if early := early_columns(self.reading):
+            above = self.reading.rows[self.reading.first - 1][1] if self.reading.headed else ()
+            shown = ", ".join(above[j] if above else str(j + 1) for j in early)
+            said.append(f"column{'s' * (len(early) > 1)} {shown} left out, which only the first rows fill")
         if out := self.left_out:
             said.append(f"lines {out[0]} to {out[-1]} left out" if len(out) > 1 else f"line {out[0]} left out")
         return ", ".join(filter(None, said))
@@ -109,6 +118,9 @@ def _chosen_labels(options: ReadOptions, labels: Callable, reading: Layout, text
         pairs = tuple((n, u.strip("[](){}<> ")) for n, u in zip(found.names, cells) if not is_missing(u))
         found = replace(found, units=pairs, units_line=options.units or None)
     elif options.units:
+        bare = {*split_units([*found.names])[0], *found.names}
+        if unknown := [name for name in options.units if name not in bare]:
+            raise ValueError(f"units: there is no column {unknown[0]!r}; there are {', '.join(found.names[:8])}")
         found = replace(found, units=tuple((dict(found.units) | options.units).items()))
     return found
 
@@ -121,75 +133,26 @@ def _line_of(line: int, what: str, texts: "dict[int, str]", reading: Layout, quo
     cells = as_labels(texts[line], reading, quote, kept) or split_line(texts[line], separator, quote)
     while len(cells) > len(kept) and not cells[-1]:  # a separator at the end
         cells = cells[:-1]
+    if what == "units" and any(number_pattern(reading.decimal).fullmatch(c) and c != "1" for c in cells):
+        raise ValueError(f"units={line}: that line, {texts[line].strip()[:40]!r}, has numbers, and no units")
     if len(cells) != len(kept):
         raise ValueError(f"{what}={line}: that line has {len(cells)} fields, and the rows have {len(kept)} columns")
     return cells
 
-# %% ../../nbs/lib/data/dialect.ipynb #0007
-def _refuse_cells(reading: Layout) -> None:
-    "Raise ValueError where numbers are followed by units that differ from row to row, or by their place in a list."
-    for j in {*range(1, reading.width)} - {*reading.numeric}:
-        if j - 1 in reading.numeric and (units := mixed_units([row[j] for row in reading.data])):
-            raise ValueError(f"the numbers of column {j} are in units that differ from row to row: {', '.join(units)}; "
-                             "write them in one")
-    marks = [re.match(r"\[ *(\d+)\]", " ".join(row[:2])) for row in reading.data]
-    steps = {int(b[1]) - int(a[1]) for a, b in zip(marks, marks[1:])} if all(marks) else set()
-    if len(steps) == 1 and min(steps) > 0 and marks[0][1] == "1":
-        raise ValueError("it is one list of numbers, as R prints it: write it with write.csv(...)")
-
-
-def _refuse_what_is_above(rows, start: int, reading: Layout) -> None:
-    """Raise ValueError where a table with other columns stands above line `start`, or a factor of all numbers, also as
-    the first of the rows (line, text)."""
-    pattern = number_pattern(reading.decimal, reading.thousands)
-    cells = {i: [c for c in re.split(r"[,;\t| ]+", text) if c] for i, text in rows if i < start}
-    other = [i for i, found in cells.items() if len(found) > 1 and all(pattern.fullmatch(c) for c in found)]
-    if len(other) > 2:
-        raise ValueError(f"a table of {reading.width} columns begins at line {start}, and above it, from line "
-                         f"{other[0]} on, are rows of another: keep one of them in the file, or say skip={other[-1]}")
-    for i, text in rows:
-        if re.fullmatch(r"\s*[\d.]+[eE][+\-]\d+\s*\*\s*", text):  # as MATLAB prints
-            raise ValueError(f"line {i} multiplies all numbers by {text.strip(' *')}: write them as they are, or say "
-                             f"skip={i} for those that are printed")
-
-# %% ../../nbs/lib/data/dialect.ipynb #d7a01
-def _even(reading: Layout, numeric: "Sequence[int]") -> "str | None":
-    "Are the numbers of the first row 'years', or in equal 'steps', as those of no other row?"
-    signs = reading.decimal, reading.thousands
-    def steps(row: "Sequence[str]") -> "str | None":
-        if not all(number_pattern(*signs).fullmatch(row[j]) for j in numeric):
-            return None
-        values = [plain_number(row[j], *signs) for j in numeric]
-        step = {round(b - a, 9) for a, b in zip(values, values[1:])}
-        if len(step) != 1 or 0 in step or len(values) < 2:
-            return None
-        years = all(v % 1 == 0 and 1500 <= v <= 2200 for v in values)
-        return "years" if years else "steps" if len(values) > 2 else None
-    first, *others = [steps(row) for row in reading.data[:9]]
-    return first if others and first not in others else None
-
-
-def _is_numbered(reading: Layout, kept: "tuple[int, ...]", text: str, below: str, quote: str) -> bool:
-    """Is the first row 0, 1, 2, …, as pandas names columns, years, or quoted where the next one is not? Raises
-    ValueError where it may be names."""
-    cells = [reading.data[0][j] for j in kept]
-    bare = cells[1:] if cells[:1] == [""] else cells
-    quoted = text.count(quote) == 2 * len(cells) and quote not in below
-    numeric = [j for j in kept if j in reading.numeric and (j or cells[0])]  # pandas leaves its index unnamed
-    even, text = _even(reading, numeric) if len(kept) > 2 else None, len(numeric) < len(kept)
-    if even == "years" and text or even and not cells[0]:
-        return True
-    if even == "steps" and (text or len(numeric) > 3):
-        line = reading.rows[reading.first][0]
-        raise ValueError(f"the numbers of line {line}, {', '.join(cells)[:40]!r}, are in equal steps: say "
-                         f"names={line} if they are names of the columns, and names=0 if they are an event")
-    whole = all(c.isdecimal() for c in bare) and int(bare[0])
-    counts = whole is not False and bare == [str(whole + j) for j in range(len(bare))]
-    fractions = all("." in row[j] or "," in row[j] for row in reading.data[1:9] for j in reading.numeric)
-    return len(cells) > 1 and len(reading.data) > 1 and (
-        quoted or counts and (whole == 0 or len(bare) > 2 and fractions))
-
 # %% ../../nbs/lib/data/dialect.ipynb #0008
+def _without_marks(comments: "list[tuple[int, str]]", marks: "tuple[str, ...]") -> "list[tuple[int, str]]":
+    "Comments without the marks before them; and behind, where they are in a box."
+    before = "|".join(re.escape(m) for m in marks if m != "@")
+    boxed = len(comments) > 1 and all(text.endswith(marks) for _, text in comments)
+    made = [(i, re.sub(rf"^(?:{before}|\s)+", "", text) if before else text) for i, text in comments]
+    return [(i, text.strip("".join(marks) + " \t") if boxed else text) for i, text in made]
+
+
+def _plain_header(text: str) -> str:
+    "The names [,1] [,2] that R prints as V1, V2, in the same places."
+    return re.sub(r"\[,(\d+)\]", r"  V\1", text) if re.fullmatch(r"\s*(\[,\d+\]\s*)+", text) else text
+
+
 def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -> Dialect:
     """How the text that starts with these lines is written; what the options give is not guessed.
 
@@ -199,30 +162,37 @@ def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -
     if numbered and (told := re.fullmatch(r'"?sep=(.)"?\s*', numbered[0][1])):  # Excel says so
         numbered, options = numbered[1:], replace(options, separator=options.separator or told[1])
     marks = comment_marks([text for _, text in numbered], options.comment)
-    signs = "".join(marks).replace("@", "") + " \t"
-    comments = [(i, t.strip().strip(signs)) for i, t in numbered if is_comment(t, marks)]
-    rows = [(i, without_comment(t, marks)) for i, t in numbered if not is_comment(t, marks)]
+    comments = _without_marks([(i, t.strip()) for i, t in numbered if is_comment(t, marks)], marks)
+    behind = marks_behind([text for _, text in numbered], marks)
+    rows = [(i, _plain_header(without_comment(t, behind))) for i, t in numbered if not is_comment(t, marks)]
+    refuse_gaps(rows)
     rows = [(i, t) for i, t in rows if not is_ruler(t)]
     if wrapped := in_brackets([t for _, t in rows]):
         rows = [(i, without_brackets(t)) for i, t in rows]
     quote = quote_of([t for _, t in rows])
     reading, cuts = _choose(rows, options, quote)
-    return replace(_complete(reading, cuts, rows, comments, marks, quote, options), wrapped=wrapped)
+    made = _complete(reading, cuts, rows, comments, options, quote)
+    return replace(made, marks=marks, behind=behind, quote=quote, wrapped=wrapped)
 
 # %% ../../nbs/lib/data/dialect.ipynb #0009
 def _choose(rows, options: ReadOptions, quote: str):
     "The reading of the lines, and where the columns start and end if they are places. Raises ValueError."
     if not rows:
-        raise ValueError("it has no rows: there is nothing in it but comments")
+        raise ValueError(f"skip={options.skip} leaves no rows" if options.skip else
+                         "it has no rows: there is nothing in it but comments")
     fixed = options.separator == "fixed"
     found = [] if fixed else readings(rows, options, quote)
     ragged = found and found[0].separator == " " and len(found[0].rows) < found[0].lines
-    if options.separator in (None, "fixed") and (not found or ragged or found[0].score[2] < 1):
+    plain = found and found[0].plain
+    if options.separator in (None, "fixed") and not plain and (not found or ragged or found[0].score[2] < 1):
         if placed := _fixed(rows, replace(options, separator=None), found[0] if found else None):
             return choose_reading([placed[0]], options), placed[1]
     if not found and len(rows) == 1:
         raise ValueError("it has no rows: only names of columns; was the program that wrote it interrupted, or are the "
                          "rows taken for comments (say comment='none')?")
+    given = [f"{name}={value!r}" for name in ("separator", "decimal") if (value := getattr(options, name))]
+    if not found and given:
+        raise ValueError(f"with {' and '.join(given)} it has no column of numbers: say another one, or none")
     if not found:
         raise ValueError("it has no column of numbers: a probe needs numbers; encode them, or choose another file")
     return choose_reading(found, options), None
@@ -235,13 +205,13 @@ def _has_names(reading, rows, comments, quote) -> bool:
     return False
 
 
-def _complete(reading, cuts, rows, comments, marks, quote, options) -> Dialect:
+def _complete(reading, cuts, rows, comments, options, quote) -> Dialect:
     "The dialect of a reading: with names and units, and what is left out."
     kept, texts = kept_columns(reading), dict(rows) | dict(comments)
     start = reading.rows[reading.first][0]
     below = texts[reading.rows[min(reading.first + 1, len(reading.rows) - 1)][0]]
     named = options.names is not None or reading.headed or _has_names(reading, rows, comments, quote)
-    if not named and _is_numbered(reading, kept, texts[start], below, quote):
+    if not named and is_numbered(reading, kept, texts[start], below, quote):
         cells = [reading.data[0][j] for j in kept]
         few = all(len(c) < 3 for c in cells if c.isdecimal())
         names = tuple(f"x{c}" if few and c.isdecimal() else c or "Unnamed: 0" for c in cells)
@@ -249,12 +219,15 @@ def _complete(reading, cuts, rows, comments, marks, quote, options) -> Dialect:
         reading = replace(reading, first=reading.first + 1)
     else:
         labels = _chosen_labels(options, lambda: find_labels(reading, rows, comments, quote), reading, texts, quote)
-        if labels.names_line == start:
+        if start in (labels.names_line, labels.units_line):
             reading = replace(reading, first=reading.first + 1)
     if not reading.data:
         raise ValueError(f"it has no rows below line {start}, which names={start} takes for the names of the columns")
-    _refuse_cells(reading)
-    _refuse_what_is_above([(i, t) for i, t in rows if i <= start and i != labels.names_line], start, reading)
+    if labels.names_line and options.units is None:
+        refuse_ones(reading)
+    refuse_cells(reading)
+    refuse_above([(i, t) for i, t in rows if i <= start and i != labels.names_line], start, reading)
     used, start = {labels.names_line, labels.units_line}, reading.rows[reading.first][0]
     left = (*range(1, (options.skip or 0) + 1), *(i for i, _ in rows if i < start and i not in used))
-    return Dialect(reading, labels, kept, marks, quote, cuts, left)
+    bare = labels.names_line is None and options.names is None
+    return Dialect(reading, labels, kept, cuts=cuts, left_out=left, counts=bare)

@@ -52,6 +52,8 @@ _STARTS = {
 
 # %% ../../nbs/lib/data/foreign.ipynb #0004a
 _TEXTS = {  # what their first lines look like
+    rb"%%MatrixMarket": "a matrix of Matrix Market: write it as NPY, with numpy.save(..., scipy.io.mmread(...)), and "
+    "of a sparse one its .toarray()",
     rb"##TITLE=": "a spectrum in JCAMP-DX: write its two columns as CSV, for example with the package jcamp",
     rb"TIMESERIES [^\n]*SLIST|Origin Time +\d": "a seismogram: write its samples as CSV, for example with ObsPy",
     rb"Title: .*\r?\nDate: .*\r?\nPlotname: ": "a raw file of SPICE: write it as CSV, in ngspice with wrdata",

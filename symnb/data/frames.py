@@ -79,11 +79,11 @@ def _frame(comment: str, lines: "list[str]") -> Frame:
 
 # %% ../../nbs/lib/data/frames.ipynb #0007
 def _labels(elements: "tuple[str, ...]") -> "list[str]":
-    "C, H, H → C1, H1, H2; an element that has a number already keeps it."
+    "C, H, H → C1, H1, H2; an element that has a number already keeps it; 6, 1, 1 → 6_1, 1_1, 1_2."
     seen, labels = Counter(), []
     for element in elements:
         seen[element] += 1
-        labels.append(f"{element}{seen[element]}")
+        labels.append(f"{element}{'_' * element[-1:].isdigit()}{seen[element]}")
     numbered = len({*elements}) == len(elements) and all(e[-1].isdigit() for e in elements)
     return list(elements) if numbered else labels
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .arrays import column_names
 from .datasets import attribute_text, lost_source, read_fields, read_rows, unit_of
 from .flatten import Columns, about_shape, largest_table, rows_of, side_by_side
 from .reading import ROWS, Done, ReadOptions
@@ -201,8 +202,23 @@ class Frame:
                     columns.add(field, array)
 
 # %% ../../nbs/lib/data/hdf5.ipynb #0011b
-def _add_group(columns: Columns, group: "dict | Frame", chosen: "list[str]", rows: slice) -> None:
-    "Adds the columns of these rows of the data sets `chosen`."
+def _names_of(group: dict, chosen: "list[str]") -> "tuple[dict[str, list[str]], set[str]]":
+    "Names of the columns of data sets (n, d), by a data set or an attribute called columns, …; and what is used."
+    import h5py
+    strings = lambda values: np.array([attribute_text(v) for v in values])
+    texts = {k: strings(d[:]) for k, d in group.items() if d.ndim == 1 and h5py.check_string_dtype(d.dtype)
+             and d.size < 10_000}
+    found, used = column_names({k: group[k] for k in chosen} | texts, chosen)
+    for k in chosen:
+        own = {a: strings(v) for a, v in group[k].attrs.items() if np.ndim(v) == 1 and not np.asarray(v).dtype.names
+               and all(isinstance(x, (str, bytes)) for x in v)}
+        found = column_names({k: group[k], **{a: v for a, v in own.items() if a != k}}, [k])[0] | found
+    return found, used
+
+
+def _add_group(columns: Columns, group: "dict | Frame", chosen: "list[str]", rows: slice,
+               names: "dict[str, list[str]]") -> None:
+    "Adds the columns of these rows of the data sets `chosen`, with names of those of (n, d)."
     if isinstance(group, Frame):
         return group.add(columns, rows)
     alone = len(chosen) == 1
@@ -211,7 +227,7 @@ def _add_group(columns: Columns, group: "dict | Frame", chosen: "list[str]", row
         bare = alone and (dataset.dtype.names or len(dataset.shape) == 2)
         array = read_rows(dataset, rows)
         if not array.dtype.names:
-            columns.add("" if bare else name, array, unit=unit_of(dataset))
+            columns.add("" if bare else name, array, names.get(name), unit_of(dataset))
             continue
         for field, values in read_fields(dataset, array).items():
             columns.add(field if bare else f"{name}_{field}", values, unit=unit_of(dataset))
@@ -237,11 +253,12 @@ def read_hdf5(path: Path, done: Done = lambda share: None,
             if gone and not (group := {k: dataset for k, dataset in group.items() if k not in gone}):
                 raise ValueError(f"{path.name}: {'; '.join(f'{k} {why}' for k, why in [*gone.items()][:4])}")
             chosen, reasons = ([], {}) if frame else side_by_side(path, group, options.unroll)
-            columns.skipped = others | broken | gone | reasons
+            names, used = ({}, set()) if frame else _names_of(group, chosen)
+            columns.skipped = {k: why for k, why in (others | broken | gone | reasons).items() if k not in used}
             columns.notes = [note for k in chosen for note in about_shape(path, group[k].shape)]
             n = group.n_rows if frame else group[chosen[0]].shape[0]
             for start in range(0, max(n, 1), ROWS):
-                _add_group(columns, group, chosen, slice(start, start + ROWS))
+                _add_group(columns, group, chosen, slice(start, start + ROWS), names)
                 done(min((start + ROWS) / max(n, 1), 1.0))
                 columns.check(path, name)
                 yield columns.piece(start)

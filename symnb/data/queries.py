@@ -26,9 +26,10 @@ _CALLS = {*FUNCTIONS, *MISSING, "min", "max"}
 LIKE = "write it like 'pt > 20 and abs(eta) < 2.5'"
 _ONLY = ("only columns, numbers, text in quotes, comparisons, and, or, not, in, arithmetic and functions such as abs "
          "and sqrt may stand in it")
-_PARTS = re.compile(r"""`(?P<name>[^`]*)`|(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|&&?|\|\|?|@|\#|!(?!=)"""
-                    r"""|(?<![=!<>:])=(?!=)""")
+_PARTS = re.compile(r"""`(?P<name>[^`]*)`|(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|&&?|\|\|?|@|\#|!(?!=)|=[<>]"""
+                    r"""|(?<![=!<>:])=(?![=<>])""")
 _INSTEAD = {"&&": "write 'and' for '&&'", "||": "write 'or' for '||'", "!": "write 'not' for '!'",
+            "=>": "write '>=' for '=>'", "=<": "write '<=' for '=<'",
             "=": "write '==' to compare", "@": f"{_ONLY}, no '@'", "#": f"{_ONLY}, no '#'; names with one in backticks"}
 
 

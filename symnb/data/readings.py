@@ -43,6 +43,11 @@ class Layout:
         pattern = number_pattern(self.decimal, self.thousands)
         return len(above) == self.width > 1 and not any(pattern.fullmatch(cell) for cell in above)
 
+    @property
+    def plain(self) -> bool:
+        "Do names stand above all rows, with a separator between them that no number has?"
+        return self.separator in tuple(";\t|") and self.headed and len(self.rows) == self.lines
+
     @cached_property
     def score(self) -> "tuple[int, bool, float, float]":
         """How many columns are numbers, whether they are headed, their share among those with anything in them, and how
@@ -121,7 +126,9 @@ def readings(lines: "Sequence[tuple[int, str]]", options: ReadOptions = ReadOpti
                 reading = read_as(lines, separator, decimal, thousands, quote)
                 if reading and (decimal == "." or options.decimal or reading.has(",")):
                     found.append(reading)
-    return sorted(found, key=lambda r: (*r.score, len(r.data)), reverse=True)  # the order above breaks ties
+    found = sorted(found, key=lambda r: (*r.score, len(r.data)), reverse=True)  # the order above breaks ties
+    plain = next((r.separator for r in found if r.plain), None) if found and not found[0].headed else None
+    return sorted(found, key=lambda r: r.separator != plain) if plain else found
 
 # %% ../../nbs/lib/data/readings.ipynb #0008
 def _hidden(reading: Layout, options: ReadOptions) -> "tuple[int, str] | None":
@@ -148,12 +155,21 @@ def _halved(reading: Layout) -> bool:
     signs = any(cell.startswith(("-", "−")) for cell in left) and len(long) == 1 < max(long)
     return leads or signs or len(above) == 1 and any(map(str.isalpha, above[0]))
 
+# %% ../../nbs/lib/data/readings.ipynb #0008z
+def _torn(best: Layout, other: Layout) -> bool:
+    "Does a comma tear numbers that another sign separates, as in 3,5 mV;2,5, in all rows?"
+    texts = {*range(best.width)} - {*best.numeric}
+    inside = any(all(other.separator in row[j] for row in best.data) for j in texts)
+    return (best.separator == other.decimal == "," and other.separator in tuple(";\t|") and inside
+            and len(other.rows) == other.lines)
+
 
 def choose_reading(found: "list[Layout]", options: ReadOptions = ReadOptions()) -> Layout:
     "The first of the readings. Raises ValueError where another one is as good and says something else."
     best = found[0]
     same = lambda r: r.score == best.score and len(r.data) == len(best.data) and r.values() != best.values()
-    for other in (r for r in found[1:] if same(r) or r.width == 1 and r.decimal == "," and _halved(best)):
+    halved = lambda r: r.width == 1 and r.decimal == "," and _halved(best) or _torn(best, r)
+    for other in (r for r in found[1:] if same(r) or halved(r)):
         cell = next(c for row in (*other.data[:50], *best.data) for c in row if not c.isalnum())
         raise ValueError(f"it can be read with {best.says()}, or with {other.says()} (as in {cell[:40]!r}): "
                          "say which by separator and decimal")

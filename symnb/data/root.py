@@ -246,6 +246,9 @@ def _read_tree(path: Path, tree, aside: "dict[str, str]", done: Done,
         _check_lists(path, branches, options.query)
     chosen, others = _chosen(tree, branches, options)
     n = int(tree.num_entries)  # a float in files of old
+    if n == 0:
+        raise ValueError(f"{path.name} has no rows: its tree {tree.name} has no entries; was the program that wrote it "
+                         "interrupted?")
     if n > max((b.source.num_entries for b in branches), default=0):
         raise truncated(path, f"uproot: the tree has {n} events, but none of its branches has as many")
     here = {"available": [c for b in branches for c in ([b.name] if b.jagged else b.columns or [b.name])],

@@ -79,7 +79,10 @@ class Besides:
         "With the names that the columns have in the piece. Raises ValueError for one that is not there."
         there, own = [str(c) for c in piece], piece.attrs.get("own weights", self.weights)
         find = lambda name, what: name if name is None else choose_columns(there, [name], file, what=what)[0]
-        return Besides(find(self.target, "target"), find(own, "weights"))
+        found = Besides(find(self.target, "target"), find(own, "weights"))
+        if self.weights and found.target == found.weights is not None:
+            raise ValueError(f"weights: {found.weights!r} is the target, and cannot weigh the events as well")
+        return found
 
 # %% ../../nbs/lib/data/selection.ipynb #0014
 def find_column(name: str, there: Sequence[str], units: "Mapping[str, str] | None" = None) -> "str | None":

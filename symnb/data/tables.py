@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ..checks import effective_number
 from .arrays import read_numpy
+from .cells import is_missing
 from .columnar import read_arrow, read_parquet
 from .events import read_lhe
 from .fits import read_fits
@@ -25,10 +26,10 @@ from .frames import read_xyz
 from .hdf5 import read_hdf5
 from .hepmc import read_hepmc
 from .labels import without_labels
-from .reading import Done, ReadOptions, read_options
+from .reading import Done, ReadOptions, check_words, read_options
 from .remarks import bend_angles
 from .root import read_root
-from .selection import Besides, choose_columns, select_events
+from .selection import Besides, choose_columns, quoted, select_events
 from .sniff import existing_file, file_format
 from .text import read_csv
 from .times import as_seconds
@@ -173,6 +174,8 @@ def _finish(reading: _Reading, explicit: "set[str]", labels: "str | None", stric
     both = [t for t in (reading.complete.table(), reading.incomplete.table()) if t is not None]
     empty = [c for c in both[0] if all(t[c].isna().all() for t in both)]
     table, dropped = (both[0], reading.incomplete.seen) if reading.complete.seen else _rescue(both[0], empty)
+    if labels is not None and [*table] == [labels]:
+        raise ValueError(f"{file}: no column is left beside the target {labels!r}: name others in columns")
     if not [c for c in table if c not in empty and c != labels]:
         raise ValueError(f"{file} has no column of numbers (text: {', '.join(text) or 'none'}): "
                          "a probe needs numbers; encode them, or choose another file")
@@ -196,8 +199,10 @@ def _rescue(table: pd.DataFrame, empty: "list[str]") -> "tuple[pd.DataFrame, int
     return table[whole], int((~whole).sum())
 
 # %% ../../nbs/lib/data/tables.ipynb #0016
-def _words(names: "str | Sequence[str] | None") -> "list[str] | None":
-    "Names as a list; a string has them between commas."
+def _words(names: "str | Sequence[str] | None", what: str = "columns") -> "list[str] | None":
+    "Names as a list; a string has them between commas. Raises TypeError for anything else."
+    if not isinstance(names, (str, Sequence, np.ndarray, pd.Index, type(None), set, frozenset)):
+        raise TypeError(f"{what}={names!r} must be names of columns, as in {what}='a,b'")
     if isinstance(names, str):
         return [w.strip() for w in names.split(",") if w.strip()]
     return None if names is None else [str(n) for n in names]
@@ -230,6 +235,9 @@ def _classified(table: pd.DataFrame, notes: "list[str]", besides: Besides) -> "t
     if target is not None and table[target].dtype.kind not in "iuf":
         codes, classes = pd.factorize(table[target].astype(str), sort=True)
         table, attrs = table.assign(**{target: codes}), {"classes": [str(c) for c in classes]}
+        doubtful = [c for c in attrs["classes"] if is_missing(c)]
+        out = lambda c: f"query=\"{quoted(target)} != {c!r}\" leaves its rows out, if it stands for a missing one"
+        notes = [*notes, *(f"{c!r} is one of the classes: {out(c)}" for c in doubtful)]
     if besides.weights is not None:
         if ((w := table[besides.weights]) == 0).all():
             raise ValueError(f"weights: all values of {besides.weights!r} are 0: no event counts")
@@ -263,6 +271,7 @@ def load(
     or ValueError with one line that says what is wrong and what to do.
     """
     path, wanted, _ = existing_file(path), _words(columns), _check_most(max_events)
+    check_words(target=target, weights=weights)
     besides = Besides(target, None if weights in ("auto", "none") else weights)
     options = read_options(besides.added_to(wanted), query, weights, options)
     reading = _Reading(path, max_events, check_random_state(random_state))
@@ -273,7 +282,7 @@ def load(
             reading.take(piece, besides.added_to(wanted), query, besides.target)
     table, notes = _finish(reading, {*(wanted or []), *besides.names}, besides.target, strict, query)
     numbers, units = reading.numbers, reading.units | dict.fromkeys(reading.numbers.times, "s")
-    table, bent = bend_angles(table, _words(angles), besides.names, units)
+    table, bent = bend_angles(table, _words(angles, "angles"), besides.names, units)
     table, labels = without_labels(table, wanted or [], besides.names, units, numbers.texts, numbers.times)
     table, attrs, more = _classified(table, [*bent, *labels], besides)
     units = {c: u for c, u in units.items() if c in table}

@@ -7,12 +7,12 @@ __all__ = ['NEIGHBOURS', 'FEATURES', 'WEIGHTS', 'HOLE_WEIGHTS', 'neighbour_dimen
            'confidence', 'hole_confidence']
 
 # %% ../../nbs/lib/probe/confidence.ipynb #0003
-import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import cdist
 from scipy.special import expit
 
 from .staircase import ResolutionMap, share_of_directions
@@ -25,19 +25,15 @@ def neighbour_dimensions(x: np.ndarray, neighbours: "tuple[int, ...]" = NEIGHBOU
     """The dimension of events x (n, d) by maximum likelihood, for each number of neighbours below n / 3.
 
     The first 2000 different events are looked at, so give them in random order. An estimate that is no number, as on a
-    lattice, is left out.
+    lattice, is left out. That of k neighbours is (k − 1) / ⟨Σⱼ log(r_k / r_j)⟩.
     """
-    from skdim import get_nn
-    from skdim.id import MLE
     x = np.asarray(x[:20_000], dtype=float)
     x = x[np.sort(np.unique(x.round(6), axis=0, return_index=True)[1])[:2000]]
-    x = np.pad(x, ((0, 0), (0, int(x.shape[1] == 1))))  # skdim wants two columns; a constant one changes no distance
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        ks = [k for k in neighbours if k < len(x) // 3]
-        known = get_nn(x, max(ks)) if ks else ()
-        nearest = lambda k: tuple(a[:, :k] for a in known)  # distances and numbers
-        found = np.array([MLE().fit(x, precomputed_knn_arrays=nearest(k)).dimension_ for k in ks], dtype=float)
+    ks = [k for k in neighbours if k < len(x) // 3]
+    most = max(ks, default=0)
+    r = np.sort(np.partition(cdist(x, x), most)[:, :most + 1])[:, 1:] if ks else x  # the event itself is no neighbour
+    with np.errstate(all="ignore"):
+        found = np.array([(k - 1) / np.log(r[:, k - 1:k] / r[:, :k]).sum(1).mean() for k in ks], dtype=float)
     return found[np.isfinite(found) & (found > 0)]
 
 # %% ../../nbs/lib/probe/confidence.ipynb #0009
