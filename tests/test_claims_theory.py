@@ -49,9 +49,11 @@ PLANTED = [  # claim, measurement, and what it would be if
     ("R32", "right_loss", 2.0),  # the network did not know the moved events
     ("R32", "wrong_loss", 0.1),  # it took any event for one of its own
     ("R30", "diffusion_hits", 3),
-    ("S8", "sphere_slope", 2.5),  # the posterior could not tilt
+    ("S8", "circle_slope", 1.5),  # the posterior could not tilt
+    ("S8", "sphere_slope", 2.5),
     ("S8", "torus_slope", 3.0),
-    ("S8", "circle_excess", 0.0),  # tilting made no difference
+    ("S8", "disk_slope", 1.5),  # training stopped short of the second direction
+    *(("S8", f"{name}_excess", 0.0) for name in ("circle", "sphere", "torus")),  # tilting made no difference
     ("S19", "local_dimension_hits", 2),
 ]
 
@@ -68,3 +70,21 @@ def test_holds_where_its_sentence_holds(id):
 @pytest.mark.parametrize("id, name, value", PLANTED)
 def test_turns_red_where_it_is_planted_to_be_false(id, name, value):
     assert judge(CLAIMS[id], runs(GOOD[id] | {name: value})).verdict == REFUTED
+
+
+@pytest.mark.parametrize("id", GOOD)
+def test_every_measurement_that_is_judged_has_a_planted_violation(id):
+    judged = {condition.measurement for criterion in CLAIMS[id].criteria for condition in criterion.conditions}
+    assert judged == {name for claim, name, _ in PLANTED if claim == id}
+
+
+@pytest.mark.parametrize("kind, extra", [("linear", 0), ("bent", 1), ("closed", 2)])
+def test_r31_asks_about_each_kind_of_constraint_by_itself(kind, extra):
+    found = judge(CLAIMS["R31"], runs(GOOD["R31"] | {f"{kind}_extra": extra}))
+    assert [e.holds for e in found.evidence] == [k != kind or not extra for k in ("linear", "bent", "closed")]
+
+
+def test_one_run_of_five_that_lets_a_wrong_group_pass_keeps_r32_open_or_refutes_it():
+    measured = runs(GOOD["R32"])
+    measured["wrong_loss"][::5] = 0.0
+    assert judge(CLAIMS["R32"], measured).verdict != REPRODUCED
