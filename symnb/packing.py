@@ -7,7 +7,7 @@ __all__ = ['ACTIVATIONS', 'Pack', 'Unpack', 'Packer', 'Unpacker']
 
 # %% ../nbs/lib/packing.ipynb #0002
 import math
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 
 import numpy as np
 import pandas as pd
@@ -197,8 +197,11 @@ class _UnpackArrays:
         cls, state = self._class(node[0]), {k: self(v) for k, v in node[1].items()}
         if issubclass(cls, tuple):
             return cls(**state)
-        if is_dataclass(cls) and state.keys() != {f.name for f in fields(cls)}:
-            raise ValueError(f"its {node[0]} has the attributes {', '.join(state)}")
+        if is_dataclass(cls):
+            later = {f.name: f.default for f in fields(cls) if f.default is not MISSING}  # an older file may lack them
+            if not state.keys() <= {f.name for f in fields(cls)} <= state.keys() | later.keys():
+                raise ValueError(f"its {node[0]} has the attributes {', '.join(state)}")
+            state |= {name: value for name, value in later.items() if name not in state}
         value = object.__new__(cls)
         vars(value).update(state)
         return value

@@ -20,7 +20,7 @@ from .files import atomic
 from .packing import Packer, Unpacker
 
 # %% ../nbs/lib/persistence.ipynb #0004
-FORMAT = 4  # of the files; one more whenever an older symnb could not read them
+FORMAT = 5  # of the files; one more whenever an older symnb could not read them
 
 
 def write_state(path: "str | Path", name: str, state: dict, pack: Packer) -> Path:

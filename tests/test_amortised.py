@@ -286,3 +286,17 @@ def test_the_jacobian_by_hand_is_that_of_automatic_differentiation(hidden):
 def test_slopes_by_hand_are_for_relu():
     with pytest.raises(NotImplementedError, match="ReLU"):
         BatchedMLP(1, (2, 3, 1), torch.tanh).slopes(torch.zeros(1, 4, 2))
+
+
+def test_runs_on_halves_see_their_half_alone():
+    x = 0.1 * np.random.default_rng(0).normal(size=(801, 2)).astype(np.float32)
+    x[:, 0] += np.where(np.arange(801) % 2, -2, 2)
+    runs = train_amortised(x, plan_amortised(2, n_latents=2, resample=True, hold=(250, 250)), random_state=0)
+    assert runs.plan.halves == (0, 1, 2, 0)
+    with torch.no_grad():
+        middle = runs.vae.at(0.5).decode(torch.zeros(4, 1, 2))[:, 0, 0]
+    assert abs(middle[0]) < 1 and middle[1] > 1 and middle[2] < -1
+
+
+def test_one_run_has_no_half_to_agree_with():
+    assert set(plan_amortised(3, n_runs=1, resample=True).halves) == set(plan_amortised(3).halves) == {0}

@@ -277,6 +277,12 @@ def test_a_state_that_symnb_did_not_write_is_refused(saved, tmp_path, change, me
     assert "odd.safetensors is damaged" in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_what_an_older_file_lacks_takes_its_default(saved, tmp_path):
+    older = drop("fitted", "runs_", "object", 1, "fit")
+    probe = SymmetryProbe.load(changed(saved, tmp_path / "older.safetensors", older, symnb_format="4"))
+    assert probe.runs_.fit is None
+
+
 @pytest.mark.parametrize("header, message", [
     (dict(symnb_class="SymmetryFlows"), "holds a SymmetryFlows; use SymmetryFlows.load"),
     (dict(symnb_format=str(FORMAT + 1), symnb_version="9.0"), f"the format {FORMAT + 1} of symnb 9.0; .* update symnb"),

@@ -6,7 +6,9 @@ from symnb.data import load
 
 R = np.random.RandomState(3)
 BLOCK = "".join(f"{a:.3f} {b:.3f} {c:.3f}\n" for a, b, c in R.randn(30, 3))
+FIRST = [*map(float, BLOCK.split()[:3])]
 PAIRS = "".join(f"{a:.3f} {b:.3f}\n" for a, b in R.randn(30, 2))
+DOTS = "n;m\n" + "".join(f"{f'{679 * k % 2000 + 5:,}'.replace(',', '.')};{k % 7}\n" for k in range(30))
 
 
 def read(tmp_path, text, encoding="utf-8", **options):
@@ -30,6 +32,13 @@ def read(tmp_path, text, encoding="utf-8", **options):
     ("     a    b\n 1: 1.5  2.5\n ---\n99: 1.5  3.5\n", "rows that were left out when it was printed"),
     ("        a    b\nk l\n0 0   1.5  2.5\n  1   2.5  4.5\n1 0   3.5  1.5\n  1   2.5  7.5\n",
      "first column is empty in 2"),
+    ("# t f((p) (v))\n" + "".join(f"{k}.5\t(({k} 2 0) (3 {k}.5 1))\n" for k in range(9)), "numbers in brackets"),
+    (",a\n" + "".join(f"{w},{k}.5\n" for k, w in enumerate("count mean std min 50% max".split())), "no events"),
+    (" ".join(f"{x:.2f}" for x in R.randn(12)) + "\n", "one line of 12 numbers: .* names=0"),
+    (DOTS, "thousands .* decimal=','"),
+    ("k x y\n" + "g1 1 2 3\ng2 2 3 4\ng1 3 4 5\n", "names='row,k,x,y'"),
+    ("name x y\n" + "g1 1 2 3\ng2 2 3 4\ng3 3 4 5\n", "names='row,name,x,y'"),
+    ("a,b\n" + "1,2\n3,4\n" * 5 + "pause,here\n5,6\n", "mixes numbers and text"),
     ("#! FIELDS t a b\n" + BLOCK + "#! FIELDS t b a\n" + BLOCK, "from line 32 on its columns are others"),
     ("#S 1 ascan\n#N 3\n#L a  b  c\n" + BLOCK + "\n#S 2 ascan\n#N 3\n#L x  y  z\n" + BLOCK, "write each part into"),
 ])
@@ -40,6 +49,18 @@ def test_what_may_be_two_tables_is_refused_with_what_to_do(tmp_path, text, words
 
 
 @pytest.mark.parametrize("text, names, first", [
+    ("a b\n" + "Mazda 1.5 2.5\nFiat 2.5 3.5\nHonda 4.5 3.5\n", "a b", [1.5, 2.5]),  # R, quote=FALSE
+    ("a b c\nm s V\none two three\n" + BLOCK, "a b c", FIRST),  # of Origin: the units stand above comments
+    ("a/D:b/D:c/I\n" + BLOCK, "a b c", FIRST),  # of TTree::ReadFile
+    ("COPY t (a, b) FROM stdin;\n" + PAIRS.replace(" ", "\t") + "\\.\n", "a b", [*map(float, PAIRS.split()[:2])]),
+    ("┏━━━┳━━━┓\n┃ a ┃ b ┃\n┡━━━╇━━━┩\n│ 1 │ 2 │\n│ 2 │ 5 │\n└───┴───┘\n", "a b", [1, 2]),
+    ("┌───┬───┐\n│ a │ b │\n│ double │ int32 │\n├───┼───┤\n│ 1 │ 2 │\n│ 2 │ 5 │\n└───┴───┘\n", "a b", [1, 2]),
+    ("T=1,T=2\n" + "1.5,2.5\n2.5,7\n" * 9, "T=1 T=2", [1.5, 2.5]),  # a pivot table
+    ("2024-01-01;2024-01-02\n" + "1.5;2.5\n2.5;7\n" * 9, "2024-01-01 2024-01-02", [1.5, 2.5]),
+    ("A = [\n" + "1.5 2.5;\n2.5 7.5;\n" * 9 + "];\n", "x0 x1", [1.5, 2.5]),  # of MATLAB
+    ("a,b\n" + "1.5*^-3,2\n2.5,7*^2\n" * 9, "a b", [0.0015, 2]),  # of Mathematica
+    ("a;b\n" + "1’234.5;2\n999.5;3\n" * 9, "a b", [1234.5, 2]),
+    ('"rep"\n"n" "cd"\n("n step" "cd")\n' + PAIRS, "n step|cd", [*map(float, PAIRS.split()[:2])]),  # of Fluent
     ('"a" "b"\n' + '"1" 1.5 2.5\n"2" 2.5 3.5\n' * 9, "row a b", [1, 1.5, 2.5]),  # R quotes both
     ("      a   b\nk1  1.5 2.5\nk22 2.5 3.5\n", "a b", [1.5, 2.5]),  # printed: each name over its column
     ("      a   b\nidx\n7   1.5 2.5\n9   2.5 3.5\n", "idx a b", [7, 1.5, 2.5]),  # the index has a name
@@ -61,7 +82,8 @@ def test_what_may_be_two_tables_is_refused_with_what_to_do(tmp_path, text, words
 ])
 def test_their_neighbours_are_read(tmp_path, text, names, first):
     table = read(tmp_path, text)
-    assert list(table) == [n.replace("_", " ") for n in (names.split("|") if "|" in names else names.split())]
+    names = [n.replace("_", " ") for n in (names.split("|") if "|" in names else names.split())]
+    assert list(table) == names
     np.testing.assert_allclose(table.iloc[0], first)
 
 
@@ -92,6 +114,7 @@ def test_classes_may_be_called_as_a_missing_value(tmp_path, word):
     ("# 1:t 2:x", "t x"), ("# [1]=t [2]=x", "t x"), ("# Columns: t, x", "t x"), ("# t; x", "t x"),
     ("#! FIELDS t x\n#! SET min_x -pi", "t x"), ('VARIABLES = "t" "x"', "t x"), ("WAVES/D t x\nBEGIN", "t x"),
     ('@ xaxis label "t (ps)"\n@ yaxis label "x (nm)"', "t x"), ("; by IDL\n; t x", "t x"), (";t x", "t x"),
+    ("# Spalten: t x", "t x"), ("# See (2021)", "x0 x1"), ("# {'N': 3, 'L': 2}", "x0 x1"),
     ("C by PAW\nC t x", "t x"), ("-- by SQL\n-- t x", "t x"), ("$ run 7\n$ t x", "t x"),
 ])
 def test_names_in_comments(tmp_path, header, names):
@@ -108,6 +131,12 @@ def test_names_in_comments(tmp_path, header, names):
 def test_names_and_units_above_each_other(tmp_path, text, names, units):
     table = read(tmp_path, text)
     assert list(table) == names and table.attrs["units"] == units
+
+
+@pytest.mark.parametrize("header", ["# Test data set\n# a b c", "# a b c\n# Test data set"])
+def test_a_title_of_as_many_words_is_none_of_the_names(tmp_path, header):
+    table = read(tmp_path, f"{header}\n{BLOCK}")
+    assert list(table) == ["a", "b", "c"] and not table.attrs["units"]
 
 
 def test_letters_of_windows(tmp_path):
@@ -159,3 +188,32 @@ def test_names_beside_an_array_of_hdf5(tmp_path, attribute):
         (data.attrs if attribute else file)["columns"] = ["px", "py"]
     table = load(tmp_path / "t.h5")
     assert list(table) == ["px", "py"] and not table.attrs["notes"]
+
+
+@pytest.mark.parametrize("below", ["Operator,Meier\n", "\nOperator Meier\nend of run\n", "Datum,01.02.2024\n",
+                                   "end\nOperator,Meier\n", "Total,4.5\n", "Mittelwert,1.5\nStabw,0.5\n"])
+def test_words_and_sums_below_the_rows_are_told(tmp_path, below):
+    table = read(tmp_path, "a,b\n" + "1.5,2\n2.5,4\n" * 9 + below)
+    assert table.to_numpy().tolist() == [[1.5, 2], [2.5, 4]] * 9
+    assert any("the last lines are no rows" in note for note in table.attrs["notes"])
+
+
+@pytest.mark.parametrize("below", ["Summe;4,5\n", "Moyenne;2,5\nÉcart-type;1,5\n", ";4,5\n", "**Total**;4,5\n"])
+def test_sums_below_rows_with_labels(tmp_path, below):
+    table = read(tmp_path, "n;b\nP1;1,5\nP2;2,5\nP3;3,5\n" + below)
+    assert table.b.tolist() == [1.5, 2.5, 3.5] and "no rows" in " ".join(table.attrs["notes"])
+    assert len(read(tmp_path, "n;b\nP1;1,5\n;2,5\nP3;3,5\n;4,5\n")) == 4  # labels that are missing
+
+
+@pytest.mark.parametrize("start, words", [("{| class='wikitable'\n|-\n| 1 || 2\n|}\n", "wiki"),
+                                          ("structure(list(a = c(1, 2, 3, 4)))\n", "code of R"),
+                                          ("\\begin{deluxetable}{cc}\n1 & 2 \\\\\n3 & 4\n", "LaTeX")])
+def test_code_that_makes_a_table_is_named(tmp_path, start, words):
+    with pytest.raises(ValueError, match=words):
+        read(tmp_path, start)
+
+
+def test_what_the_options_say_ends_a_doubt(tmp_path):
+    assert read(tmp_path, DOTS, decimal=",").n.tolist() == [679 * k % 2000 + 5 for k in range(30)]
+    assert read(tmp_path, DOTS, decimal=".").n.max() < 1000
+    assert read(tmp_path, " ".join(map(str, range(12))) + "\n", names=0).shape == (1, 12)

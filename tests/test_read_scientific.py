@@ -60,6 +60,19 @@ def test_habits_of_netcdf(h5, tmp_path):
     assert load(tmp_path / "t.nc").t.tolist() == [0.5, 1.0, 2.0] * 5
 
 
+def test_particles_of_openpmd(h5, tmp_path):
+    with h5() as out:
+        out.attrs["openPMD"], species = np.bytes_("1.1.0"), "data/7/particles/e"
+        for j, axis in enumerate("xyz"):
+            out[f"{species}/momentum/{axis}"] = v[:, j]
+            out[f"{species}/momentum/{axis}"].attrs["unitSI"] = 1e-22
+        out[f"{species}/momentum"].attrs["unitDimension"] = [1.0, 1, -1, 0, 0, 0, 0]
+        out[f"{species}/weighting"] = np.arange(N) + 1.0
+    table = load(tmp_path / "t.h5")
+    assert np.allclose(table[[f"momentum_{axis}" for axis in "xyz"]], v * 1e-22, rtol=1e-12, atol=0)
+    assert table.attrs["units"]["momentum_x"] == "m kg s^-1" and len(table) == N
+
+
 def test_what_netcdf_marks_as_missing_in_another_type(h5, tmp_path):
     """A double marks floats, an integer of another width integers, and each of several values counts."""
     with h5("t.nc") as out:

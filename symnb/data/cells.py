@@ -32,14 +32,14 @@ def number_pattern(decimal: str = ".", thousands: "str | None" = None) -> re.Pat
     if thousands:
         digits = rf"(?:[1-9]\d{{0,2}}(?:{re.escape(thousands)}\d{{3}})+|\d+)"
     fraction, bare = (r"\.\d*", r"|\.\d+") if decimal == "." else (rf"{d}\d+", "")
-    with_fraction = rf"(?:{digits}{fraction}{bare})(?:[eEdDqQ][+\-−]?\d+|[+\-]\d{{3}})?"
-    whole = rf"(?:(?!0\d){digits}(?:[eE][+\-−]?|[dDqQ][+\-−])\d+|{digits})"
+    with_fraction = rf"(?:{digits}{fraction}{bare})(?:(?:[eEdDqQ]|\*\^)[+\-−]?\d+|[+\-]\d{{3}})?"
+    whole = rf"(?:(?!0\d){digits}(?:(?:[eE]|\*\^)[+\-−]?|[dDqQ][+\-−])\d+|{digits})"
     return re.compile(rf"[+\-−]?(?:{with_fraction}|{whole})")
 
 
 def plain_number(cell: str, decimal: str = ".", thousands: "str | None" = None) -> float:
     "The number that the cell is."
-    text = cell.replace(thousands or "", "").replace(decimal, ".").replace("−", "-")
+    text = cell.replace(thousands or "", "").replace(decimal, ".").replace("−", "-").replace("*^", "e")
     return float(re.sub(r"(?<=[\d.])[dDqQ]?(?=[+\-]\d+$)|[dDqQ]", "e", text).replace("ee", "e"))
 
 
@@ -168,8 +168,10 @@ def in_brackets(lines: "Sequence[str]") -> bool:
     "Are nearly all rows in brackets, as Python prints them?"
     wrapped = [line.strip().rstrip(",;").endswith((")", "]", "}")) and line.strip()[:1] in "([{" for line in lines]
     inner = [re.search(r"[)\]}].*[(\[{]", line.strip()[1:-1]) for line in lines]  # (1, 2) (3, 4) are two in brackets
+    ended = [re.fullmatch(r"[^;]*[^\s;]\s+[^\s;]+;", line.strip()) for line in lines]  # rows of MATLAB
     single = all(re.fullmatch(r"[^\s,;]*", line.strip()) for line in lines)  # (1.67) is a number below zero to some
-    return bool(lines) and sum(wrapped) >= 0.9 * len(lines) and not all(inner) and not single
+    in_pairs = sum(wrapped) >= 0.9 * len(lines) and not all(inner) and not single
+    return bool(lines) and (in_pairs or sum(map(bool, ended)) >= 0.9 * len(lines))
 
 
 def without_brackets(line: str) -> str:

@@ -25,10 +25,17 @@ def _numbers(dataset, name: str) -> np.ndarray:
     return found if found.dtype.kind in "iuf" else np.empty(0)
 
 
+_SI = ("m", "kg", "s", "A", "K", "mol", "cd")
+
+
 def unit_of(dataset) -> str:
     "The unit in the attributes of a data set, or nothing."
     found = (attribute_text(dataset.attrs[name]) for name in dataset.attrs if name.lower() in ("unit", "units"))
-    return next(found, "").strip()
+    powers = _numbers(dataset, "unitDimension") if "unitDimension" in dataset.attrs else _numbers(
+        dataset.parent, "unitDimension")  # openPMD writes it once, for all of x, y, z
+    known = len(powers) == 7 and len(_numbers(dataset, "unitSI"))
+    dims = [(u, int(p)) for u, p in zip(_SI, powers) if p % 1 == 0 and p] if known else []
+    return next(found, "").strip() or " ".join(u if p == 1 else f"{u}^{p}" for u, p in dims)
 
 # %% ../../nbs/lib/data/datasets.ipynb #0006
 def read_rows(dataset, rows: slice) -> np.ndarray:
@@ -44,6 +51,7 @@ def read_rows(dataset, rows: slice) -> np.ndarray:
             array = np.ma.masked_where(np.ma.getdata(array) == own, array, copy=False)
     array = array.view(array.dtype.str.replace("i", "u")) if unsigned else array
     scale, offset = ([*_numbers(dataset, name), k][0] for name, k in (("scale_factor", 1), ("add_offset", 0)))
+    scale = scale * [*_numbers(dataset, "unitSI"), 1][0]  # of openPMD
     return array if (scale, offset) == (1, 0) else array * float(scale) + float(offset)
 
 # %% ../../nbs/lib/data/datasets.ipynb #0008

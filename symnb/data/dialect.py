@@ -168,7 +168,7 @@ def find_dialect(lines: "Sequence[str]", options: ReadOptions = ReadOptions()) -
     refuse_gaps(rows)
     rows = [(i, t) for i, t in rows if not is_ruler(t)]
     if wrapped := in_brackets([t for _, t in rows]):
-        rows = [(i, without_brackets(t)) for i, t in rows]
+        rows = [(i, bare) for i, t in rows if (bare := without_brackets(t))]
     quote = quote_of([t for _, t in rows])
     reading, cuts = _choose(rows, options, quote)
     made = _complete(reading, cuts, rows, comments, options, quote)
@@ -230,4 +230,7 @@ def _complete(reading, cuts, rows, comments, options, quote) -> Dialect:
     used, start = {labels.names_line, labels.units_line}, reading.rows[reading.first][0]
     left = (*range(1, (options.skip or 0) + 1), *(i for i, _ in rows if i < start and i not in used))
     bare = labels.names_line is None and options.names is None
+    if bare and len(rows) == 1 and reading.width > 9:
+        raise ValueError(f"it is one line of {reading.width} numbers: write a line for each event, or say names=0 if "
+                         "it is one event")
     return Dialect(reading, labels, kept, cuts=cuts, left_out=left, counts=bare)

@@ -49,13 +49,33 @@ def _blanks(reading: Layout) -> "str | None":
     return (f"the first column is empty in {first.count('')} of {len(first)} rows: write in each what it has, or NA "
             "where it has nothing (of pandas: reset_index().to_csv(...))")
 
+# %% ../../nbs/lib/data/doubts.ipynb #0004y
+def _bracketed(reading: Layout) -> "str | None":
+    "Do brackets go over several cells, as around vectors?"
+    opened, closed = re.compile(r"[(\[{]+[^()\[\]{}]*"), re.compile(r"[^()\[\]{}]*[)\]}]+[,;]?")
+    bare = lambda cell: number_pattern(reading.decimal).fullmatch(cell.strip("()[]{},;"))
+    torn = lambda row, how: [j for j, c in enumerate(row) if how.fullmatch(c) and bare(c)]
+    both = [(torn(row, opened), torn(row, closed)) for row in reading.data]
+    if not all(a and b and a[0] < b[-1] for a, b in both):
+        return None
+    shown = " ".join(reading.data[0][both[0][0][0]:both[0][1][-1] + 1])
+    return f"its rows have numbers in brackets, {shown[:40]!r}, next to others: write it without brackets"
+
+
+def _summary(reading: Layout) -> "str | None":
+    "Are the rows mean, deviation and so on of columns, as describe() of pandas writes?"
+    words = {row[0].lower() for row in reading.data} if len(reading.data) < 20 else {}
+    if {"mean", "std", "min", "max"} <= {*words}:
+        return "its rows are count, mean, std and so on of a table, and no events: use that table"
+    return None
+
 
 def refuse_cells(reading: Layout) -> None:
     "Raise ValueError where the cells of the rows are no plain numbers."
-    for said in (_units_in_rows(reading), _ranges(reading), _blanks(reading)):
+    found = (_units_in_rows, _ranges, _blanks, _bracketed, _summary)
+    for said in (doubt(reading) for doubt in found):
         if said:
             raise ValueError(said)
-
 
 # %% ../../nbs/lib/data/doubts.ipynb #0005b
 _GAP = re.compile(r"\W*(?:\.\.|…|⋮)\W*|\s*---\s*")

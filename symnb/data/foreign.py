@@ -57,10 +57,13 @@ _TEXTS = {  # what their first lines look like
     rb"##TITLE=": "a spectrum in JCAMP-DX: write its two columns as CSV, for example with the package jcamp",
     rb"TIMESERIES [^\n]*SLIST|Origin Time +\d": "a seismogram: write its samples as CSV, for example with ObsPy",
     rb"Title: .*\r?\nDate: .*\r?\nPlotname: ": "a raw file of SPICE: write it as CSV, in ngspice with wrdata",
-    rb"(?s).{0,500}?\\begin\{(?:tabular|longtable|array)": "a table of LaTeX: write it as CSV",
+    rb"(?s).{0,500}?\\begin\{(?:tabular|longtable|array|deluxetable)": "a table of LaTeX: write it as CSV",
     rb"(?i)# [^\n]*averaged [^\n]*\n# timestep number-of-": "an average of LAMMPS in blocks, one for each "
     "step: write one of them, without its first line, into a file of its own",
     rb"(?sm).{0,2000}?^INSERT INTO ": "SQL: write one of its tables as CSV, with pandas.read_sql(...).to_csv(...)",
+    rb"(?s).{0,500}?\{\|\s*(?:class|border|style)=": "a table of a wiki: write it as CSV",
+    rb"structure\(list\(|(?:\w+ *<- *)?(?:c|data\.frame)\([^\n]*,\s*$": "code of R: write its table as CSV, with "
+    "write.csv(...)",
     rb"HEADER    |CRYST1 |ATOM      1 ": "a PDB structure: write its frames as XYZ",
     rb"(?sm).{0,2000}?^-? ?(?:in)?dependent_variables:": "a table of HEPData in YAML: fetch it as CSV",
 }

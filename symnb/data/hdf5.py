@@ -44,6 +44,17 @@ def _is_value(name: str, dataset) -> bool:
     pure = attribute_text(dataset.attrs.get("NAME")).startswith("This is a netCDF dimension but not a netCDF variable")
     return not pure and not name.endswith("__table_column_meta__")
 
+# %% ../../nbs/lib/data/hdf5.ipynb #0004y
+def _species(groups: "dict[str, dict]") -> "dict[str, dict]":
+    "The groups of an openPMD file, with momentum/x of a species as momentum_x of its table."
+    found = {}
+    for path, group in groups.items():
+        species, _, record = path.rpartition("/")
+        within = re.search(r"(?:^|/)particles/[^/]+$", species) and isinstance(group, dict)
+        named = {f"{record}_{name}": dataset for name, dataset in group.items()} if within else group
+        found.setdefault(species, {}).update(named) if within else found.setdefault(path, {}).update(named)
+    return found
+
 # %% ../../nbs/lib/data/hdf5.ipynb #0004c
 def _groups(file) -> "tuple[dict[str, dict], dict[str, str]]":
     """Path of a group → its data sets by name; a compound data set, or a frame of pandas, counts as a group of its own.
@@ -70,6 +81,7 @@ def _groups(file) -> "tuple[dict[str, dict], dict[str, str]]":
             elif isinstance(item, h5py.Dataset) and _is_value(name, item):
                 found.setdefault(path or "/", {})[name] = item
         hard[:0] = below
+    found = _species(found) if "openPMD" in file.attrs else found
     return {path: group for path, group in found.items() if not isinstance(group, dict) or _rows(group)}, broken
 
 # %% ../../nbs/lib/data/hdf5.ipynb #0006

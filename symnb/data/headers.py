@@ -7,10 +7,11 @@ __all__ = ['are_units', 'mixed_units', 'as_labels', 'Headings', 'early_columns',
 
 # %% ../../nbs/lib/data/headers.ipynb #0002
 import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .captions import is_remark, listed_names, said_names
+from .captions import is_remark, is_series, is_title, listed_names, said_names
 from .cells import is_missing, is_ruler, number_pattern, split_line, unquoted
 from .readings import Layout, readings
 
@@ -21,6 +22,7 @@ _BASES = ("m|s|g|eV|A|K|mol|cd|Hz|N|Pa|J|W|C|V|F|Ω|ohm|S|Wb|T|H|lm|lx|Bq|Gy|Sv|
           "[Ss]econds?|[Vv]olts?|[Aa]mp(?:ere)?s?|[Kk]elvin|[Mm]et(?:er|re)s?|[Hh]ertz|[Nn]ewtons?|[Pp]ascals?|[Jj]oules?|"
           "[Ww]atts?|Ohms?|Torr|torr|mbar|psi|atm|inHg|mmHg|sccm|slm|dBm?|dBc|Hartree|Bohr|Ha|Ry|rpm|kt|kts|knots?|mph|ft|in|inch|mi|nmi|lb|"
           "lbs|oz|gal|ppm|ppb|ppt|Wh|VA|degrees?|radians?")
+_ALPHABET = f"{string.ascii_lowercase} {string.ascii_uppercase}"
 _PREFIXED = ("eV", "Hz", "Pa", "bar", "Bq", "Gy", "Sv", "m", "s", "g", "V", "A", "W", "J", "N", "T", "b")
 _WEAK = re.compile(r"[a-zA-Z]|time|date|px|pix|str|string|none|in|1")  # may as well be names
 _UNIT = re.compile(rf"(?:da|[yzafpnuµμmcdhkKMGTPEZY])?(?:{_BASES})(?:\*\*|\^)?[+\-−]?\d*")
@@ -32,8 +34,8 @@ def are_units(cells: "Sequence[str]", sure: bool = False) -> bool:
     bare = {cell: w for cell in cells if not is_missing(w := cell.strip("[]()<>{} "))}
     words = [bare[cell] for cell in cells if cell in bare]
     stems = {re.sub(r"\d+$", "", w) for w in words}
-    if len({*words}) > 1 == len(stems) and not stems & {*words}:  # c0, c1, c2 are names
-        return False
+    if len({*words}) > 1 == len(stems) and not stems & {*words} or len(words) > 2 and "".join(words) in _ALPHABET:
+        return False  # c0, c1, c2 are names, and a, b, c
     is_known = lambda w: all(_UNIT.fullmatch(part) for part in re.split(r"[*/·⋅. ]+", w) if part)
     if not sure and all(cell == w and _WEAK.fullmatch(w) for cell, w in bare.items() if is_known(w)):
         return False
@@ -134,6 +136,18 @@ def _beside(header: str, rows: "Sequence[str]", quote: str) -> bool:
     return "\t" not in header and all(map(fits, cells))
 
 
+_OF_ROWS = re.compile(r"\w*(?:name|label|id|sample|line|element|isotope|nuclide|particle|species|state|file|material|"
+                      r"star|object|source|key|level|date|time|day)s?", re.IGNORECASE)
+
+
+def _labelled(first: str, reading: Layout, kept: "tuple[int, ...]") -> bool:
+    "Is the first column without doubt that of R's names of rows: of text that differs, before numbers, and unnamed?"
+    cells = [row[kept[0]] for row in reading.data]
+    numbers, blanks = {*kept[1:]} <= {*reading.numeric} - {kept[0]}, reading.separator in ("", " ", "\t")
+    named = kept[0] in reading.numeric or _OF_ROWS.fullmatch(first)
+    return numbers and blanks and len({*cells}) == len(cells) > 2 and not named
+
+
 def _no_sentence(cells: "list[str] | None") -> "list[str] | None":
     "The cells, unless one of them has as many words as no name has."
     wordy = cells is not None and any(len(re.sub(r"[\[(].*?[\])]", "", cell).split()) > 2 for cell in cells)
@@ -147,11 +161,14 @@ def _names_and_units(rows: "list[tuple[int, list]]") -> "tuple[tuple, tuple] | N
     framed = lambda cells: all(cell[:1] in tuple("[({<") for cell in cells)
     repeated = lambda lower, upper: (unique(upper) and not unique(lower) and all(lower)
                                      and (len({*lower}) > 1 or framed(lower)))
-    found = ((up, low) for is_pair in (known, repeated) for low, up in zip(rows, rows[1:]) if is_pair(low[1], up[1]))
+    sure = lambda lower, upper: known(lower, upper) and unique(upper) and all(are_units([c], sure=True) for c in lower)
+    found = ((up, low) for is_pair in (sure, known, repeated) for low, up in zip(rows, rows[1:])
+             if is_pair(low[1], up[1]))
     return next(found, None)
 
 
-_TYPES = r"<\w+>|(?:Float|Int|UInt|String)\d*\??|[fiu](?:8|16|32|64)|str|bool|date|cat"  # of tibble, Julia, Polars
+_TYPES = (r"<\w+>|(?:Float|Int|UInt|String)\d*\??|[fiu](?:8|16|32|64)|str|bool|date|cat|"  # of tibble, Julia, Polars
+          r"double|float|(?:big)?int\d*|integer|varchar|boolean")  # of DuckDB
 
 
 def _joined(upper: "list[str]", lower: "list[str]") -> "list[str]":
@@ -197,7 +214,7 @@ def _names_of_rows(above, rows, reading, kept, quote) -> "tuple[int, list[str]] 
             if len(cells) == 1 and words:  # the name of the index, which pandas prints below the others
                 continue
             return None
-        if _beside(text, rows, quote):
+        if _beside(text, rows, quote) or _labelled(cells[0], reading, kept):
             return line, [above[0][1].strip() if k else "row", *cells]
         if k == 0:
             raise ValueError(f"line {line} has {len(cells)} fields, and the rows below have {len(kept)}: say "
@@ -206,6 +223,12 @@ def _names_of_rows(above, rows, reading, kept, quote) -> "tuple[int, list[str]] 
     return None
 
 # %% ../../nbs/lib/data/headers.ipynb #0010e
+def _may_name(text: str, reading: Layout, quote: str) -> bool:
+    "Is a line above the numbers no remark? Dates that signs separate are none."
+    cells = split_line(text, reading.separator or " ", quote)
+    return not is_remark(cells, text) or reading.separator in tuple(",;\t|") and is_series(cells)
+
+
 def _said(lines: "list[tuple[int, str]]", n: int) -> "tuple[int, list[str]] | None":
     return next(((line, names) for line, text in lines if (names := said_names(text, n))), None)
 
@@ -222,7 +245,8 @@ def _labels_in_comments(notes, reading: Layout, kept, quote: str) -> "list[tuple
             found.append((line, cells))
         if found and (not cells or len(found) == 2):
             break
-    return found
+    titles = [is_title(cells) and not are_units(cells) for _, cells in found]
+    return found[1:] if titles == [True, False] else found
 
 # %% ../../nbs/lib/data/headers.ipynb #0011
 def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
@@ -233,7 +257,7 @@ def find_labels(reading: Layout, lines, comments, quote: str = '"') -> Headings:
     kept, start = kept_columns(reading), reading.rows[reading.first][0]
     cells = lambda text: split_line(text, reading.separator or " ", quote)
     keyed = any(cell.endswith(":") for cell in reading.data[0])  # rows that say what they are, as of NAMD
-    above = [(line, text) for line, text in lines if line < start and (keyed or not is_remark(cells(text), text))][::-1]
+    above = [(line, text) for line, text in lines if line < start and (keyed or _may_name(text, reading, quote))][::-1]
     above = above[1:] if above[1:] and all(re.fullmatch(_TYPES, c) for c in cells(above[0][1])) else above
     notes = [line for line in comments if line[0] < start][::-1]
     named = _labels_in_rows(above, reading, kept, quote)

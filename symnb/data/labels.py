@@ -90,7 +90,7 @@ def _is_label(values: np.ndarray, name: str, runs: "list[np.ndarray]") -> "str |
 # %% ../../nbs/lib/data/labels.ipynb #0011
 _IS_WEIGHT = re.compile(
     r"(total|tot|mc|gen|generator|lhe|evt|event|ev|pu|pileup|lumi|xs|xsec|sample|norm|nominal|btag|trigger|trig|lepton|lep|sf)*"
-    r"(weights?|wgts?)(mc|gen|nominal|nom|evt|event|pu|pileup|jvt|btag|central|up|down|sf|originalxwgtup|\d)*")
+    r"(weights?|weighting|wgts?)(mc|gen|nominal|nom|evt|event|pu|pileup|jvt|btag|central|up|down|sf|originalxwgtup|\d)*")
 
 
 def _is_weight(column: pd.Series, name: str, there: "set[str]", unit: str) -> bool:

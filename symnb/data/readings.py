@@ -121,7 +121,7 @@ def readings(lines: "Sequence[tuple[int, str]]", options: ReadOptions = ReadOpti
         for decimal in decimals:
             if decimal == separator and not any(quote in text for _, text in lines):
                 continue
-            grouped = ("," if decimal == "." else ".", *(sign for sign in "'\xa0\u202f" if sign in sample))
+            grouped = ("," if decimal == "." else ".", *(sign for sign in "'’\xa0\u202f\u2009" if sign in sample))
             for thousands in (None, *grouped):
                 reading = read_as(lines, separator, decimal, thousands, quote)
                 if reading and (decimal == "." or options.decimal or reading.has(",")):
@@ -164,6 +164,21 @@ def _torn(best: Layout, other: Layout) -> bool:
             and len(other.rows) == other.lines)
 
 
+def _in_thousands(best: Layout) -> "str | None":
+    """A cell such as 1.037 that may be 1037: no dot of the table stands elsewhere, and ; separates or the
+    column has whole numbers below 1000, too."""
+    columns = [[row[j].lstrip("-+") for row in best.data if row[j]] for j in best.numeric]
+    dotted = [[cell for cell in cells if "." in cell] for cells in columns]
+    if (best.decimal, best.thousands) != (".", None) or not all(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", c)
+                                                                for cells in dotted for c in cells):
+        return None
+    for cells, dots in zip(columns, dotted):
+        small = [c for c in cells if re.fullmatch(r"0|[1-9]\d{0,2}", c)]
+        if len(dots) > 2 and len(dots) + len(small) == len(cells) and (len(small) > 2 or best.separator == ";"):
+            return dots[0]
+    return None
+
+# %% ../../nbs/lib/data/readings.ipynb #0008y
 def choose_reading(found: "list[Layout]", options: ReadOptions = ReadOptions()) -> Layout:
     "The first of the readings. Raises ValueError where another one is as good and says something else."
     best = found[0]
@@ -173,6 +188,9 @@ def choose_reading(found: "list[Layout]", options: ReadOptions = ReadOptions()) 
         cell = next(c for row in (*other.data[:50], *best.data) for c in row if not c.isalnum())
         raise ValueError(f"it can be read with {best.says()}, or with {other.says()} (as in {cell[:40]!r}): "
                          "say which by separator and decimal")
+    if options.decimal is None and (cell := _in_thousands(best)):
+        raise ValueError(f"it can be read with decimal point, or with thousands '.' (as in {cell!r}): say which by "
+                         "decimal='.' or decimal=','")
     if not options.separator and (hidden := _hidden(best, options)):
         j, sign = hidden
         cell = next(row[j] for row in best.data if row[j])

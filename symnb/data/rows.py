@@ -71,15 +71,41 @@ def _cut(rows: "Rows", row: str) -> str:
 def _ragged(rows: "Rows") -> ValueError:
     "The error for lines with more or fewer cells than the rows."
     line, fields = rows.held[0][0], {_fields(row, rows.separator, rows.dialect.quote) for _, row, _ in rows.held}
+    fields = fields - {rows.width} or fields
     if len(rows.held) > 2 and len(fields) == 1:
         return ValueError(f"{rows.file} is no table: another one of {min(fields)} columns begins at line {line}, "
                           f"below the one of {rows.width}: keep one of them in the file")
     return ValueError(f"{rows.file} is no table: line {line} has {min(fields)} fields where the others have "
                       f"{rows.width}: mend or delete it")
 
-
-_SUMS = re.compile(r"[\"'*]*(?:(?:grand |sub)?total|sum|mean|average|std\.?|stdev)[:\"'*]*", re.IGNORECASE)
+# %% ../../nbs/lib/data/rows.ipynb #t7a01w
+_SUMS = re.compile(
+    r"[\"'*]*(?:(?:grand |sub)?total[es]?|sum|mean|average|avg\.?|std\.?(?: ?dev\.?)?|stdev|median|summe|gesamt|"
+    r"mittel(?:wert)?|durchschnitt|standardabweichung|stabw\.?|somme|moyenne|[ée]cart[ -]type|m[ée]diane|media|"
+    r"promedio|suma|somma)[:\"'*]*", re.IGNORECASE)
 _LEFT_OUT = re.compile(r"[#…ℹ.\s]*(?:with )?\d+ more rows.*|\[? ?reached .* omitted \d+ (?:rows|entries).*")  # R prints
+
+# %% ../../nbs/lib/data/rows.ipynb #t7a01v
+_WORD, _DIGIT = re.compile(r"[\s\"'*,;|]*[^\W\d_]"), re.compile(r"\d")
+
+
+def _is_words(row: str, dialect: Dialect) -> bool:
+    "Has a row words where the others have numbers?"
+    how = dialect.reading
+    if not _WORD.match(row) or 0 not in how.numeric and _DIGIT.search(row):
+        return False
+    cells, pattern = split_line(row, how.separator or "\t", dialect.quote), number_pattern(how.decimal, how.thousands)
+    numbers = [cells[j] for j in how.numeric if not is_missing(cells[j])]
+    return bool(numbers) and not any(map(pattern.fullmatch, numbers))
+
+
+def _is_below(rows: "Rows", row: str) -> bool:
+    "Is a row one of sums, or of words? The sums of a table with labels may have none."
+    if not rows.may_be_sums:
+        return False
+    first = row.split(None if rows.separator == " " else rows.separator, 1)[0].strip()
+    no_label = not first and rows.labelled and not rows.sums
+    return no_label or bool(_SUMS.fullmatch(first)) or _is_words(row, rows.dialect)
 
 # %% ../../nbs/lib/data/rows.ipynb #t7a03
 class Rows:
@@ -88,7 +114,8 @@ class Rows:
         self.text, self.dialect, self.file, self.line, self.rest = iter(text), dialect, file, 0, ""
         self.held, self.repeated, self.header, self.rows = [], 0, None, self._rows()
         self.parts, self.sums, self.cut_short, self.commented, self.start = [], [], "", [], None
-        self.may_be_sums = 0 not in dialect.reading.numeric
+        self.may_be_sums, above = True, dialect.reading.data[:-1]
+        self.labelled = 0 not in dialect.reading.numeric and all(cells[0] for cells in above)
         self.separator, self.width = dialect.reading.separator or "\t", dialect.reading.width
         for number, line in enumerate(islice(self.text, dialect.first - 1), 1):
             if number == dialect.labels.names_line:
@@ -117,9 +144,10 @@ class Rows:
                 blank, notes = blank + (not bare), notes + is_comment(bare, marks)
                 self.cut_short = self.cut_short or bare * bool(_LEFT_OUT.fullmatch(bare))
                 continue
-            row = row if not self.dialect.wrapped else without_brackets(row)
+            if self.dialect.wrapped and not (row := without_brackets(row)):
+                continue
             row = row if cuts is None else _cut(self, row)
-            if _fields(row, self.separator, quote) != self.width:
+            if _fields(row, self.separator, quote) != self.width or self.held and _is_words(row, self.dialect):
                 self.held.append((self.line, row, line.endswith("\n")))
                 if len(self.held) <= 5:
                     continue
@@ -131,7 +159,7 @@ class Rows:
             self.parts += [self.line] * (n > 0 and (blank > 1 or notes > 1 or blank > 0 < notes))
             blank, notes, n, self.cut_short = 0, 0, n + 1, ""
             self.start = self.start or row
-            if n > 1 and len(self.sums) < 3 and self._is_sum(row):  # of the rows above, if no other row follows
+            if n > 1 and len(self.sums) < 5 and _is_below(self, row):  # if no other row follows
                 self.sums.append(row)
                 continue
             if self.sums:
@@ -149,12 +177,6 @@ class Rows:
                              f"{comment[:60]!r}: write each part into a file of its own")
         if _is_row(comment, self.dialect):
             self.commented.append(self.line)
-
-    def _is_sum(self, row: str) -> bool:
-        if not self.may_be_sums:
-            return False
-        first = row.split(None if self.separator == " " else self.separator, 1)[0]
-        return bool(_SUMS.fullmatch(first.strip()))
 
     def _end(self) -> None:
         "Lines that are words below the last row are no rows; one that stops early is an accident, as numbers are."

@@ -11,7 +11,7 @@ import csv
 import io
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -60,7 +60,17 @@ def _open_text(file: BinaryIO, encoding: str, size: int, done: Done) -> io.TextI
     return io.TextIOWrapper(io.BufferedReader(_Watched(file, size, done), 1 << 20), encoding, "western instead")
 
 
-def _first_lines(text: io.TextIOWrapper, options: ReadOptions) -> "list[str]":
+_DRAWN = str.maketrans(dict.fromkeys(map(chr, range(0x2500, 0x2580)), "+") | dict.fromkeys("│┃║┆┇┊┋╎╏", "|")
+                       | dict.fromkeys("─━═╌╍┄┅┈┉", "-"))
+
+
+def _lines(text: "Iterable[str]") -> "Iterator[str]":
+    "The lines, with the signs that draw boxes as | - +."
+    for line in text:
+        yield line if line.isascii() else line.translate(_DRAWN)
+
+
+def _first_lines(text: "Iterable[str]", options: ReadOptions) -> "list[str]":
     "The lines until there are enough rows among them, however many comments stand above."
     lines, rows = [], 0
     for line in text:
@@ -122,7 +132,7 @@ def read_csv(path: Path, done: Done = lambda share: None,
             head = file.read(1 << 16)
         encoding = text_encoding(head)
         with open_plain(path) as file:
-            lines = _first_lines(_open_text(file, encoding, size, lambda share: None), options)
+            lines = _first_lines(_lines(_open_text(file, encoding, size, lambda share: None)), options)
         if kind := catalogue_format(lines[:200]):
             with open_plain(path) as file:
                 yield read_catalogue(path, kind, file.read().decode("utf-8", "western instead"))
@@ -132,7 +142,7 @@ def read_csv(path: Path, done: Done = lambda share: None,
         except ValueError as error:
             raise ValueError(f"{path.name} is no table: {error}") from error
         with open_plain(path) as file:
-            rows = Rows(_open_text(file, encoding, size, done), dialect, path.name)
+            rows = Rows(_lines(_open_text(file, encoding, size, done)), dialect, path.name)
             for piece in pd.read_csv(rows, chunksize=ROWS, **_pandas_options(dialect)):
                 yield (piece := _finished(piece, dialect))
             if notes := row_notes(rows):

@@ -143,6 +143,8 @@ class AmortisedPlan:
     batch_size : int
     decay : float
         Steps while the rate falls, for each step before.
+    halves : tuple of int (K,), optional
+        The events that each run learns from: 0 all of them, 1 every other one, 2 those between. None: all, all of them.
     """
     linear: tuple[bool, ...]
     n_open: tuple[int, ...]
@@ -150,9 +152,10 @@ class AmortisedPlan:
     span: tuple[float, float] = (0.05, 1.0)
     hidden: tuple[int, ...] = (96, 96)
     narrowing: int = 750
-    hold: tuple[int, int] = (1000, 1500)
+    hold: tuple[int, int] = (1000, 1200)
     batch_size: int = 128
     decay: float = 0.4
+    halves: tuple[int, ...] | None = None
 
     @property
     def most_steps(self) -> int:
@@ -171,18 +174,22 @@ class AmortisedPlan:
         return start * (fine / start) ** min(1.0, step / self.narrowed)
 
 
-def plan_amortised(n_features: int, n_runs: int = 2, n_latents: int | None = None, **options) -> AmortisedPlan:
+def plan_amortised(n_features: int, n_runs: int = 2, n_latents: int | None = None, resample: bool = False,
+                   **options) -> AmortisedPlan:
     """The plan for events with n_features columns.
 
-    n_latents: None takes as many as there are columns, at least 4 and at most 16; options: of `AmortisedPlan`.
+    n_latents: None takes as many as there are columns, at least 4 and at most 16; resample: whether the open runs from
+    random weights, where there are several, learn from halves of the events in turn; options: of `AmortisedPlan`.
     """
     n_latents = n_latents or default_latents(n_features)
-    few = [k for k in (1, 2, 3, 4, 6, 9, 13) for _ in range(n_runs if k < 3 else 1) if k < n_latents]
+    few = [k for k in (1, 2, 3, 4, 6, 9, 13) if k < n_latents]
     width = 96 if n_features <= 8 else 128
+    half = [1 + run % 2 if resample and n_runs > 1 else 0 for run in range(n_runs)]
     return AmortisedPlan(
         linear=(True,) + (False,) * (n_runs + len(few)),
         n_open=(n_latents,) * (1 + n_runs) + tuple(few),
         n_latents=n_latents,
+        halves=(0, *half, *[0] * len(few)),
         **dict(hidden=(width, width)) | options,
     )
 
@@ -255,13 +262,14 @@ def without_lost(runs: TrainedAmortised) -> TrainedAmortised:
     finite, plan = torch.stack(weights).all(0).cpu().numpy(), runs.plan
     if finite.all():
         return runs
-    left = [(a, b) for a, b, ok in zip(plan.linear, plan.n_open, finite) if ok]
-    if not any(n == plan.n_latents for _, n in left):
+    kept = np.flatnonzero(finite)
+    if not set(kept) & set(runs.open_runs):
         raise FloatingPointError("no training of the probe ended in finite numbers: look for extreme values")
     warnings.warn(f"{(~finite).sum()} of {len(finite)} trainings ended in numbers that are not finite: left out",
                   SymnbWarning, stacklevel=2)
-    linear, n_open = zip(*left)
-    kept, plan = np.flatnonzero(finite), replace(plan, linear=linear, n_open=n_open)
+    of_kept = {name: tuple(getattr(plan, name)[k] for k in kept) for name in ("linear", "n_open", "halves")
+               if getattr(plan, name) is not None}
+    plan = replace(plan, **of_kept)
     record = replace(runs.fit, converged=runs.fit.converged[kept], loss=runs.fit.loss[:, kept])
     return TrainedAmortised(runs.vae.keep(kept), runs.mask[kept], plan, record)
 
@@ -279,6 +287,7 @@ def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device 
     x = x if x.ndim == 3 else x[None]
     runs, step = _start(x, plan, generator), 0
     events_of_all, first = x.flatten(0, 1), torch.arange(len(x), device=device)[:, None] * x.shape[1]
+    half = torch.tensor(plan.halves or (0,), device=device)[:, None]
     strata = torch.arange(plan.batch_size, device=device) / plan.batch_size
 
     def loss(events: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -286,13 +295,14 @@ def train_amortised(x: np.ndarray, plan: AmortisedPlan, *, device: torch.device 
         u = (torch.rand(K, 1, generator=generator, device=device) + strata) % 1
         s, step = plan.finest(step) ** (1 - u) * plan.span[1] ** u, step + 1
         noise = torch.randn(K, plan.batch_size, plan.n_latents, generator=generator, device=device)
-        drawn = nn.functional.embedding(first + events, events_of_all)
+        seen = torch.where(half > 0, events % (x.shape[1] // 2) * 2 + half - 1, events)
+        drawn = nn.functional.embedding(first + seen, events_of_all)
         return loss_and_slopes(runs.vae, drawn, s[..., None], runs.mask, noise)
 
     if on_window:
         on_window(0, plan.most_steps, runs)
     runs.fit = fit(loss, runs.vae.parameters(), K, x.shape[1], generator=generator, batch_size=plan.batch_size,
-                   hold=plan.hold, decay=plan.decay, window=250, tol=0.1, patience=1, verbose=verbose,
+                   hold=plan.hold, decay=plan.decay, window=200, tol=0.1, patience=1, verbose=verbose,
                    on_plateau=lambda reached: torch.full_like(reached, step <= plan.narrowed),
                    on_window=lambda step, total: on_window and on_window(step, total, runs))
     return without_lost(runs)

@@ -13,10 +13,10 @@ import pandas as pd
 
 from ..checks import column_labels, column_names
 from ..pages import Words
-from .certainty import enough_events, level_of, plural, reasons_for, tell_certainty
+from .certainty import level_of, plural, reasons_for, tell_certainty
 from .confidence import hole_confidence
 from .following import Following, follow, linear_constraints
-from .inputs import too_few
+from .inputs import enough_events, too_few
 from .observables import observable_table
 from .questions import orbit_holes
 from .relevance import count_relevant, most_common
@@ -215,7 +215,7 @@ def _told(probe, scan: "pd.DataFrame | None") -> "tuple[bool, list[str]]":
     relevant, intrinsic, n = probe.relevant_dim_, probe.intrinsic_dim_, len(probe.columns_.kept)
     if too_few(probe):
         have = f"{plural(probe.n_events_, 'event')} in {plural(n, 'varying column')}"
-        few = f"Too few: {have} cannot tell; use {enough_events(probe)}."
+        few = f"Too few: {have} cannot tell; use {enough_events(n)}."
         return False, [few, f"What they show is compatible with {plural(intrinsic, 'degree')} of freedom."]
     if probe.plateaus_ is not None:
         count = tell_count(relevant, intrinsic, n)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCALES', 'TRAININGS', 'far_events', 'Columns', 'check_parameters', 'positive_weights', 'count_held', 'draw_order',
-           'Prepared', 'prepare', 'too_few']
+           'Prepared', 'prepare', 'enough_events', 'too_few']
 
 # %% ../../nbs/lib/probe/inputs.ipynb #0002
 import warnings
@@ -207,6 +207,11 @@ def prepare(X: np.ndarray, names: Sequence[str], scale: str = "standard", sample
     order = draw_order(len(X), weight, rng)
     columns = Columns(X, names, precision, scale, None if sample_weight is None else order)
     return Prepared(columns.standardise(X)[order], columns, n_events, keep_sample(X, order))
+
+
+def enough_events(n_columns: int) -> int:
+    "How many events an answer about so many varying columns should rest on."
+    return max(500, 5 * n_columns)
 
 
 def too_few(probe) -> bool:

@@ -17,7 +17,7 @@ from ..core import hold_at_most
 from .amortised import TrainedAmortised, plan_amortised, train_amortised
 from .confidence import confidence, gather_evidence
 from .dimension import combine, count_directions, local_dimension, plateau
-from .inputs import count_held
+from .inputs import count_held, enough_events
 from .relevance import count_relevant, most_common
 from .staircase import find_plateaus, read_resolutions
 from .sweep import mean_elbo, spectra
@@ -127,9 +127,10 @@ def probe_amortised(x: np.ndarray, *, resolution: float | None = None, n_latents
         options |= dict(span=(min(0.05, resolution), max(1.0, resolution)))
     n_events = n_events or len(x)
     few = 50 if n_events < 5 * x.shape[1] else 2 * n_events  # few events are learned by heart, and then tell nothing
-    usual = min(1000, few), min(1500, 2 * few)
+    usual = min(1000, few), min(1200, 2 * few)
     options.setdefault("hold", usual)
-    plan = plan_amortised(x.shape[1], n_runs, n_latents, **options)
+    resample = n_events >= 2 * enough_events(x.shape[1])  # each half is enough for an answer
+    plan = plan_amortised(x.shape[1], n_runs, n_latents, resample, **options)
     device = device or torch.device("cpu")
     amortised = train_amortised(train, plan, device=device, random_state=random_state, verbose=verbose)
     found = read_resolutions(amortised, train, held)
