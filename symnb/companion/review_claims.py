@@ -117,6 +117,13 @@ _GENERAL = (
 
 # %% ../../nbs/lib/companion/review_claims.ipynb #0008
 _THEORY = (
+    Claim("R31", _REVIEW, "section 7.1",
+          "Directions that exact constraints make redundant are suppressed, whatever the symmetry behind them.",
+          "relevant latents minus degrees of freedom where two constraints on four columns are linear, bent, or close "
+          "the surface",
+          tuple(share(0.9, f"{name}_extra <= 0") for name in ("linear", "bent", "closed")),
+          reasons={2: "ordinary training keeps a curved surface in more latents than it has directions",
+                   3: "a closed surface cannot be laid flat without folding it"}),
     Claim("R16", _REVIEW, "section 7.2",
           "In the linear limit, the compression of a VAE is that of PCA.",
           "a trained linear VAE against the closed form of its optimum, for three s²",
@@ -146,7 +153,7 @@ _THEORY = (
 )
 
 # %% ../../nbs/lib/companion/review_claims.ipynb #0009
-_OUTLOOK = (
+_ALTERNATIVES = (
     Claim("R20", _REVIEW, "section 8, Table 1",
           "PCA is a limited diagnostic.",
           "on how many of circle, disk and e+e- the components that hold 95 % of the variance are the dimension",
@@ -168,11 +175,20 @@ _OUTLOOK = (
           "on how many of circle, disk and e+e- as many latents are relevant as the review finds: one, two, three",
           (share(0.9, "review_hits == 3"),),
           reasons={1: "the circle has two under ordinary training"}),
+    Claim("R32", _REVIEW, "section 8.4",
+          "A VAE that knows no group can assess whether an architecture with one is warranted.",
+          "the loss of ELBO on fresh events of circle, disk and e+e- that a group has moved, the right one and a wrong "
+          "one; the largest and the least of the three",
+          (share(0.9, "right_loss <= 0.2"), share(0.9, "wrong_loss >= 1"))),
     Claim("R30", _REVIEW, "section 8.5",
           "In flows and diffusion models the structure is implicit and difficult to extract.",
-          "on how many of circle, disk and e+e- the Jacobian of a diffusion model's denoiser misses the dimension",
+          "on how many of circle, disk and e+e- the Jacobian of a diffusion model's denoiser gives the dimension",
           (share(0.9, "diffusion_hits <= 2"),),
           reasons={1: "the eigenvalues of the denoiser's Jacobian count the directions as the probe's decoder does"}),
+)
+
+# %% ../../nbs/lib/companion/review_claims.ipynb #outl
+_OUTLOOK = (
     Claim("R21", _REVIEW, "section 9.1",
           "The relevance of a broken direction grows with the scale of the breaking.",
           "ρ2 of a ring against its width, from 0 to 5 s, progressive schedule; ellipses as negative control",
@@ -184,4 +200,4 @@ _OUTLOOK = (
           (share(0.9, "crossing >= 1.3", "crossing <= 1.55"), median("crossing_slope in [0.95, 1.05]"))),
 )
 
-REVIEW_CLAIMS = (*_GEOMETRY, *_COLLIDERS, *_GENERAL, *_THEORY, *_OUTLOOK)
+REVIEW_CLAIMS = (*_GEOMETRY, *_COLLIDERS, *_GENERAL, *_THEORY, *_ALTERNATIVES, *_OUTLOOK)
