@@ -323,3 +323,10 @@ def test_reports_open_offline(probe, events, lorentz, tmp_path, offline):
         )
         offline.set_viewport_size({"width": 400, "height": 800})
         assert offline.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than a phone"
+
+
+@pytest.mark.parametrize("n, halves", [(1000, True), (999, False)])
+def test_the_words_say_which_trainings_saw_half_of_the_events(n, halves):
+    plane = np.random.default_rng(0).normal(size=(n, 2)) @ [[1, 0, 1], [0, 1, 1]]
+    probe = SymmetryProbe(max_steps=20, random_state=0).fit(plane)
+    assert (", 2 of them on halves of the events, find" in str(probe.answer())) == halves
