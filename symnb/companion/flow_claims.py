@@ -102,7 +102,7 @@ _TEN = (
           "what the sixth and the seventh generator add to the loss, in units of what an exact frame pays",
           (median("sixth_cost < 0.5"), median("seventh_cost >= 0.5")),
           caveat="counted in the angle between field and level set, with orthonormal rows in place of the logits' own "
-                 "gradients (F10)"),
+                 "gradients (F10), for an oracle smooth enough for networks to follow (weight decay 0.5)"),
 )
 
 # %% ../../nbs/lib/companion/flow_claims.ipynb #0008
