@@ -581,6 +581,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/symnb', 'doc_host': '', 'g
                             'symnb.core.hold_at_most': ('lib/core.html#hold_at_most', 'symnb/core.py'),
                             'symnb.core.jacobian': ('lib/core.html#jacobian', 'symnb/core.py'),
                             'symnb.core.pick': ('lib/core.html#pick', 'symnb/core.py'),
+                            'symnb.core.product': ('lib/core.html#product', 'symnb/core.py'),
                             'symnb.core.resolve_device': ('lib/core.html#resolve_device', 'symnb/core.py'),
                             'symnb.core.torch_generator': ('lib/core.html#torch_generator', 'symnb/core.py')},
             'symnb.data.arrays': { 'symnb.data.arrays._load_arrays': ('lib/data/arrays.html#_load_arrays', 'symnb/data/arrays.py'),

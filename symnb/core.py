@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'COLORS', 'SCHEDULE_COLORS', 'SymnbWarning', 'resolve_device', 'torch_generator', 'pick', 'figure_style',
-           'BatchedMLP', 'jacobian', 'FitResult', 'hold_at_most', 'fit']
+           'product', 'BatchedMLP', 'jacobian', 'FitResult', 'hold_at_most', 'fit']
 
 # %% ../nbs/lib/core.ipynb #0002
 import math
@@ -93,6 +93,14 @@ def figure_style() -> None:
     )
 
 # %% ../nbs/lib/core.ipynb #0018
+def product(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
+    "a @ b, and plus (K, 1, o) where it is given, of a (K, n, i) and b (K, i, o); narrow results are made transposed."
+    if narrow := b.shape[-1] < min(32, a.shape[-2]):
+        a, b, plus = b.mT, a.mT, None if plus is None else plus.mT
+    found = a @ b if plus is None else torch.baddbmm(plus, a, b)
+    return found.mT if narrow else found
+
+
 class BatchedMLP(nn.Module):
     "K independent multilayer perceptrons, (K, n, sizes[0]) → (K, n, sizes[-1])."
     def __init__(self, n_models: int, sizes: Iterable[int], activation: Callable = torch.relu_,
@@ -108,7 +116,7 @@ class BatchedMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases)):
-            x = torch.baddbmm(bias, x if layer == 0 else self.activation(x), weight)
+            x = product(x if layer == 0 else self.activation(x), weight, bias)
         return x
 
     def trace(self, x: Tensor) -> list[Tensor]:
@@ -117,7 +125,7 @@ class BatchedMLP(nn.Module):
             raise NotImplementedError("slopes by hand are known for ReLU only: use torch.autograd or jacobian")
         found = [x]
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases)):
-            found.append(torch.baddbmm(bias, found[-1], weight))
+            found.append(product(found[-1], weight, bias))
             if layer < len(self.weights) - 1:
                 found[-1] = self.activation(found[-1])
         return found
@@ -129,10 +137,10 @@ class BatchedMLP(nn.Module):
         """
         weights, biases = [], []
         for layer in reversed(range(len(self.weights))):
-            weights.append(found[layer].mT @ slope)
+            weights.append(product(found[layer].mT, slope))
             biases.append(slope.sum(1, keepdim=True))
             if layer or to_input:
-                slope = slope @ self.weights[layer].mT
+                slope = product(slope, self.weights[layer].mT)
             if layer:
                 torch.ops.aten.threshold_backward.grad_input(slope, found[layer], 0, grad_input=slope)
         return weights[::-1] + biases[::-1], slope if to_input else None

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core import BatchedMLP, FitResult, SymnbWarning, fit, torch_generator
+from ..core import BatchedMLP, FitResult, SymnbWarning, fit, product, torch_generator
 from .linear import principal_axes
 from .vae import TrainedVAE, default_latents, elbo, kl_terms
 
@@ -70,11 +70,11 @@ class AmortisedVAE(nn.Module):
         "x (K, n, d) at the resolutions s (K or 1, n or 1, 1) → posterior means and log-variances, (K, n, n_latents)."
         mu, log_var = self.encoder(_beside(x, self.told(s))).chunk(2, dim=-1)
         _, weights, log_variance = self.linear_part(s)
-        return mu + weights * (x @ self.axes), (log_var + log_variance).clamp(-20, 8)
+        return mu + weights * product(x, self.axes), (log_var + log_variance).clamp(-20, 8)
 
     def decode(self, z: Tensor, s: Tensor) -> Tensor:
         "z (K, n, n_latents) at the resolutions s → (K, n, d)."
-        return self.decoder(_beside(z, self.told(s))) + (self.linear_part(s)[0] * z) @ self.axes.mT
+        return self.decoder(_beside(z, self.told(s))) + product(self.linear_part(s)[0] * z, self.axes.mT)
 
     def at(self, s: "float | Tensor") -> "VAEAtResolution":
         "The autoencoders at the resolution s, one for all or (K, n)."
@@ -229,18 +229,18 @@ def loss_and_slopes(vae: AmortisedVAE, x: Tensor, s: Tensor, mask: Tensor,
     s2, told, (weights, narrow, log_variance) = s**2, vae.told(s), vae.linear_part(s)
     coding = vae.encoder.trace(_beside(x, told))
     mu, raw = coding[-1].chunk(2, -1)
-    mu, raw = mu + narrow * (x @ vae.axes), raw + log_variance
+    mu, raw = mu + narrow * product(x, vae.axes), raw + log_variance
     log_var = raw.clamp(-20, 8)
     spread = (0.5 * log_var).exp() * noise
     z = (mu + spread) * mask
     decoding = vae.decoder.trace(_beside(z, told))
-    miss = decoding[-1] + (weights * z) @ vae.axes.mT - x
+    miss = decoding[-1] + product(weights * z, vae.axes.mT) - x
     misfit = (miss**2).sum(-1) / (2 * s2[..., 0]) + 0.5 * vae.n_features * (2 * math.pi * s2[..., 0]).log()
     loss = (misfit + (kl_terms(mu, log_var) * mask).sum(-1)).mean(1)
 
     miss = miss / (s2 * x.shape[1])
     of_decoder, of_z = vae.decoder.pull(decoding, miss, to_input=True)
-    of_z = of_z[..., :vae.n_latents] + weights * (miss @ vae.axes)
+    of_z = of_z[..., :vae.n_latents] + weights * product(miss, vae.axes)
     of_mu = (of_z + mu / x.shape[1]) * mask
     of_log_var = 0.5 * (of_z * spread + (log_var.exp() - 1) / x.shape[1]) * mask * (raw == log_var)
     of_encoder, _ = vae.encoder.pull(coding, torch.cat([of_mu, of_log_var], -1))

@@ -44,11 +44,11 @@ class Following:
 
 def _linear(z: np.ndarray, x: np.ndarray) -> "tuple[float, np.ndarray]":
     "Cross-validated R² and the weights (p,) of a linear combination of x (n, p) for z (n,)."
-    from sklearn.linear_model import Ridge  # slow to import, and a fit needs neither
-    from sklearn.model_selection import KFold, cross_val_predict
-    ridge = Ridge(alpha=1e-3 * len(x))
-    guess = cross_val_predict(ridge, x, z, cv=KFold(5, shuffle=True, random_state=0))
-    return 1 - ((z - guess) ** 2).mean() / z.var(), ridge.fit(x, z).coef_
+    (u, s, axes), of_mean = np.linalg.svd(x - x.mean(0), full_matrices=False), z - z.mean()
+    kept = s**2 / (s**2 + 1e-3 * len(x))
+    leverage = 1 / len(x) + u**2 @ kept
+    left = (of_mean - u @ (kept * (u.T @ of_mean))) / (1 - leverage)
+    return 1 - (left**2).mean() / z.var(), axes.T @ (s / (s**2 + 1e-3 * len(x)) * (u.T @ of_mean))
 
 
 def _together(z: np.ndarray, x: np.ndarray, enough: float, most: int = 3) -> "tuple[list[int], list[float]]":
