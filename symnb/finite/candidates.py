@@ -11,8 +11,8 @@ from collections.abc import Callable
 from itertools import combinations, permutations, product
 
 import numpy as np
-from scipy.linalg import expm, qr
-from scipy.optimize import least_squares, minimize
+from scipy.linalg import qr
+from scipy.optimize import minimize
 
 from .catalogue import permutation_matrices
 
@@ -52,8 +52,10 @@ def plane_rotations(d: int, folds=range(3, 13)) -> np.ndarray:
 
 
 def principal_reflections(X: np.ndarray) -> np.ndarray:
-    "A mirror across each principal axis of events X (n, d), taken about the origin: (d, d, d)."
-    axes = np.linalg.svd(X, full_matrices=False)[2]
+    "A mirror across each principal axis, about the origin, of events X (n, d) that is not one of many: (m, d, d)."
+    _, s, axes = np.linalg.svd(X, full_matrices=False)
+    ratio = s[:-1] / np.maximum(s[1:], 1e-300)
+    axes = axes[(np.append(np.inf, ratio) > 1.1) & (np.append(ratio, np.inf) > 1.1)]
     return np.eye(X.shape[1]) - 2 * axes[:, :, None] * axes[:, None]
 
 # %% ../../nbs/lib/finite/candidates.ipynb #0012
@@ -118,18 +120,18 @@ def oracle_corners(oracle: Callable, X: np.ndarray, starts: int = 40) -> tuple[n
     return np.array(points), np.array([value(u) for u in points]) / scale
 
 # %% ../../nbs/lib/finite/candidates.ipynb #0018
-def sharpen(oracle: Callable, X: np.ndarray, g: np.ndarray) -> np.ndarray:
-    "The map exp(A) g, A antisymmetric, that changes the values of the oracle at X (n, d) least; g (d, d)."
-    d = len(g)
-    rows, columns = np.triu_indices(d, 1)
-    values, scale = oracle(X), oracle(X).std()
-    def turned(a):
-        A = np.zeros((d, d))
-        A[rows, columns], A[columns, rows] = a, -a
-        return expm(A) @ g
-    miss = lambda a: ((oracle(X @ turned(a).T) - values) / scale).ravel()
-    end = least_squares(miss, np.zeros(len(rows)), xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=12)
-    return turned(end.x)
+def sharpen(oracle: Callable, X: np.ndarray, g: np.ndarray, steps: int = 4, h: float = 1e-5) -> np.ndarray:
+    "The map (1 + A) g, A small, that changes the values of the oracle at X (n, d) least, by Gauss and Newton; g (d, d)."
+    d, values = len(g), oracle(X)
+    E = np.eye(d * d).reshape(-1, d, d)
+    for _ in range(steps):
+        at = lambda A: oracle(X @ (A @ g + g).T).ravel()
+        jacobian = np.column_stack([(at(h * e) - at(-h * e)) / (2 * h) for e in E])
+        step = np.linalg.lstsq(jacobian, values.ravel() - at(0 * g), rcond=1e-6)[0].reshape(d, d)
+        if not np.isfinite(step).all() or np.linalg.norm(step) > 0.1:
+            return g
+        g = g + step @ g
+    return g
 
 
 def corner_candidates(oracle: Callable, X: np.ndarray) -> np.ndarray:

@@ -195,8 +195,9 @@ def _abelian(n: int, most: "int | None" = None) -> Iterator[list[int]]:
 @lru_cache(maxsize=256)
 def _simple_kinds(n: int) -> list:
     "Names, tables and counted kinds of the indecomposable groups of order n up to 400."
-    made = [(name, make()) for longest in (n // 2, 0) for name, make in _families(n, longest)]
-    made = [*dict(made).items(), *((name, make()) for name, make in _twisted(n) if n <= 64)]
+    made = {"S_3": _from_matrices("S", 3)} if n == 6 else {
+        name: make() for longest in (n // 2, 0) for name, make in _families(n, longest)}
+    made = [*made.items(), *((name, make()) for name, make in _twisted(n) if n <= 64)]
     return [(name, table, _counted(table)) for name, table in made]
 
 
