@@ -12,7 +12,6 @@ from itertools import combinations, permutations, product
 
 import numpy as np
 from scipy.linalg import qr
-from scipy.optimize import minimize
 
 from .catalogue import permutation_matrices
 
@@ -59,11 +58,12 @@ def principal_reflections(X: np.ndarray) -> np.ndarray:
     return np.eye(X.shape[1]) - 2 * axes[:, :, None] * axes[:, None]
 
 # %% ../../nbs/lib/finite/candidates.ipynb #0012
-def corner_maps(points, labels=None, tolerance: float = 1e-6, most: int = 2000) -> np.ndarray:
+def corner_maps(points, labels=None, tolerance: float = 1e-6, most: int = 2000, orthogonal: bool = False) -> np.ndarray:
     """Linear maps that take points to points, without the identity.
 
     points: (k, d) that span all d dimensions. labels: (k,) numbers; a point goes to one of the same label. tolerance:
-    relative error of the points. most: maps at most. Returns (m, d, d), those that fit the most points first; none for
+    relative error of the points. most: maps at most. orthogonal: only rotations and reflections, which do not need the
+    set of points to be complete. Returns (m, d, d), those that fit the most points first; none for
     points that span less.
     """
     P = np.asarray(points, dtype=np.float64)
@@ -73,7 +73,7 @@ def corner_maps(points, labels=None, tolerance: float = 1e-6, most: int = 2000) 
     labels = np.zeros(k) if labels is None else np.asarray(labels, dtype=np.float64)
     if k < d or np.linalg.matrix_rank(P, 1e-6 * np.abs(P).max()) < d:
         return np.zeros((0, d, d))
-    gram = P @ np.linalg.inv(P.T @ P) @ P.T
+    gram = P @ (np.eye(d) if orthogonal else np.linalg.inv(P.T @ P)) @ P.T
     base = qr(P.T, pivoting=True, mode="r")[1][:d]
     close = tolerance * np.abs(gram).max() * 10
     tuples = np.zeros((1, 0), int)
@@ -100,24 +100,49 @@ def _best_maps(P: np.ndarray, maps: np.ndarray, tolerance: float, most: int) -> 
     return np.array([g for _, g in sorted(fitted, key=lambda f: f[0])[:most]]).reshape(-1, *maps.shape[1:])
 
 # %% ../../nbs/lib/finite/candidates.ipynb #0016
-def oracle_corners(oracle: Callable, X: np.ndarray, starts: int = 40) -> tuple[np.ndarray, np.ndarray]:
+def _shape(value: Callable, u: np.ndarray, h: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "Tangents (s, k, d) at points u (s, d) of the sphere, slopes (s, k) and curvatures (s, k, k) of a function there."
+    d = u.shape[1]
+    T = np.linalg.svd(u[:, None])[2][:, 1:]
+    at = lambda a: value(((v := u + np.einsum("k,skd->sd", a, T)) / np.linalg.norm(v, axis=1, keepdims=True)))
+    E, middle = h * np.eye(d - 1), at(np.zeros(d - 1))
+    up, down = (np.array([at(sign * e) for e in E]).T for sign in (1, -1))
+    H = np.zeros((len(u), d - 1, d - 1))
+    for i, j in combinations(range(d - 1), 2):
+        both = at(E[i] + E[j]) + at(-E[i] - E[j]) - at(E[i] - E[j]) - at(E[j] - E[i])
+        H[:, i, j] = H[:, j, i] = both / (4 * h * h)
+    H[:, range(d - 1), range(d - 1)] = (up + down - 2 * middle[:, None]) / h**2
+    return T, (up - down) / (2 * h), H
+
+
+def _climb(value: Callable, u: np.ndarray, steps: int = 30) -> np.ndarray:
+    "The different peaks (k, d) of a function that points u (s, d) of the sphere climb to."
+    for i in range(steps):
+        T, slope, H = _shape(value, u, 1e-2 if i < steps - 6 else 1e-3)
+        e, V = np.linalg.eigh(H)
+        step = np.einsum("sij,sj,slj,sl->si", V, 1 / np.maximum(np.abs(e), 1e-3), V, slope)
+        step *= np.minimum(1, 0.2 / np.maximum(np.linalg.norm(step, axis=1), 1e-300))[:, None]
+        u = u + np.einsum("sk,skd->sd", step, T)
+        u /= np.linalg.norm(u, axis=1, keepdims=True)
+    found = []
+    for v in u[(np.linalg.norm(step, axis=1) < 1e-5) & (e.max(1) < 0)]:
+        if all(np.linalg.norm(v - w) > 1e-3 for w in found):
+            found.append(v)
+    return np.array(found).reshape(-1, u.shape[1])
+
+# %% ../../nbs/lib/finite/candidates.ipynb #0020
+def oracle_corners(oracle: Callable, X: np.ndarray, starts: int = 60) -> tuple[np.ndarray, np.ndarray]:
     "Peaks and valleys (k, d) of an oracle (n, d) → (n, k) on a sphere, with its values (k,); none for a continuum."
-    radius = np.median(np.linalg.norm(X, axis=1))
+    size = np.linalg.norm(X, axis=1)
     weight = np.random.default_rng(0).uniform(0.5, 1.5, oracle(X[:1]).shape[1])
-    value = lambda v: float((oracle(radius * v[None] / np.linalg.norm(v)) @ weight)[0])
-    scale = np.std(oracle(X) @ weight)
-    points = []
-    for sign in (-1, 1):
-        found = []
-        for x in X[:starts]:
-            end = minimize(lambda v: sign * value(v) / scale, x / np.linalg.norm(x), method="BFGS", tol=1e-10)
-            u = end.x / np.linalg.norm(end.x)
-            if np.isfinite(u).all() and all(np.linalg.norm(u - v) > 1e-3 for v in found):
-                found.append(u)
-        points += found if len(found) <= starts // 2 else []
-    if not points:
-        return np.zeros((0, X.shape[1])), np.zeros(0)
-    return np.array(points), np.array([value(u) for u in points]) / scale
+    value = lambda u: oracle(np.median(size) * u) @ weight / np.std(oracle(X) @ weight)
+    u = (X[size > 0] / size[size > 0, None])[:starts]
+    with np.errstate(all="ignore"):
+        if not np.isfinite(value(u)).all() or np.ptp(value(u)) < 1e-6:
+            return np.zeros((0, X.shape[1])), np.zeros(0)
+        sides = [_climb(value, u), _climb(lambda v: -value(v), u)]
+    points = np.concatenate([s for s in sides if len(s) <= starts // 2] or [np.zeros((0, X.shape[1]))])
+    return points, value(points) if len(points) else np.zeros(0)
 
 # %% ../../nbs/lib/finite/candidates.ipynb #0018
 def sharpen(oracle: Callable, X: np.ndarray, g: np.ndarray, steps: int = 4, h: float = 1e-5) -> np.ndarray:
@@ -137,4 +162,4 @@ def sharpen(oracle: Callable, X: np.ndarray, g: np.ndarray, steps: int = 4, h: f
 def corner_candidates(oracle: Callable, X: np.ndarray) -> np.ndarray:
     "Maps (m, d, d) between the peaks and valleys of an oracle on a sphere; none where those do not span all columns."
     points, values = oracle_corners(oracle, X)
-    return corner_maps(points, values, tolerance=1e-4, most=400)
+    return corner_maps(points, values, tolerance=1e-4, most=400, orthogonal=True)

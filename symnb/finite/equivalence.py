@@ -133,8 +133,8 @@ def _labels(m: int, n: int, rng) -> np.ndarray:
     return np.array([rng.permutation(half) for _ in range(n)])
 
 
-def judge_sample(X: np.ndarray, maps: np.ndarray, rng, margin: float = 0.005, level: float = 0.05,
-                 most: int = 1500, n_tests: "int | None" = None) -> Verdict:
+def judge_sample(X: np.ndarray, maps: np.ndarray, rng, margin: float = 0.002, level: float = 0.05,
+                 most: int = 2000, n_tests: "int | None" = None) -> Verdict:
     """Which maps (m, d, d) leave the distribution of events X (n, d) as it is, up to a violation of `margin`.
 
     p_value: of no difference, by 199 shuffles shared by all candidates, whose largest deviation corrects for their
@@ -143,13 +143,15 @@ def judge_sample(X: np.ndarray, maps: np.ndarray, rng, margin: float = 0.005, le
     """
     order = rng.permutation(len(X))[:most]
     halves, frame = X[order[: len(order) // 2 * 2]].reshape(2, -1, X.shape[1]), whitened(X)
-    few = min(150, halves.shape[1])
-    value, error, pull = _distances(*halves[:, :few], maps, frame, _labels(few, 40, rng))
-    p = np.minimum(1, norm.sf(pull[:, 0]) * len(maps))
-    left = np.flatnonzero(value - 3 * error < margin)
-    v, e, full = _distances(*halves, maps[left], frame, _labels(halves.shape[1], 199, rng))
-    value[left], error[left] = v, e
-    p[left] = ((full[:, 1:].max(0) >= full[:, :1]).sum(1) + 1) / 200 if len(left) else p[left]
+    value, error, p, left = np.ones(len(maps)), np.zeros(len(maps)), np.zeros(len(maps)), np.arange(len(maps))
+    for few, shuffles in ((100, 30), (400, 40), (halves.shape[1], 199)):
+        few = min(few, halves.shape[1])
+        value[left], error[left], pull = _distances(*halves[:, :few], maps[left], frame, _labels(few, shuffles, rng))
+        p[left] = np.minimum(1, norm.sf(pull[:, 0]) * len(maps))
+        if few < halves.shape[1]:
+            left = left[value[left] - 3 * error[left] < margin]
+    if len(left):
+        p[left] = ((pull[:, 1:].max(0) >= pull[:, :1]).sum(1) + 1) / pull.shape[1]
     equivalent = np.where(error > 0, norm.cdf((value - margin) / np.maximum(error, 1e-12)), (value > margin) * 1.0)
     equivalent = np.minimum(1, equivalent * (n_tests or len(maps)))
     tested = np.isin(np.arange(len(maps)), left)

@@ -31,7 +31,7 @@ def matrices_like(name: str, matrices) -> np.ndarray:
 
 def place(elements: np.ndarray, matrices: np.ndarray, tolerance: float) -> np.ndarray:
     "Of each of `matrices` (m, d, d) the index of the element (g, d, d) within `tolerance`, in norm; -1 for none."
-    flat = lambda M: M.reshape(len(M), -1)
+    flat = lambda M: M.reshape(len(M), elements[0].size)
     far, index = cKDTree(flat(elements)).query(flat(matrices), distance_upper_bound=tolerance)
     return np.where(np.isfinite(far), index, -1)
 

@@ -172,7 +172,7 @@ def find_finite(
     random_state=None,
     *,
     noise: "float | None" = None,
-    margin: float = 0.005,
+    margin: float = 0.002,
     level: float = 0.05,
     max_order: int = 4000,
 ) -> FiniteSymmetries:
