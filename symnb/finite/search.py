@@ -172,7 +172,7 @@ def find_finite(
     random_state=None,
     *,
     noise: "float | None" = None,
-    margin: float = 0.002,
+    margin: float = 0.003,
     level: float = 0.05,
     max_order: int = 4000,
 ) -> FiniteSymmetries:
@@ -209,7 +209,10 @@ def find_finite(
     function = None if oracle is None else ensemble(oracle)[0]
     bound = (10 if verdict.noise < 1e-9 else 2) * verdict.noise
     def test(new):
-        if function is None:
-            return judge_sample(X, new, rng, margin, level, n_tests=len(maps)).accepted.all()
+        if function is None:  # what was tested is not tested again
+            known = place(maps, new, 1e-6)
+            if not verdict.accepted[known[known >= 0]].all():
+                return False
+            return judge_sample(X, new[known < 0], rng, margin, level, n_tests=len(maps)).accepted.all()
         return (oracle_violations(function, events, new) <= bound).all()
     return _result(maps, verdict, test, max_order, names, "distribution" if oracle is None else "oracle")
