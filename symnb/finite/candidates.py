@@ -31,7 +31,7 @@ def swaps_and_signs(d: int) -> np.ndarray:
 
 # %% ../../nbs/lib/finite/candidates.ipynb #0007
 def vector_candidates(d: int, size: int = 3) -> np.ndarray:
-    "Permutations of the d / size vectors, up to five, and signs of each and of all vectors: (m, d, d); none for d ≤ size."
+    "Permutations of d / size vectors, up to five, and signs of each and of all: (m, d, d); none for d ≤ size."
     n = d // size
     if d % size or n < 2:
         return np.zeros((0, d, d))
@@ -58,7 +58,9 @@ def principal_reflections(X: np.ndarray) -> np.ndarray:
     return np.eye(X.shape[1]) - 2 * axes[:, :, None] * axes[:, None]
 
 # %% ../../nbs/lib/finite/candidates.ipynb #0012
-def corner_maps(points, labels=None, tolerance: float = 1e-6, most: int = 2000, orthogonal: bool = False) -> np.ndarray:
+def corner_maps(
+    points, labels=None, tolerance: float = 1e-6, most: int = 2000, orthogonal: bool = False
+) -> np.ndarray:
     """Linear maps that take points to points, without the identity.
 
     points: (k, d) that span all d dimensions. labels: (k,) numbers; a point goes to one of the same label. tolerance:
@@ -146,7 +148,7 @@ def oracle_corners(oracle: Callable, X: np.ndarray, starts: int = 60) -> tuple[n
 
 # %% ../../nbs/lib/finite/candidates.ipynb #0018
 def sharpen(oracle: Callable, X: np.ndarray, g: np.ndarray, steps: int = 4, h: float = 1e-5) -> np.ndarray:
-    "The map (1 + A) g, A small, that changes the values of the oracle at X (n, d) least, by Gauss and Newton; g (d, d)."
+    "The map (1 + A) g, A small, that changes an oracle at X (n, d) least, by Gauss and Newton; g (d, d)."
     d, values = len(g), oracle(X)
     E = np.eye(d * d).reshape(-1, d, d)
     for _ in range(steps):

@@ -14,7 +14,7 @@ import torch
 from scipy.spatial.distance import cdist
 from scipy.stats import chi2, norm
 
-from ..checks import as_array, check_whole
+from ..checks import as_array
 from ..flows.nullspace import count_null
 
 # %% ../../nbs/lib/finite/equivalence.ipynb #0004
@@ -91,7 +91,7 @@ def judge_oracle(oracle, X: np.ndarray, maps: np.ndarray, noise: "float | None" 
 
 # %% ../../nbs/lib/finite/equivalence.ipynb #0010
 def whitened(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "The mean (d,) of X (n, d), the matrix (d, r) that makes the covariance 1 on the r directions that vary, and others."
+    "Mean (d,) of X (n, d), the matrix (d, r) that makes the covariance 1 on what varies, and what does not."
     mean = X.mean(0)
     scale = np.where(X.std(0) > 0, X.std(0), 1)
     _, s, axes = np.linalg.svd((X - mean) / scale, full_matrices=False)
@@ -140,7 +140,8 @@ def judge_sample(X: np.ndarray, maps: np.ndarray, rng, margin: float = 0.003, le
     p_value: of no difference, by 199 shuffles shared by all candidates, whose largest deviation corrects for their
     number, as twice the median of three divisions into halves, over which violations are averaged; p_equivalent: of a
     violation of `margin` or more, times the number of tests. accepted: the first at least, the second below `level`.
-    most: events used; about 1500 are needed to exclude the default margin. Candidates that few events reject are not tried on more.
+    most: events used; about 1500 are needed to exclude the default margin. Candidates that few events reject are not
+    tried on more.
     """
     X, frame, m = X[rng.permutation(len(X))[:most]], whitened(X), min(most, len(X)) // 2
     halves = lambda: X[rng.permutation(len(X))[: 2 * m]].reshape(2, m, -1)
@@ -157,5 +158,5 @@ def judge_sample(X: np.ndarray, maps: np.ndarray, rng, margin: float = 0.003, le
     equivalent = np.where(error > 0, norm.cdf((value - margin) / np.maximum(error, 1e-12)), (value > margin) * 1.0)
     equivalent = np.minimum(1, equivalent * (n_tests or len(maps)))
     tested = np.isin(np.arange(len(maps)), left)
-    return Verdict(value, p, equivalent, tested & (p >= level) & (equivalent < level), float(np.median(error[left]))
-                   if len(left) else float("nan"))
+    noise = float(np.median(error[left])) if len(left) else float("nan")
+    return Verdict(value, p, equivalent, tested & (p >= level) & (equivalent < level), noise)

@@ -41,9 +41,8 @@ def finite_order(g: np.ndarray, most: int, tolerance: float = 1e-6) -> int:
     n, values = np.arange(1, most + 1), np.linalg.eigvals(g)
     if np.abs(np.abs(values) - 1).max() > tolerance:
         return 0
-    allowed = np.minimum(tolerance * n, 0.5)  # errors add up
-    for power in n[np.abs(np.exp(1j * np.angle(values) * n[:, None]) - 1).max(1) < allowed]:
-        if np.linalg.norm(np.linalg.matrix_power(g, power) - np.eye(len(g))) < 2 * len(g) * allowed[power - 1]:
+    for power in n[np.abs(np.exp(1j * np.angle(values) * n[:, None]) - 1).max(1) < tolerance]:
+        if np.linalg.norm(np.linalg.matrix_power(g, power) - np.eye(len(g))) < 2 * len(g) * tolerance:
             return int(power)
     return 0
 
@@ -52,8 +51,8 @@ def finite_order(g: np.ndarray, most: int, tolerance: float = 1e-6) -> int:
 class FiniteGroup:
     """A finite group of matrices.
 
-    elements (g, d, d), the identity first; table (g, g): elements[i] @ elements[j] is elements[table[i, j]]; generators:
-    indices of elements whose products are all of them.
+    elements (g, d, d), the identity first; table (g, g): elements[i] @ elements[j] is elements[table[i, j]];
+    generators: indices of elements whose products are all of them.
     """
     elements: np.ndarray
     table: np.ndarray
@@ -65,10 +64,11 @@ class FiniteGroup:
 def close_group(generators, max_order: int = 4000, tolerance: float = 1e-6) -> FiniteGroup:
     """The finite group that matrices generate.
 
-    generators: (k, d, d). max_order: elements at most. tolerance: matrices closer than this, in Frobenius norm, are one;
-    generators with an error of their own need a larger one, and the elements are then averaged until the group's law
-    holds to rounding (K. Grove, H. Karcher, E. A. Ruh, Math. Ann. 211 (1974) 7). Raises ValueError for other shapes,
-    matrices without an inverse, and where there are more than `max_order` elements.
+    generators: (k, d, d). max_order: elements at most. tolerance: matrices closer than this, in Frobenius norm, are
+    one; generators with an error of their own need one that covers the error of their powers, and the elements are
+    then averaged until the group's law holds to rounding (K. Grove, H. Karcher, E. A. Ruh, Math. Ann. 211 (1974)
+    7). Raises ValueError for other shapes, matrices without an inverse, and where there are more than `max_order`
+    elements.
     """
     check_whole("max_order", max_order)
     check_number("tolerance", tolerance, above=0)
@@ -118,7 +118,7 @@ def _table(elements: np.ndarray, S: np.ndarray, tolerance: float) -> np.ndarray:
 
 
 def _obey(elements: np.ndarray, table: np.ndarray, rounds: int = 4) -> np.ndarray:
-    "Elements (g, d, d) moved to the nearest ones that multiply as the table says: ρ(g) ← mean over h of ρ(gh) ρ(h)⁻¹."
+    "Elements (g, d, d) moved to near ones that multiply as the table says: ρ(g) ← mean over h of ρ(gh) ρ(h)⁻¹."
     h = np.arange(len(table))[:: max(1, len(table) // 64)] if len(table) > 400 else np.arange(len(table))
     for _ in range(rounds):
         off = np.abs(elements[:, None] @ elements[h[:8]] - elements[table[:, h[:8]]]).max()

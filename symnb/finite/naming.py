@@ -61,8 +61,9 @@ class GroupReport:
     """What a finite group is.
 
     name; names: all that were proved by a map onto the group of that name, () where none is known; point_group:
-    Schönflies' symbol in two and three dimensions; element_orders: how many elements have which order; n_classes, centre,
-    commutators: numbers of classes of conjugate elements, and orders of the centre and of the commutator subgroup.
+    Schönflies' symbol in two and three dimensions; element_orders: how many elements have which order; n_classes,
+    centre, commutators: numbers of classes of conjugate elements, and orders of the centre and of the commutator
+    subgroup.
     """
     order: int
     name: str

@@ -110,9 +110,9 @@ class FiniteSymmetries:
     """Finite symmetries as `find_finite` found them.
 
     elements (g, d, d): the group, the identity first, as x → elements[i] @ x; name, such as "D_6"; order; group: a
-    `GroupReport`, None for a group too large to be listed; table: DataFrame of all candidates with violation, p_value (of
-    no difference, corrected for their number) and accepted, and for a sample p_equivalent (of a difference beyond the
-    margin); words: the answer in a few sentences.
+    `GroupReport`, None for a group too large to be listed; table: DataFrame of all candidates with violation, p_value
+    (of no difference, corrected for their number), p_equivalent (for a sample, of a difference beyond the margin) and
+    accepted; generators (k, d, d); words: the answer in a few sentences.
     """
     elements: np.ndarray
     name: str
@@ -178,15 +178,17 @@ def find_finite(
 ) -> FiniteSymmetries:
     """The finite group of linear transformations x → g x that leave an oracle, or the distribution of X, as it is.
 
-    X: (n, d) events, array or DataFrame; about the origin, so subtract what should stay fixed. oracle: function
-    (n, d) → (n,) or (n, k) whose values are to stay, or a list of several that were trained apart; None: the distribution
-    of X is to stay. candidates: (m, d, d) matrices to try; None: exchanges and signs of columns and vectors, turns in
-    planes, mirrors across principal axes, and maps between the peaks of the oracle. noise: standard deviation of the
-    errors of the oracle, relative to that of its values; None: rounding, or the disagreement of several. margin, level:
-    for a sample, the violation to be excluded and the error allowed (see `judge_sample`). max_order: elements at most.
+    X: (n, d) events, array or DataFrame; about the origin, so subtract what should stay fixed. oracle: function (n,
+    d) → (n,) or (n, k) whose values are to stay, or a list of several that were trained apart; None: the
+    distribution of X is to stay. candidates: (m, d, d) matrices to try; None: exchanges and signs of columns and
+    vectors, turns in planes, mirrors across principal axes, and maps between the peaks of the oracle. noise:
+    standard deviation of the errors of the oracle, relative to that of its values; None: rounding, or the
+    disagreement of several. margin, level: for a sample, the violation to be excluded and the error allowed (see
+    `judge_sample`). max_order: elements at most.
 
-    Only what is proposed, and its products, is found. Raises ValueError, naming the argument, for X that is no table of
-    20 or more finite events, candidates of another shape, and an oracle that is constant or not finite on X.
+    Only what is proposed, and its products, is found. Raises ValueError, naming the argument, for X that is no
+    table of 20 or more finite events, candidates of another shape, and an oracle that is constant or not finite on
+    X.
     """
     X, names = _events(X)
     rng = check_rng(random_state)
