@@ -132,7 +132,7 @@ def _labels(m: int, n: int, rng) -> np.ndarray:
     half = np.repeat([1 / m, -1 / m], m)
     return np.array([rng.permutation(half) for _ in range(n)])
 
-
+# %% ../../nbs/lib/finite/equivalence.ipynb #0014
 def judge_sample(X: np.ndarray, maps: np.ndarray, rng, margin: float = 0.003, level: float = 0.05,
                  most: int = 2000, n_tests: "int | None" = None) -> Verdict:
     """Which maps (m, d, d) leave the distribution of events X (n, d) as it is, up to a violation of `margin`.

@@ -116,7 +116,7 @@ def _table(elements: np.ndarray, S: np.ndarray, tolerance: float) -> np.ndarray:
                 known.append(r[j])
     return table
 
-
+# %% ../../nbs/lib/finite/groups.ipynb #0017
 def _obey(elements: np.ndarray, table: np.ndarray, rounds: int = 4) -> np.ndarray:
     "Elements (g, d, d) moved to near ones that multiply as the table says: ρ(g) ← mean over h of ρ(gh) ρ(h)⁻¹."
     h = np.arange(len(table))[:: max(1, len(table) // 64)] if len(table) > 400 else np.arange(len(table))

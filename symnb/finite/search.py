@@ -164,17 +164,37 @@ def _result(maps, verdict: Verdict, test, max_order: int, names: list[str], what
     told += f" {len(refused)} left out, as their products with the others did not pass." if refused else ""
     return FiniteSymmetries(group.elements, report.name, group.order, report, table, told, generators)
 
+# %% ../../nbs/lib/finite/search.ipynb #0022
+def _check(margin, level, max_order, noise) -> None:
+    "Raise ParameterError for numbers that `find_finite` cannot use."
+    check_whole("max_order", max_order)
+    check_number("margin", margin, above=0, most=1)
+    check_number("level", level, above=0, most=1)
+    if noise is not None:
+        check_number("noise", noise, least=0)
+
+
+def _chosen(candidates, X: np.ndarray) -> np.ndarray:
+    "The candidates (m, d, d) of a caller, checked."
+    maps = matrices_like("candidates", candidates)
+    if maps.shape[1] != X.shape[1]:
+        raise ValueError(f"candidates act on {maps.shape[1]} columns, and X has {X.shape[1]}")
+    return distinct(maps, X)
+
+
+def _sample_test(X: np.ndarray, maps: np.ndarray, verdict: Verdict, rng, margin: float, level: float):
+    "Do all of some maps (m, d, d) leave the distribution of X as it is? What was tested is not tested again."
+    def test(new):
+        known = place(maps, new, 1e-6)
+        if not verdict.accepted[known[known >= 0]].all():
+            return False
+        return judge_sample(X, new[known < 0], rng, margin, level, n_tests=len(maps)).accepted.all()
+    return test
+
 # %% ../../nbs/lib/finite/search.ipynb #0012
 def find_finite(
-    X,
-    oracle=None,
-    candidates=None,
-    random_state=None,
-    *,
-    noise: "float | None" = None,
-    margin: float = 0.003,
-    level: float = 0.05,
-    max_order: int = 4000,
+    X, oracle=None, candidates=None, random_state=None, *, noise: "float | None" = None,
+    margin: float = 0.003, level: float = 0.05, max_order: int = 4000,
 ) -> FiniteSymmetries:
     """The finite group of linear transformations x → g x that leave an oracle, or the distribution of X, as it is.
 
@@ -192,29 +212,16 @@ def find_finite(
     """
     X, names = _events(X)
     rng = check_rng(random_state)
-    check_whole("max_order", max_order)
-    check_number("margin", margin, above=0, most=1)
-    check_number("level", level, above=0, most=1)
-    if noise is not None:
-        check_number("noise", noise, least=0)
-    events = X[rng.permutation(len(X))[:256]]
-    if oracle is not None:
-        judge_oracle(oracle, events, np.zeros((0, X.shape[1], X.shape[1])), noise)  # is it fit for use?
-    if candidates is None:
-        maps = propose(X) if oracle is None else propose(events, ensemble(oracle)[0])
-    else:
-        maps = matrices_like("candidates", candidates)
-        if maps.shape[1] != X.shape[1]:
-            raise ValueError(f"candidates act on {maps.shape[1]} columns, and X has {X.shape[1]}")
-        maps = distinct(maps, X)
-    verdict = judge_sample(X, maps, rng, margin, level) if oracle is None else judge_oracle(oracle, events, maps, noise)
-    function = None if oracle is None else ensemble(oracle)[0]
+    _check(margin, level, max_order, noise)
+    if oracle is None:
+        maps = propose(X) if candidates is None else _chosen(candidates, X)
+        verdict = judge_sample(X, maps, rng, margin, level)
+        test = _sample_test(X, maps, verdict, rng, margin, level)
+        return _result(maps, verdict, test, max_order, names, "distribution")
+    events, function = X[rng.permutation(len(X))[:256]], ensemble(oracle)[0]
+    judge_oracle(oracle, events, np.zeros((0, X.shape[1], X.shape[1])), noise)  # is it fit for use?
+    maps = propose(events, function) if candidates is None else _chosen(candidates, X)
+    verdict = judge_oracle(oracle, events, maps, noise)
     bound = (10 if verdict.noise < 1e-9 else 2) * verdict.noise
-    def test(new):
-        if function is None:  # what was tested is not tested again
-            known = place(maps, new, 1e-6)
-            if not verdict.accepted[known[known >= 0]].all():
-                return False
-            return judge_sample(X, new[known < 0], rng, margin, level, n_tests=len(maps)).accepted.all()
-        return (oracle_violations(function, events, new) <= bound).all()
-    return _result(maps, verdict, test, max_order, names, "distribution" if oracle is None else "oracle")
+    test = lambda new: (oracle_violations(function, events, new) <= bound).all()
+    return _result(maps, verdict, test, max_order, names, "oracle")
