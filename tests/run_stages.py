@@ -21,10 +21,12 @@ def stages(jobs: int, scratch: str) -> list[tuple[str, list[str], dict[str, str]
     library = [str(BIN / "nbdev_test"), "--do_print", "--n_workers", str(jobs)]
     # What computes is run in another weather, what computes nothing in this one: the runner, its records, the widgets,
     # and what reads files. The experiments have a stage of their own.
-    arithmetic = ["--path", "nbs/lib", "--skip_folder_re", "^([_.]|companion$|explorer$|data$)"]
-    there = "|".join(sorted(path.name for path in (ROOT / "nbs/lib").glob("*.ipynb")))
-    the_rest = ["--path", "nbs", "--skip_file_re", f"^([_.]|({there})$)", "--skip_folder_re",
-                "^([_.]|review$|latent_flows$|guides$|probe$|flows$|lie$|compare$)"]
+    plain, found = ("companion", "explorer", "data"), sorted((ROOT / "nbs/lib").iterdir())
+    skip = lambda names: f"^([_.]|({'|'.join(names)})$)"
+    arithmetic = ["--path", "nbs/lib", "--skip_folder_re", skip(plain)]
+    others = [p.name for p in found if p.is_dir() and p.name not in plain]
+    the_rest = ["--path", "nbs", "--skip_file_re", skip(p.name for p in found if p.suffix == ".ipynb"),
+                "--skip_folder_re", skip(["review", "latent_flows", "guides", *others])]
     # A file of tests that wait for other processes is the first of them; one worker more where each has one thread
     parallel = ["-n", str(jobs + (THREADS == 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
     return [
