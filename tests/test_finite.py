@@ -192,11 +192,15 @@ def test_oracles_of_torch():
 # Samples
 
 def test_a_sample_shows_its_mirrors_and_not_more():
-    rng = np.random.default_rng(0)
-    X = np.column_stack([rng.normal(size=3000), rng.normal(size=3000), rng.exponential(size=3000) - 0.3])
-    found = find_finite(X, candidates=signed_permutations(3), random_state=0)
-    assert (found.name, found.order) == ("D_4", 8)
-    assert (found.elements[:, 2, 2] == 1).all()
+    """Nothing outside the eight symmetries of the first two columns; all of them in most samples."""
+    orders = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        X = np.column_stack([rng.normal(size=(1500, 2)), rng.exponential(size=1500) - 0.3])
+        found = find_finite(X, candidates=signed_permutations(3), random_state=seed, margin=0.01)
+        assert (found.elements[:, 2] == [0, 0, 1]).all()
+        orders.append(found.order)
+    assert orders.count(8) >= 2
 
 
 def test_charge_conjugation_of_muons_holds_where_the_photon_rules():
