@@ -36,6 +36,7 @@ ROOMS = [
     "probe",
     "lie",
     "flows",
+    "finite",
     "compare",
     "explorer",
     "companion",
