@@ -44,7 +44,7 @@ def dihedral(n: int) -> np.ndarray:
 
 
 def dicyclic(n: int) -> np.ndarray:
-    "Q_{4n}, the quaternion group for n = 2, as a table."
+    "The dicyclic group of order 4n, the quaternions for n = 2, as a multiplication table."
     return metacyclic(2 * n, 2, 2 * n - 1, n)
 
 
