@@ -21,6 +21,7 @@ from symnb.core import (
     fit,
     jacobian,
     pick,
+    product,
     resolve_device,
     torch_generator,
 )
@@ -293,3 +294,11 @@ def test_a_training_does_not_wait_for_the_compiler_of_torch():
             "sys.exit('torch._dynamo' in sys.modules)")
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr or "torch._dynamo was imported"
+
+
+@pytest.mark.parametrize("rows, inner, columns", [(128, 96, 7), (128, 7, 96), (5, 3, 1), (3, 4, 40), (1, 1, 1)])
+def test_a_product_is_the_same_whichever_side_comes_first(rows, inner, columns):
+    a, b, plus = (torch.randn(3, *shape, generator=torch.Generator().manual_seed(i), dtype=torch.float64)
+                  for i, shape in enumerate([(rows, inner), (inner, columns), (1, columns)]))
+    torch.testing.assert_close(product(a, b), a @ b)
+    torch.testing.assert_close(product(a, b, plus), a @ b + plus)

@@ -20,6 +20,7 @@ from symnb.probe.dimension import (
     plateau,
 )
 from symnb.probe.estimator import SymmetryProbe, fit_probe
+from symnb.probe.following import _linear
 from symnb.probe.observables import observable_table, predictability
 from symnb.probe.relevance import count_relevant, kl_per_latent, largest_gap, most_common, relevance
 from symnb.probe.topology import betti_table
@@ -356,3 +357,18 @@ def test_the_report_is_whole_or_not_there(probe, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         probe.report(path, scan=False)
     assert path.read_text(encoding="utf-8") == page and [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.exact
+def test_what_a_latent_follows_is_judged_on_events_left_out_one_by_one():
+    "The closed form against fifty regressions, each without one event."
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 4))
+    z = x @ [1.0, -0.5, 0, 0.2] + 0.1 * rng.normal(size=50)
+    def guess(i):
+        kept = np.delete(np.arange(50), i)
+        a, b = x[kept] - x[kept].mean(0), z[kept] - z[kept].mean()
+        weights = np.linalg.solve(a.T @ a + 1e-3 * 50 * np.eye(4), a.T @ b)
+        return z[kept].mean() + (x[i] - x[kept].mean(0)) @ weights
+    left = z - [guess(i) for i in range(50)]
+    assert np.isclose(_linear(z, x)[0], 1 - (left**2).mean() / z.var(), rtol=0, atol=1e-12)
